@@ -1,0 +1,69 @@
+package Bench::Contender;
+
+# One side of the comparison: which server with which directives. 'event', 'worker', 'adaptive' and 'nginx', or NAME:FILE with
+# the MPM directives of FILE instead of Debian's (instead of none for adaptive).
+
+use strict;
+use warnings;
+
+use Bench::Httpd;
+use Bench::Machine qw(program slurp);
+use Bench::Nginx;
+
+# Labels tell the same contender apart from itself.
+sub list {
+    my ($class, @specs) = @_;
+    my %times;
+    return map {
+        my $contender = $class->new($_);
+        my $number = ++$times{$contender->{label}};
+        $contender->{label} .= " ($number)" if $number > 1;
+        $contender;
+    } @specs;
+}
+
+sub new {
+    my ($class, $spec) = @_;
+    my ($name, $file) = split /:/, $spec, 2;
+    die "no such contender: $name\n" if $name !~ /^(?:event|worker|adaptive|nginx)$/;
+    my $conf = Bench::Httpd::debian_mpm_conf($name);
+    if (defined $file) {
+        $conf = slurp($file) // die "$file: $!\n";
+    }
+    my $label = defined $file ? join ':', $name, $file =~ m{([^/]+?)(?:\.conf)?$} : $name;
+    return bless { name => $name, label => $label, mpm_conf => $conf }, $class;
+}
+
+sub label { return $_[0]{label} }
+
+sub is_nginx { return $_[0]{name} eq 'nginx' }
+
+# nginx is a reference for static files only.
+sub can_serve {
+    my ($self, $scenario) = @_;
+    return !$self->is_nginx || $scenario->{nginx} && program('nginx');
+}
+
+sub describe {
+    my ($self) = @_;
+    return "Debian's configuration" if $self->is_nginx;
+    return 'no directive' if $self->{mpm_conf} !~ /\S/;
+    my @lines = grep { /^\s*[^#\s]/ } split /\n/, $self->{mpm_conf};
+    return join '; ', map { join ' ', split ' ' } @lines;
+}
+
+# %bench: cores, max_keepalive_requests, certificate, key, backend (port)
+sub server {
+    my ($self, $scenario, %bench) = @_;
+    my %value = (CERTIFICATE => $bench{certificate}, KEY => $bench{key}, BACKEND => $bench{backend});
+    my $conf = $scenario->{$self->is_nginx ? 'nginx_conf' : 'conf'} // '';
+    $conf =~ s/\@(CERTIFICATE|KEY|BACKEND)\@/$value{$1}/g;
+    my %common = (
+        cores => $bench{cores}, conf => $conf,
+        max_keepalive_requests => $scenario->{max_keepalive_requests} // $bench{max_keepalive_requests});
+    return Bench::Nginx->new(%common, nginx_listen => $scenario->{nginx_listen} // '') if $self->is_nginx;
+    return Bench::Httpd->new(
+        %common, mpm => $self->{name}, mpm_conf => $self->{mpm_conf}, modules => $scenario->{modules} // []);
+}
+
+1;

@@ -1,0 +1,50 @@
+package Bench::Options;
+
+# What is run, from the environment: `make bench ROUNDS=7` and `ROUNDS=7 bench/run.pl` are the same.
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+
+our @EXPORT_OK = qw(options usage);
+
+my @KNOWN = (
+    [ROUNDS      => 5,  'rounds of every scenario; medians are over these'],
+    [SECONDS     => 4,  'seconds that a server is measured in one round'],
+    [WARMUP      => 1,  'seconds of the same load before each measurement'],
+    [SCENARIOS   => '', 'comma-separated: keepalive connect tls proxy h2 h2c; all when empty'],
+    [CONTENDERS  => '', 'comma-separated, the reference first: event adaptive nginx worker; NAME:FILE adds the directives in FILE'],
+    [CONTROL     => 0,  '1: event against itself, which shows what a ratio means on this machine'],
+    [CONNECTIONS => 32, 'connections of the load generator'],
+    [STREAMS     => 10, 'concurrent requests of an HTTP/2 connection'],
+    [LOAD_THREADS => 0, 'threads of the load generator; 0: one per core that it may use'],
+    [MAX_KEEPALIVE_REQUESTS => 100, "requests of a kept-alive connection, httpd's and nginx's alike; 100 is Debian's for httpd"],
+    [PIN         => 0,  '1: the server on the first half of the cores, everything else on the second'],
+    [COMPETE     => 'percore', 'spinning processes of the second pass: percore, one, or none to leave it out'],
+    [QUIET       => 1,  '0: leaves out the pass without competing processes'],
+    [SYSCALLS    => 2,  'seconds over which system calls are counted; 0 leaves it out'],
+    [IDLE        => 20, 'seconds over which idle servers are watched; 0 leaves it out'],
+    [REPORT_DIR  => '.build/bench', 'where report.md and the raw numbers go'],
+    [MODULE      => '.build/mod_mpm_adaptive.so', 'the module to compare'],
+);
+
+sub options {
+    my %option = map { $_->[0] => defined $ENV{$_->[0]} && length $ENV{$_->[0]} ? $ENV{$_->[0]} : $_->[1] } @KNOWN;
+    $option{CONTENDERS} ||= $option{CONTROL} ? 'event,event' : 'event,adaptive,nginx';
+    for my $name (qw(ROUNDS SECONDS WARMUP CONNECTIONS STREAMS LOAD_THREADS MAX_KEEPALIVE_REQUESTS SYSCALLS IDLE)) {
+        die "$name must be a whole number, not '$option{$name}'\n" if $option{$name} !~ /^\d+$/;
+    }
+    die "ROUNDS, SECONDS, CONNECTIONS and STREAMS must be 1 or more\n"
+        if grep { !$option{$_} } qw(ROUNDS SECONDS CONNECTIONS STREAMS);
+    die "COMPETE must be percore, one or none\n" if $option{COMPETE} !~ /^(?:percore|one|none)$/;
+    $option{$_} = [grep { length } split /[,\s]+/, $option{$_}] for qw(SCENARIOS CONTENDERS);
+    return \%option;
+}
+
+sub usage {
+    return join '', "usage: [NAME=VALUE ...] bench/run.pl, from the top of the source\n",
+        map { sprintf "  %-23s %s (%s)\n", $_->[0], $_->[2], length $_->[1] ? $_->[1] : 'empty' } @KNOWN;
+}
+
+1;

@@ -1,0 +1,48 @@
+package Bench::Spinner;
+
+# Processes that do nothing but compute, to compete with the server for the cores.
+
+use strict;
+use warnings;
+
+use Adaptive::Process qw(finish spawn);
+use Bench::Machine qw(slurp);
+
+sub new {
+    my ($class, $count) = @_;
+    my $parent = $$;
+    return bless { owner => $$, pids => [map { spawn(sub { spin($parent) }) } 1 .. $count] }, $class;
+}
+
+# Looks up now and then whether it is still wanted.
+sub spin {
+    my ($parent) = @_;
+    while (getppid == $parent) {
+        for (1 .. 2_000_000) { }
+    }
+    return;
+}
+
+sub cpu_s {
+    my ($self) = @_;
+    my $sum = 0;
+    for my $pid (@{ $self->{pids} }) {
+        $sum += $1 / 1e9 if (slurp("/proc/$pid/schedstat") // '') =~ /^(\d+)/;
+    }
+    return $sum;
+}
+
+sub stop {
+    my ($self) = @_;
+    finish($_) for splice @{ $self->{pids} };
+    return;
+}
+
+sub DESTROY {
+    my ($self) = @_;
+    local ($?, $@, $!);
+    $self->stop if $self->{owner} == $$;
+    return;
+}
+
+1;

@@ -1,0 +1,115 @@
+package Bench::Tree;
+
+# A server's processes and what the kernel has accounted to them. They live in a control group of their own where one
+# can be made: its processor time is exact and includes what has ended. Elsewhere, and for context switches, the tasks
+# are read one by one; whoever ends between two looks takes the last bit with him, so look() is called now and then.
+
+use strict;
+use warnings;
+
+use Bench::Machine qw(slurp);
+
+my $serial = 0;
+
+sub new {
+    my ($class) = @_;
+    return bless { cgroup => scalar make_cgroup(), seen => {} }, $class;
+}
+
+sub make_cgroup {
+    my ($mount) = (slurp('/proc/mounts') // '') =~ /^\S+ (\S+) cgroup2 /m or return;
+    my ($own) = (slurp('/proc/self/cgroup') // '') =~ /^0::(\S+)/m;
+    my $name = sprintf '%s/mpm-bench-%d-%d', $own // '', $$, ++$serial;
+    $name =~ s{^/+}{};
+    return if !mkdir "$mount/$name";
+    return { name => $name, path => "$mount/$name" } if -w "$mount/$name/cgroup.procs";
+    rmdir "$mount/$name";
+    return;
+}
+
+# Called by the process that is to become the server.
+sub enter {
+    my ($self) = @_;
+    return if !$self->{cgroup};
+    open my $procs, '>', "$self->{cgroup}{path}/cgroup.procs" or die "cgroup.procs: $!";
+    print {$procs} "$$\n";
+    close $procs or die "cgroup.procs: $!";
+    return;
+}
+
+sub cgroup_name { my ($self) = @_; return $self->{cgroup} && $self->{cgroup}{name} }
+
+sub pids {
+    my ($self) = @_;
+    my @found;
+    my @todo = ($self->{pid});
+    while (defined(my $pid = shift @todo)) {
+        push @found, $pid;
+        push @todo, map { split ' ', slurp($_) // '' } glob "/proc/$pid/task/*/children";
+    }
+    return grep { -d "/proc/$_" } @found;
+}
+
+# Updates what is known of each task: { time in ns, context switches }.
+sub look {
+    my ($self) = @_;
+    for my $task (map { glob "/proc/$_/task/*" } $self->pids) {
+        my $status = slurp("$task/status") // next;
+        my ($voluntary) = $status =~ /^voluntary_ctxt_switches:\s*(\d+)/m;
+        my ($involuntary) = $status =~ /^nonvoluntary_ctxt_switches:\s*(\d+)/m;
+        next if !defined $involuntary;
+        my $known = $self->{seen}{$task} //= {};
+        $known->{switches} = $voluntary + $involuntary;
+        next if $self->{cgroup};
+        my ($ns) = (slurp("$task/schedstat") // '') =~ /^(\d+)/;
+        $known->{ns} = $ns if defined $ns;
+    }
+    return $self;
+}
+
+# { cpu_s, switches } up to now.
+sub totals {
+    my ($self) = @_;
+    $self->look;
+    my %sum = (cpu_s => 0, switches => 0);
+    for my $task (values %{ $self->{seen} }) {
+        $sum{switches} += $task->{switches};
+        $sum{cpu_s} += ($task->{ns} // 0) / 1e9;
+    }
+    if ($self->{cgroup}) {
+        my ($usage) = (slurp("$self->{cgroup}{path}/cpu.stat") // '') =~ /^usage_usec (\d+)/m;
+        $sum{cpu_s} = ($usage // die "cpu.stat has no usage_usec\n") / 1e6;
+    }
+    return \%sum;
+}
+
+sub cpu_s { return $_[0]->totals->{cpu_s} }
+
+# Memory of the whole tree in KiB, shared pages counted once among those who share them.
+sub pss_kib {
+    my ($self) = @_;
+    my $sum = 0;
+    for my $pid ($self->pids) {
+        $sum += $1 if (slurp("/proc/$pid/smaps_rollup") // '') =~ /^Pss:\s*(\d+)/m;
+    }
+    return $sum;
+}
+
+sub task_count {
+    my ($self) = @_;
+    my @tasks = map { glob "/proc/$_/task/*" } $self->pids;
+    return scalar @tasks;
+}
+
+sub remove {
+    my ($self) = @_;
+    my $cgroup = delete $self->{cgroup} or return;
+    for (1 .. 250) {
+        return if rmdir $cgroup->{path};
+        select undef, undef, undef, 0.02;
+    }
+    warn "could not remove $cgroup->{path}: $!\n";
+    return;
+}
+
+1;

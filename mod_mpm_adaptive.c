@@ -1,0 +1,273 @@
+/* mod_mpm_adaptive: an MPM for Apache httpd 2.4 that needs no tuning.
+ *
+ * The module record, its hooks and its answers to ap_mpm_query(). The parent's run is in
+ * src/parent.c, a child's in src/child.c; src/README.md is the tour.
+ */
+#include "src/adaptive.h"
+#include "src/child.h"
+#include "src/config.h"
+#include "src/conn.h"
+#include "src/parent.h"
+
+#include "ap_listen.h"
+#include "apr_strings.h"
+#include "http_connection.h"
+#include "http_main.h"
+#include "http_protocol.h"
+#include "http_request.h"
+#include "mpm_common.h"
+
+#include <sched.h>
+#include <sys/param.h>
+
+#ifndef __linux__
+#error "mod_mpm_adaptive needs Linux: its poller is epoll (src/poller.h is where another backend would go)."
+#endif
+
+/* What this process knows of itself; the rest is in retained_t. */
+typedef struct mpm_t {
+    retained_t *retained;
+    bool one_process;
+    ap_listen_rec **buckets;
+    int bucket_count;
+} mpm_t;
+
+static mpm_t mpm;
+
+/* Processors that this process may run on. */
+static int count_cpus(void)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0) {
+        return CPU_COUNT(&set);
+    }
+    return 1;
+}
+
+/* --- start-up hooks, in their order ----------------------------------------------- */
+
+static int detach(bool no_detach)
+{
+    apr_status_t rv = apr_proc_detach(no_detach ? APR_PROC_DETACH_FOREGROUND
+                                                : APR_PROC_DETACH_DAEMONIZE);
+
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, NULL, ADPNO(0110)
+                     "cannot detach from the terminal");
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+static int hook_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp)
+{
+    bool debug = ap_exists_config_define("DEBUG");
+    bool foreground = debug || ap_exists_config_define("FOREGROUND");
+    bool no_detach = ap_exists_config_define("NO_DETACH");
+    retained_t *retained = retained_get();
+
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    mpm.retained = retained;
+    mpm.one_process = debug || ap_exists_config_define("ONE_PROCESS");
+    retained->mpm->mpm_state = AP_MPMQ_STARTING;
+    config_reset();
+    ap_listen_pre_config();
+    ap_extended_status = 0;
+    /* the first load only checks the configuration */
+    if (++retained->mpm->module_loads == 2 && !mpm.one_process && !foreground) {
+        return detach(no_detach);
+    }
+    return OK;
+}
+
+static int hook_check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    retained_t *retained = mpm.retained;
+
+    (void)p;
+    (void)plog;
+    (void)ptemp;
+    if (!retained->fixed.slot_count && ap_scoreboard_image) {
+        /* the scoreboard of another version of this module lives on */
+        const global_score *global = ap_get_scoreboard_global();
+
+        retained->fixed.slot_count = global->server_limit;
+        retained->fixed.thread_limit = global->thread_limit;
+        retained->fixed.server_limit = MAX(global->server_limit * 3 / 4, 1);
+    }
+    config_resolve(&retained->fixed, count_cpus(), retained->mpm->module_loads == 1, s);
+    return OK;
+}
+
+static bool listeners_changed(void)
+{
+    const ap_listen_rec *lr;
+
+    for (lr = ap_listeners; lr; lr = lr->next) {
+        if (!lr->active) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int hook_open_logs(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    retained_t *retained = mpm.retained;
+    int level = APLOG_ALERT | (retained->mpm->module_loads == 1 ? APLOG_STARTUP : 0);
+    apr_status_t rv;
+
+    (void)plog;
+    (void)ptemp;
+    if (retained->mpm->was_graceful && listeners_changed()) {
+        parent_release_listeners(retained);
+    }
+    if (ap_setup_listeners(s) < 1) {
+        ap_log_error(APLOG_MARK, level, 0, retained->mpm->module_loads == 1 ? NULL : s,
+                     ADPNO(0111) "no listening sockets available, shutting down");
+        return !OK;
+    }
+    mpm.bucket_count = mpm.one_process ? 1
+                       : retained->mpm->was_graceful ? retained->mpm->num_buckets : 0;
+    rv = ap_duplicate_listeners(p, s, &mpm.buckets, &mpm.bucket_count);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, level, rv, s, ADPNO(0112)
+                     "cannot duplicate the listening sockets (ListenCoresBucketsRatio)");
+        return !OK;
+    }
+    retained->mpm->num_buckets = mpm.bucket_count;
+    retained->mpm->max_buckets = MAX(retained->mpm->max_buckets, mpm.bucket_count);
+    config_require_children(mpm.bucket_count);
+    return OK;
+}
+
+static int hook_mpm(apr_pool_t *pconf, apr_pool_t *plog, server_rec *s)
+{
+    generation_t generation = {
+        .server = s, .pconf = pconf, .retained = mpm.retained, .config = config_get(),
+        .buckets = mpm.buckets, .bucket_count = mpm.bucket_count, .cpus = count_cpus()
+    };
+    apr_status_t rv = retained_size_slots(mpm.retained, s->process->pool);
+
+    (void)plog;
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ALERT, rv, s, ADPNO(0113)
+                     "no shared memory for %d children; lower ServerLimit",
+                     mpm.retained->fixed.slot_count);
+        return !OK;
+    }
+    return parent_run(&generation, mpm.one_process);
+}
+
+/* --- questions -------------------------------------------------------------------- */
+
+static int hook_query(int query_code, int *result, apr_status_t *rv)
+{
+    const adp_config_t *config = config_get();
+
+    *rv = APR_SUCCESS;
+    switch (query_code) {
+    case AP_MPMQ_MAX_DAEMON_USED:
+        *result = mpm.retained && mpm.retained->slots_used
+                  ? mpm.retained->slots_used : config->slot_count;
+        break;
+    case AP_MPMQ_IS_THREADED:
+    case AP_MPMQ_IS_FORKED:
+        *result = AP_MPMQ_DYNAMIC;
+        break;
+    case AP_MPMQ_IS_ASYNC:
+    case AP_MPMQ_CAN_WAITIO:
+        *result = 1;
+        break;
+    case AP_MPMQ_HARD_LIMIT_DAEMONS:
+        *result = config->slot_count;
+        break;
+    case AP_MPMQ_HARD_LIMIT_THREADS:
+        *result = config->thread_limit;
+        break;
+    case AP_MPMQ_MAX_THREADS:
+        *result = config->threads_per_child;
+        break;
+    case AP_MPMQ_MIN_SPARE_DAEMONS:
+    case AP_MPMQ_MAX_SPARE_DAEMONS:
+        *result = 0;
+        break;
+    case AP_MPMQ_MIN_SPARE_THREADS:
+        *result = config->min_spare_threads;
+        break;
+    case AP_MPMQ_MAX_SPARE_THREADS:
+        *result = config->max_spare_threads;
+        break;
+    case AP_MPMQ_MAX_REQUESTS_DAEMON:
+        *result = ap_max_requests_per_child;
+        break;
+    case AP_MPMQ_MAX_DAEMONS:
+        *result = config->max_request_workers / MAX(config->threads_per_child, 1);
+        break;
+    case AP_MPMQ_MPM_STATE:
+        *result = mpm.retained ? mpm.retained->mpm->mpm_state : AP_MPMQ_STARTING;
+        break;
+    case AP_MPMQ_GENERATION:
+        *result = mpm.retained ? mpm.retained->mpm->my_generation : 0;
+        break;
+    default:
+        *rv = APR_ENOTIMPL;
+        break;
+    }
+    return OK;
+}
+
+static const char *hook_get_name(void)
+{
+    return "adaptive";
+}
+
+/* The one symbol that leaves the shared object. */
+#define ADP_EXPORT __attribute__((visibility("default")))
+
+/* --- the module ------------------------------------------------------------------- */
+
+/* httpd refuses two MPMs later, without saying which: this says it. */
+static void warn_of_second_mpm(void)
+{
+    if (ap_hook_get_mpm() && ap_hook_get_mpm()->nelts > 0) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT | APLOG_STARTUP, 0, NULL, ADPNO(0114)
+                     "mod_mpm_adaptive is loaded beside another MPM (%s): remove one of the "
+                     "two LoadModule lines (on Debian: a2dismod mpm_%s)", ap_show_mpm(),
+                     ap_show_mpm());
+    }
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    static const char *const after_core[] = { "core.c", NULL };
+
+    (void)p;
+    warn_of_second_mpm();
+    ap_hook_open_logs(hook_open_logs, NULL, after_core, APR_HOOK_REALLY_FIRST);
+    ap_hook_pre_config(hook_pre_config, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_check_config(hook_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_mpm(hook_mpm, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_mpm_query(hook_query, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_mpm_get_name(hook_get_name, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_mpm_register_timed_callback(child_hook_register_timer, NULL, NULL,
+                                        APR_HOOK_MIDDLE);
+    ap_hook_pre_read_request(conn_hook_pre_read_request, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_read_request(conn_hook_post_read_request, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_protocol_switch(conn_hook_protocol_switch, NULL, NULL, APR_HOOK_REALLY_FIRST);
+}
+
+module AP_MODULE_DECLARE_DATA mpm_adaptive_module ADP_EXPORT = {
+    MPM20_MODULE_STUFF,
+    NULL,                       /* rewrite_args */
+    NULL,                       /* create per-directory config */
+    NULL,                       /* merge per-directory config */
+    NULL,                       /* create per-server config */
+    NULL,                       /* merge per-server config */
+    config_commands,
+    register_hooks,
+    AP_MODULE_FLAG_NONE
+};

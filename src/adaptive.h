@@ -1,0 +1,192 @@
+/* Start here: what a child process of the adaptive MPM consists of.
+ *
+ * src/README.md tells the same as a tour. Names: the parent is the process that reads the
+ * configuration and starts children; a child serves connections with worker threads (w)
+ * and one steward, its main thread, which never runs a request.
+ */
+#ifndef ADAPTIVE_H
+#define ADAPTIVE_H
+
+#include "httpd.h"
+#include "http_config.h"
+#include "http_core.h"
+#include "http_log.h"
+#include "ap_listen.h"
+#include "ap_mpm.h"
+#include "scoreboard.h"
+
+#include "../scoreboard_ext.h"
+#include "clock.h"
+#include "deadlines.h"
+#include "jobs.h"
+#include "poller.h"
+#include "slab.h"
+#include "timers.h"
+
+extern module AP_MODULE_DECLARE_DATA mpm_adaptive_module;
+APLOG_USE_MODULE(mpm_adaptive);
+
+/* Our message numbers; AHnnnnn belong to httpd. Each is explained in docs/messages.md. */
+#define ADPNO(n) "ADP" #n ": "
+
+/* The effective configuration of one generation, after all corrections (config.c). */
+typedef struct adp_config_t {
+    int start_servers;          /* children at start */
+    int server_limit;           /* children that may accept at the same time, at most */
+    int thread_limit;           /* scoreboard slots a child, constant for the parent's life */
+    int threads_per_child;      /* worker threads a child may grow to */
+    int max_request_workers;    /* worker threads in all, at most */
+    int min_spare_threads;      /* threads that children have or may grow, and that are idle */
+    int max_spare_threads;
+    double async_factor;        /* AsyncRequestWorkerFactor, 0: connections are not limited */
+    int slot_count;             /* scoreboard slots for children: server_limit and a reserve
+                                 * for those that are going; constant for the parent's life */
+    int start_threads;          /* worker threads of a child at start */
+} adp_config_t;
+
+/* The life of a child.
+ *
+ *   STARTING ---> SERVING ---> DRAINING ---> STOPPING
+ *       |            |                          ^
+ *       +------------+--------------------------+
+ *
+ * STARTING  initialises modules, no worker yet
+ * SERVING   accepts connections
+ * DRAINING  accepts no more, finishes what it has (graceful restart or stop, surplus child,
+ *           MaxConnectionsPerChild)
+ * STOPPING  workers leave, at once if asked ungracefully
+ */
+typedef enum {
+    CHILD_STARTING,
+    CHILD_SERVING,
+    CHILD_DRAINING,
+    CHILD_STOPPING
+} child_phase_e;
+
+/* Why a child does not accept right now. */
+typedef enum {
+    ACCEPT_ON,
+    ACCEPT_NO_RESOURCES,        /* descriptors or memory ran out: tried again soon */
+    ACCEPT_ASYNC_LIMIT,         /* AsyncRequestWorkerFactor reached */
+    ACCEPT_CLOSED               /* the child is going */
+} accept_state_e;
+
+typedef struct listeners_t {
+    ap_listen_rec **records;
+    bool *client_first;         /* by record: the client sends the first byte */
+    int count;
+    _Atomic int state;          /* accept_state_e; changed under lock, read without */
+    _Atomic int64_t retry_us;   /* ACCEPT_NO_RESOURCES: when to try again */
+    _Atomic int64_t quota;      /* accepts left until MaxConnectionsPerChild, < 0: reached */
+    int descriptor_limit;       /* an accepted descriptor this high means they run out */
+    pthread_mutex_t lock;       /* registering and deregistering with the poller */
+} listeners_t;
+
+typedef struct child_t child_t;
+
+/* A worker thread. The janitor (pool.h) and the steward have one too, with slot -1. */
+typedef struct worker_t {
+    child_t *child;
+    int slot;                   /* in the scoreboard row of the child */
+    apr_thread_t *thread;       /* not NULL: has to be joined before the slot is used again */
+    apr_pool_t *pool;           /* for the thread's bookkeeping; the steward's */
+    _Atomic int tid;            /* kernel's id, 0 before it runs and after it left */
+    _Atomic bool left;          /* the thread is about to end and can be joined */
+    bool dismissed;             /* by pool_dismiss_job(): leave after this event */
+    _Atomic uint64_t callback;  /* number of the timed callback it runs, 0: none */
+    struct conn_t *spare;       /* a connection ready for the next accept */
+} worker_t;
+
+/* The worker threads of a child. Started and joined by the steward only. */
+typedef struct pool_t {
+    worker_t *workers;          /* limit of them, then the janitor's and the steward's */
+    int limit;
+    _Atomic int floor;          /* threads that are never retired for idleness; lower while
+                                 * the child is going */
+    apr_threadattr_t *attributes;
+    _Atomic int live;           /* started and not yet left */
+    _Atomic int arriving;       /* started and not yet at the poller */
+    _Atomic int64_t last_retired_us;
+    /* the steward's */
+    int64_t retry_us;           /* thread creation was refused: not before */
+    int64_t backoff_us;
+} pool_t;
+
+/* The steward's watch over waiting events; see watch.c. */
+typedef struct watch_t {
+    _Atomic bool on;            /* the steward looks every few ms, workers need not wake it */
+    int quiet_ticks;
+    int batch;                  /* threads to start next */
+    int blocked_rounds;         /* in a row, with processors that nobody used */
+    int64_t probe_sent_us;      /* 0: none outstanding */
+    _Atomic bool probe_taken;
+} watch_t;
+
+/* What hangs together in a child process. Unless a comment says otherwise a field is set
+ * before the first worker starts and constant from then on. */
+struct child_t {
+    server_rec *server;
+    const adp_config_t *config;
+    apr_pool_t *pool;
+    int slot;                   /* in the scoreboard */
+    ap_generation_t generation;
+    process_score *score;       /* counters of connections: atomics, always current */
+    scoreboard_ext_t *board;    /* our own shared memory */
+    ext_child_t *ext;           /* this child's record there */
+    _Atomic int phase;          /* child_phase_e; only the steward changes it */
+    _Atomic bool told_to_stop;  /* SIGTERM came */
+    _Atomic bool told_to_drain; /* MaxConnectionsPerChild without a parent */
+    int cpus;                   /* processors that the server may use */
+    bool one_process;           /* no parent: -X */
+    int lifeline_fd;            /* the parent's orders (child.h); -1: no parent */
+    int steward_fd;             /* wakes the steward */
+    int probe_fd;               /* see watch.c */
+    int exit_fd;                /* written once: every worker leaves */
+    poller_t poller;
+    jobs_t jobs;
+    timers_t timers;
+    deadlines_t deadlines;
+    slab_t connections;
+    _Atomic int pooled_connections;     /* free ones that keep their pool */
+    listeners_t listeners;
+    pool_t workers;
+    watch_t watch;
+    job_t dismiss_job;          /* lets an idle worker go, see pool_dismiss_idle() */
+    job_t accept_job;           /* a look at the listeners, for a sibling that could not */
+    _Atomic bool accept_job_queued;
+    pthread_mutex_t suspended_lock;
+    struct conn_t *suspended;   /* guarded by suspended_lock */
+    uint64_t callbacks_started; /* guarded by suspended_lock */
+};
+
+/* What an event of a child's poller is about: kind, generation and index in one token. */
+typedef enum {
+    TOKEN_CONNECTION,           /* index in child_t.connections */
+    TOKEN_LISTENER,             /* index in listeners_t.records */
+    TOKEN_JOBS,
+    TOKEN_PROBE,
+    TOKEN_EXIT
+} token_kind_e;
+
+static inline poller_token_t token_make(token_kind_e kind, uint32_t generation, uint32_t index)
+{
+    /* index has 30 bits at most (slab.h), generation 30 (claim.h), kind 3 */
+    return (uint64_t)index << 33 | (uint64_t)generation << 3 | (uint64_t)kind;
+}
+
+static inline token_kind_e token_kind(poller_token_t token)
+{
+    return (token_kind_e)(token & 7);
+}
+
+static inline uint32_t token_generation(poller_token_t token)
+{
+    return (uint32_t)(token >> 3) & UINT32_C(0x3fffffff);
+}
+
+static inline uint32_t token_index(poller_token_t token)
+{
+    return (uint32_t)(token >> 33);
+}
+
+#endif

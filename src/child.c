@@ -1,0 +1,415 @@
+#include "child.h"
+
+#include "conn.h"
+#include "listeners.h"
+#include "pool.h"
+#include "wakeup.h"
+#include "watch.h"
+
+#include "apr_signal.h"
+#include "http_main.h"
+#include "mpm_common.h"
+#include "unixd.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/param.h>
+#include <unistd.h>
+
+/* A connection that was busy when its filed deadline came up is looked at again after: */
+#define BUSY_RECHECK_US (2 * CLOCK_US_PER_S)
+/* A going child looks for connections that became idle so often. */
+#define DRAIN_ROUND_US  (200 * CLOCK_US_PER_MS)
+/* How long an ungraceful stop waits for threads before it leaves without them; below the
+ * time after which ap_reclaim_child_processes() resorts to SIGKILL. */
+#define STOP_PATIENCE_US CLOCK_US_PER_S
+
+/* The child that this process is, for hooks and signal handlers; NULL in the parent. */
+static child_t *self;
+
+static void on_stop_signal(int signo)
+{
+    (void)signo;
+    if (self) {
+        atomic_store(&self->told_to_stop, true);
+    }
+}
+
+void child_wake_steward(child_t *child)
+{
+    wakeup_send(child->steward_fd);
+}
+
+void child_drain(child_t *child)
+{
+    atomic_store(&child->told_to_drain, true);
+    child_wake_steward(child);
+}
+
+/* --- timed callbacks -------------------------------------------------------------- */
+
+/* job_fn, on a worker. */
+static void run_timer(job_t *job, void *taker)
+{
+    adp_timer_t *timer = (adp_timer_t *)(void *)job;
+    worker_t *worker = taker;
+
+    conn_callback_begins(worker->child, worker);
+    timer->callback(timer->baton);
+    conn_callback_ends(worker->child, worker);
+    free(timer);
+}
+
+apr_status_t child_hook_register_timer(apr_time_t delay, ap_mpm_callback_fn_t *callback,
+                                       void *baton)
+{
+    bool wake;
+
+    if (!self) {
+        return APR_ENOTIMPL;
+    }
+    if (timers_add(&self->timers, clock_now_us() + MAX(delay, 0), callback, baton, &wake)) {
+        return APR_ENOMEM;
+    }
+    if (wake) {
+        child_wake_steward(self);
+    }
+    return APR_SUCCESS;
+}
+
+static void queue_due_timers(child_t *child, int64_t now_us)
+{
+    adp_timer_t *timer;
+
+    while ((timer = timers_take_due(&child->timers, now_us)) != NULL) {
+        timer->job.run = run_timer;
+        jobs_push(&child->jobs, &timer->job, now_us);
+    }
+}
+
+/* --- phases ----------------------------------------------------------------------- */
+
+static child_phase_e phase_of(child_t *child)
+{
+    return (child_phase_e)atomic_load(&child->phase);
+}
+
+static void enter(child_t *child, child_phase_e phase)
+{
+    static const char *const names[] = { "starting", "serving", "draining", "stopping" };
+
+    ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, child->server, ADPNO(0070)
+                 "child %d: %s -> %s", child->slot, names[phase_of(child)], names[phase]);
+    atomic_store(&child->phase, phase);
+}
+
+/* The first workers run: accept. Tried again later if the system refused them all. */
+static void begin_serving(child_t *child, int64_t now_us)
+{
+    int missing = child->config->start_threads - pool_live(&child->workers);
+
+    if (now_us < pool_retry_at(&child->workers)) {
+        return;
+    }
+    pool_start(child, missing, now_us);
+    if (pool_live(&child->workers) > 0) {
+        enter(child, CHILD_SERVING);
+        listeners_open(child);
+        atomic_store(&child->ext->ready, true);
+        scoreboard_ext_wake_parent(child->board);
+    }
+}
+
+/* Tell the modules and the status page that this child is going. */
+static void announce_end(child_t *child, volatile int *mpm_state, bool graceful)
+{
+    /* responses say "Connection: close" from now on */
+    *mpm_state = AP_MPMQ_STOPPING;
+    child->score->quiescing = 1;
+    ap_run_child_stopping(child->pool, graceful);
+}
+
+static void begin_draining(child_t *child, volatile int *mpm_state)
+{
+    if (phase_of(child) >= CHILD_DRAINING) {
+        return;
+    }
+    enter(child, CHILD_DRAINING);
+    listeners_close(child);
+    announce_end(child, mpm_state, true);
+    pool_dismiss_idle(child);
+}
+
+static void begin_stopping(child_t *child, volatile int *mpm_state, bool graceful)
+{
+    child_phase_e before = phase_of(child);
+
+    enter(child, CHILD_STOPPING);
+    if (before < CHILD_DRAINING) {
+        listeners_close(child);
+        announce_end(child, mpm_state, graceful);
+    }
+    if (!graceful) {
+        conn_shutdown_all(child);
+    }
+    wakeup_send(child->exit_fd);
+}
+
+static bool is_drained(child_t *child)
+{
+    return phase_of(child) == CHILD_DRAINING && conn_count(child) == 0
+           && atomic_load(&child->jobs.count) == 0;
+}
+
+/* --- the steward ------------------------------------------------------------------ */
+
+static void take_orders(child_t *child)
+{
+    char orders[64];
+    ssize_t n, i;
+
+    n = read(child->lifeline_fd, orders, sizeof(orders));
+    if (n == 0) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, child->server, ADPNO(0071)
+                     "the parent process is gone; finishing what there is and ending");
+        close(child->lifeline_fd);
+        child->lifeline_fd = -1;
+        atomic_store(&child->told_to_drain, true);
+    }
+    for (i = 0; i < n; i++) {
+        switch (orders[i]) {
+        case CHILD_ORDER_DRAIN:
+            atomic_store(&child->told_to_drain, true);
+            break;
+        case CHILD_ORDER_LOOK:
+            listeners_look(child);
+            break;
+        default:
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0072)
+                         "unknown order %d from the parent", orders[i]);
+            break;
+        }
+    }
+}
+
+/* Sleep until something happens or until_us. Signals arrive here and nowhere else. */
+static void sleep_until(child_t *child, int64_t until_us)
+{
+    struct pollfd fds[] = {
+        { .fd = child->steward_fd, .events = POLLIN },
+        { .fd = child->lifeline_fd, .events = POLLIN }
+    };
+    struct timespec timeout = { 0, 0 };
+    int64_t left_us = until_us - clock_now_us();
+    sigset_t open_mask;
+
+    if (left_us > 0) {
+        timeout.tv_sec = left_us / CLOCK_US_PER_S;
+        timeout.tv_nsec = left_us % CLOCK_US_PER_S * 1000;
+    }
+    pthread_sigmask(SIG_SETMASK, NULL, &open_mask);
+    sigdelset(&open_mask, SIGTERM);
+    if (child->one_process) {
+        sigdelset(&open_mask, SIGINT);
+    }
+    if (ppoll(fds, 2, until_us == CLOCK_NEVER ? NULL : &timeout, &open_mask) <= 0) {
+        return;
+    }
+    if (fds[0].revents) {
+        wakeup_receive(child->steward_fd);
+    }
+    if (fds[1].revents) {
+        take_orders(child);
+    }
+}
+
+/* Everything that has become due; returns when to look again. */
+static int64_t steward_round(child_t *child)
+{
+    int64_t now_us = clock_now_us();
+    int64_t next_us;
+
+    if (phase_of(child) == CHILD_STARTING) {
+        begin_serving(child, now_us);
+    }
+    conn_queue_expired(child, deadlines_expire(&child->deadlines, now_us, BUSY_RECHECK_US,
+                                               conn_claim_deadline, NULL), now_us);
+    queue_due_timers(child, now_us);
+    listeners_retry(child, now_us);
+    pool_join_left(child);
+    next_us = watch_round(child, now_us);
+    if (phase_of(child) == CHILD_DRAINING) {
+        conn_queue_idle(child, deadlines_take_all(&child->deadlines, conn_claim_idle, NULL),
+                        now_us);
+        next_us = MIN(next_us, now_us + DRAIN_ROUND_US);
+    }
+    if (phase_of(child) == CHILD_STARTING) {
+        next_us = MIN(next_us, pool_retry_at(&child->workers));
+    }
+    next_us = MIN(next_us, deadlines_next(&child->deadlines));
+    next_us = MIN(next_us, timers_next(&child->timers));
+    return MIN(next_us, listeners_retry_at(child));
+}
+
+static void steward_loop(child_t *child, volatile int *mpm_state)
+{
+    while (!atomic_load(&child->told_to_stop)) {
+        int64_t next_us = steward_round(child);
+
+        if (atomic_load(&child->told_to_drain)) {
+            begin_draining(child, mpm_state);
+            atomic_store(&child->told_to_drain, false);
+            continue;
+        }
+        if (is_drained(child)) {
+            break;
+        }
+        sleep_until(child, next_us);
+    }
+}
+
+/* Wait for the workers to leave. False: some are stuck and we were told not to wait. */
+static bool stop_workers(child_t *child, volatile int *mpm_state)
+{
+    int64_t give_up_us = CLOCK_NEVER;
+
+    begin_stopping(child, mpm_state, !atomic_load(&child->told_to_stop));
+    for (;;) {
+        if (pool_is_empty(child)) {
+            return true;
+        }
+        if (atomic_load(&child->told_to_stop) && give_up_us == CLOCK_NEVER) {
+            conn_shutdown_all(child);
+            give_up_us = clock_now_us() + STOP_PATIENCE_US;
+        }
+        if (clock_now_us() >= give_up_us) {
+            return false;
+        }
+        sleep_until(child, give_up_us);
+    }
+}
+
+/* --- birth and death -------------------------------------------------------------- */
+
+static void handle_signals(child_t *child)
+{
+    self = child;
+    /* Workers never see a signal: a handler's interruption is not for modules to bear. The
+     * steward opens its mask only while it sleeps. The control signals of the parent are
+     * blocked as well: they reach the whole process group when somebody types ^C or
+     * resizes a terminal. */
+    apr_setup_signal_thread();
+    apr_signal(SIGTERM, on_stop_signal);
+    if (child->one_process) {
+        apr_signal(SIGINT, on_stop_signal);
+    }
+}
+
+static apr_status_t open_parts(child_t *child, const child_start_t *start)
+{
+    apr_status_t rv;
+
+    if ((rv = wakeup_open(&child->steward_fd)) != 0
+        || (rv = wakeup_open(&child->probe_fd)) != 0
+        || (rv = wakeup_open(&child->exit_fd)) != 0
+        || (rv = poller_open(&child->poller)) != 0
+        || (rv = jobs_open(&child->jobs)) != 0
+        || (rv = timers_init(&child->timers)) != 0
+        || (rv = deadlines_init(&child->deadlines, clock_now_us())) != 0
+        || (rv = slab_init(&child->connections, sizeof(conn_t))) != 0
+        || (rv = pthread_mutex_init(&child->suspended_lock, NULL)) != 0
+        || (rv = poller_add_edge(&child->poller, child->jobs.event_fd,
+                                 token_make(TOKEN_JOBS, 0, 0))) != 0
+        || (rv = poller_add_edge(&child->poller, child->probe_fd,
+                                 token_make(TOKEN_PROBE, 0, 0))) != 0
+        || (rv = poller_add_level(&child->poller, child->exit_fd,
+                                  token_make(TOKEN_EXIT, 0, 0))) != 0
+        || (rv = pool_init(child)) != APR_SUCCESS
+        || (rv = listeners_init(child, start->bucket)) != APR_SUCCESS) {
+        return rv;
+    }
+    return APR_SUCCESS;
+}
+
+/* The pool of everything in this child. Its allocator is shared by all threads. */
+static apr_pool_t *create_pool(apr_pool_t *pconf)
+{
+    apr_allocator_t *allocator;
+    apr_thread_mutex_t *mutex;
+    apr_pool_t *pool;
+
+    if (apr_allocator_create(&allocator) != APR_SUCCESS) {
+        return NULL;
+    }
+    apr_allocator_max_free_set(allocator, ap_max_mem_free);
+    if (apr_pool_create_ex(&pool, pconf, NULL, allocator) != APR_SUCCESS) {
+        apr_allocator_destroy(allocator);
+        return NULL;
+    }
+    apr_allocator_owner_set(allocator, pool);
+    if (apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, pool) == APR_SUCCESS) {
+        apr_allocator_mutex_set(allocator, mutex);
+    }
+    apr_pool_tag(pool, "pchild");
+    return pool;
+}
+
+static child_t *create_child(const child_start_t *start)
+{
+    apr_pool_t *pool = create_pool(start->pconf);
+    child_t *child;
+
+    if (!pool) {
+        return NULL;
+    }
+    child = apr_pcalloc(pool, sizeof(*child));
+    child->pool = pool;
+    child->server = start->server;
+    child->config = start->config;
+    child->slot = start->slot;
+    child->generation = start->generation;
+    child->score = ap_get_scoreboard_process(start->slot);
+    child->board = start->board;
+    child->ext = &start->board->children[start->slot];
+    child->cpus = start->cpus;
+    child->one_process = start->one_process;
+    child->lifeline_fd = start->lifeline_fd;
+    return child;
+}
+
+int child_run(const child_start_t *start)
+{
+    child_t *child = create_child(start);
+    apr_status_t rv;
+
+    if (!child) {
+        return APEXIT_CHILDSICK;
+    }
+    ap_fatal_signal_child_setup(start->server);
+    handle_signals(child);
+    rv = ap_reopen_scoreboard(child->pool, NULL, 0);
+    if (rv != APR_SUCCESS || ap_run_drop_privileges(child->pool, start->server)) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG, rv, start->server, ADPNO(0073)
+                     "cannot become an unprivileged child");
+        return APEXIT_CHILDFATAL;
+    }
+    rv = open_parts(child, start);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_ALERT, rv, start->server, ADPNO(0074)
+                     "cannot set up a child process");
+        return APEXIT_CHILDSICK;
+    }
+    ap_run_child_init(child->pool, start->server);
+    steward_loop(child, start->mpm_state);
+    if (!stop_workers(child, start->mpm_state)) {
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, start->server, ADPNO(0075)
+                     "leaving %d busy worker threads behind", pool_live(&child->workers));
+        /* destructors would pull the memory away under them */
+        _exit(APEXIT_OK);
+    }
+    /* what is not in the pool (descriptors, the slab) goes with the process */
+    apr_pool_destroy(child->pool);
+    return APEXIT_OK;
+}

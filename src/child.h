@@ -1,0 +1,51 @@
+/* The life of a child process: initialisation, the steward's loop, teardown. */
+#ifndef ADP_CHILD_H
+#define ADP_CHILD_H
+
+#include "adaptive.h"
+
+/* What the parent writes into a child's lifeline, one byte an order. End of file (the
+ * parent is gone) means CHILD_ORDER_DRAIN. The bytes never change: after an upgrade of the
+ * module a new parent speaks to children of the old one. */
+#define CHILD_ORDER_DRAIN 'G'
+#define CHILD_ORDER_LOOK  'A'
+
+/* What a new child has to know. */
+typedef struct child_start_t {
+    server_rec *server;
+    apr_pool_t *pconf;
+    const adp_config_t *config;
+    scoreboard_ext_t *board;
+    ap_listen_rec *bucket;      /* the listening sockets that it accepts from */
+    int slot;
+    ap_generation_t generation;
+    int lifeline_fd;            /* read end; -1: no parent */
+    int cpus;
+    bool one_process;
+    volatile int *mpm_state;    /* what AP_MPMQ_MPM_STATE answers */
+} child_start_t;
+
+/* Be a child until it is over. Returns the exit code; only with one_process is it safe to
+ * go on in this process afterwards. In the freshly forked process, signals blocked. */
+int child_run(const child_start_t *start);
+
+/* Wake the steward for another round. Any thread. */
+void child_wake_steward(child_t *child);
+
+/* Ask the steward to finish what there is and end. Any thread. */
+void child_drain(child_t *child);
+
+/* Hook mpm_register_timed_callback: run callback(baton) on a worker after delay. Any
+ * thread of a child. APR_ENOTIMPL elsewhere, APR_ENOMEM. */
+apr_status_t child_hook_register_timer(apr_time_t delay, ap_mpm_callback_fn_t *callback,
+                                       void *baton);
+
+/* Log at most one message of this kind a second, from all children together. */
+#define child_log_limited(child, kind, level, rv, ...) \
+    do { \
+        if (scoreboard_ext_may_log((child)->board, kind, clock_now_us())) { \
+            ap_log_error(APLOG_MARK, level, rv, (child)->server, __VA_ARGS__); \
+        } \
+    } while (0)
+
+#endif

@@ -1,0 +1,383 @@
+#include "children.h"
+
+#include "child.h"
+
+#include "apr_signal.h"
+#include "mpm_common.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/param.h>
+#include <unistd.h>
+
+/* A child that served for less counts as one that failed at its start. */
+#define HEALTHY_AFTER_US CLOCK_US_PER_S
+/* Pauses between starts that fail, doubled each time. */
+#define FIRST_PAUSE_US   (100 * CLOCK_US_PER_MS)
+#define LAST_PAUSE_US    (10 * CLOCK_US_PER_S)
+/* How often the full scoreboard is worth a line. */
+#define FULL_LOG_US      (60 * CLOCK_US_PER_S)
+
+/* For reclaimed(), whose signature is httpd's. */
+static generation_t *reclaiming;
+
+bool children_is_current(const generation_t *g, const slot_t *slot)
+{
+    return slot->state != SLOT_FREE && slot->generation == g->retained->mpm->my_generation;
+}
+
+static bool accepts(const generation_t *g, int i, int bucket)
+{
+    const slot_t *slot = &g->retained->slots[i];
+
+    return children_is_current(g, slot) && slot->state != SLOT_GOING
+           && (bucket < 0 || slot->bucket == bucket);
+}
+
+int children_count(const generation_t *g, int bucket)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        count += accepts(g, i, bucket);
+    }
+    return count;
+}
+
+int children_serving(const generation_t *g, int bucket)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        count += accepts(g, i, bucket) && g->retained->slots[i].state == SLOT_SERVING;
+    }
+    return count;
+}
+
+int children_busy_threads(const generation_t *g)
+{
+    int i, busy = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        if (accepts(g, i, -1)) {
+            const ext_child_t *ext = &g->retained->board->children[i];
+
+            busy += MAX(atomic_load(&ext->threads) - atomic_load(&ext->idle), 0);
+        }
+    }
+    return busy;
+}
+
+int children_least_needed(const generation_t *g)
+{
+    int i, best = -1;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        const slot_t *slot = &g->retained->slots[i];
+
+        if (accepts(g, i, -1) && slot->state == SLOT_SERVING && slot->successor < 0
+            && children_serving(g, slot->bucket) > 1
+            && (best < 0 || ap_get_scoreboard_process(i)->connections
+                            < ap_get_scoreboard_process(best)->connections)) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+/* --- starting --------------------------------------------------------------------- */
+
+static void log_full(generation_t *g, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    int i, going = 0;
+
+    if (r->full_logged_us && now_us - r->full_logged_us < FULL_LOG_US) {
+        return;
+    }
+    r->full_logged_us = now_us;
+    for (i = 0; i < r->fixed.slot_count; i++) {
+        going += r->slots[i].state == SLOT_GOING;
+    }
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0081)
+                 "no scoreboard slot is left for another child: of %d, %d are held by "
+                 "children that finish old connections; raise ServerLimit %d and stop and "
+                 "start the server", r->fixed.slot_count, going, r->fixed.server_limit);
+}
+
+static int free_slot(generation_t *g, int64_t now_us)
+{
+    int i;
+
+    for (i = 0; i < g->retained->fixed.slot_count; i++) {
+        /* a child of another version of this module is known to the scoreboard only */
+        if (g->retained->slots[i].state == SLOT_FREE
+            && ap_get_scoreboard_process(i)->pid == 0) {
+            return i;
+        }
+    }
+    log_full(g, now_us);
+    return -1;
+}
+
+static int neediest_bucket(const generation_t *g)
+{
+    int b, best = 0;
+
+    for (b = 1; b < g->bucket_count; b++) {
+        if (children_count(g, b) < children_count(g, best)) {
+            best = b;
+        }
+    }
+    return best;
+}
+
+static void clean_scoreboard_row(const generation_t *g, int slot)
+{
+    process_score *score = ap_get_scoreboard_process(slot);
+    int i;
+
+    score->pid = 0;
+    score->quiescing = score->not_accepting = 0;
+    score->connections = score->write_completion = score->lingering_close = 0;
+    score->keep_alive = score->suspended = score->wait_io = 0;
+    for (i = 0; i < g->config->thread_limit; i++) {
+        ap_update_child_status_from_indexes(slot, i, SERVER_DEAD, NULL);
+    }
+}
+
+static void pause_starts(generation_t *g, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    int64_t pause_us = FIRST_PAUSE_US << MIN(r->failures, 10);
+
+    r->failures++;
+    r->last_failure_us = now_us;
+    r->next_start_us = now_us + MIN(pause_us, LAST_PAUSE_US);
+}
+
+/* The freshly forked process. */
+static void be_child(generation_t *g, int slot, int bucket, int lifeline_fd)
+{
+    retained_t *r = g->retained;
+    child_start_t start = {
+        .server = g->server, .pconf = g->pconf, .config = g->config, .board = r->board,
+        .bucket = g->buckets[bucket], .slot = slot, .generation = r->mpm->my_generation,
+        .lifeline_fd = lifeline_fd, .cpus = g->cpus, .mpm_state = &r->mpm->mpm_state
+    };
+    int i;
+
+#if AP_HAS_THREAD_LOCAL
+    ap_thread_current_after_fork();
+#endif
+    /* only the parent holds lifelines, so that its end is seen by all */
+    for (i = 0; i < r->lifeline_count; i++) {
+        if (r->lifelines[i] >= 0) {
+            close(r->lifelines[i]);
+        }
+    }
+    for (i = 0; i < g->bucket_count; i++) {
+        if (i != bucket) {
+            ap_close_listeners_ex(g->buckets[i]);
+        }
+    }
+    apr_signal(SIGCHLD, SIG_DFL);
+    exit(child_run(&start));
+}
+
+/* fork(2) with all signals blocked: one for the child must find the child's handler. */
+static pid_t fork_child(generation_t *g, int slot, int bucket, const int lifeline[2])
+{
+    sigset_t all, before;
+    pid_t pid;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pid = fork();
+    if (pid == 0) {
+        close(lifeline[1]);
+        be_child(g, slot, bucket, lifeline[0]);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pid;
+}
+
+static void fork_refused(generation_t *g, int error, int64_t now_us)
+{
+    pause_starts(g, now_us);
+    /* scarce processes come back soon: do not make it minutes */
+    g->retained->next_start_us = MIN(g->retained->next_start_us, now_us + CLOCK_US_PER_S);
+    if (scoreboard_ext_may_log(g->retained->board, LOG_FORK, now_us)) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, error, g->server, ADPNO(0082)
+                     "cannot start another child process, going on with %d; raise the limit "
+                     "of processes (ulimit -u, pids.max)", children_count(g, -1));
+    }
+}
+
+int children_start(generation_t *g, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    int slot = free_slot(g, now_us);
+    int bucket = neediest_bucket(g);
+    int lifeline[2];
+    pid_t pid;
+
+    if (slot < 0) {
+        return -1;
+    }
+    if (pipe2(lifeline, O_CLOEXEC | O_NONBLOCK)) {
+        fork_refused(g, errno, now_us);
+        return -1;
+    }
+    clean_scoreboard_row(g, slot);
+    scoreboard_ext_reset(&r->board->children[slot]);
+    pid = fork_child(g, slot, bucket, lifeline);
+    close(lifeline[0]);
+    if (pid < 0) {
+        int error = errno;
+
+        close(lifeline[1]);
+        fork_refused(g, error, now_us);
+        return -1;
+    }
+    r->lifelines[slot] = lifeline[1];
+    r->slots[slot] = (slot_t) {
+        .state = SLOT_STARTING, .pid = pid, .generation = r->mpm->my_generation,
+        .bucket = bucket, .started_us = now_us, .successor = -1
+    };
+    r->slots_used = MAX(r->slots_used, slot + 1);
+    ap_get_scoreboard_process(slot)->pid = pid;
+    ap_get_scoreboard_process(slot)->generation = r->mpm->my_generation;
+    ap_run_child_status(g->server, pid, r->mpm->my_generation, slot, MPM_CHILD_STARTED);
+    return slot;
+}
+
+/* --- serving ---------------------------------------------------------------------- */
+
+void children_order(generation_t *g, int slot, char order)
+{
+    retained_t *r = g->retained;
+
+    if (r->lifelines[slot] >= 0) {
+        /* a full pipe means that the child has more orders unread than there are kinds */
+        (void)!write(r->lifelines[slot], &order, 1);
+    }
+    if (order == CHILD_ORDER_DRAIN && r->slots[slot].state != SLOT_FREE) {
+        r->slots[slot].state = SLOT_GOING;
+    }
+}
+
+int children_note_ready(generation_t *g, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    int i, count = 0;
+
+    for (i = 0; i < r->slots_used; i++) {
+        slot_t *slot = &r->slots[i];
+
+        if (slot->state == SLOT_STARTING && atomic_load(&r->board->children[i].ready)) {
+            slot->state = SLOT_SERVING;
+            r->ever_healthy = true;
+            count++;
+        }
+        /* only a child that was started after the last failure shows that it is over */
+        if (slot->state == SLOT_SERVING && r->failures && children_is_current(g, slot)
+            && slot->started_us > r->last_failure_us
+            && now_us - slot->started_us >= HEALTHY_AFTER_US) {
+            ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0083)
+                         "children start again (after %d failures in a row)", r->failures);
+            r->failures = 0;
+            r->next_start_us = 0;
+        }
+    }
+    return count;
+}
+
+/* --- ending ----------------------------------------------------------------------- */
+
+static void take_out(generation_t *g, int i)
+{
+    retained_t *r = g->retained;
+    slot_t *slot = &r->slots[i];
+    int j;
+
+    if (r->lifelines[i] >= 0) {
+        close(r->lifelines[i]);
+        r->lifelines[i] = -1;
+    }
+    ap_run_child_status(g->server, ap_get_scoreboard_process(i)->pid,
+                        ap_get_scoreboard_process(i)->generation, i, MPM_CHILD_EXITED);
+    clean_scoreboard_row(g, i);
+    scoreboard_ext_reset(&r->board->children[i]);
+    for (j = 0; j < r->slots_used; j++) {
+        if (r->slots[j].successor == i) {
+            r->slots[j].successor = -1;
+        }
+    }
+    slot->state = SLOT_FREE;
+    slot->pid = 0;
+    slot->successor = -1;
+}
+
+/* It ended before it was of any use: do not start the next one at once. */
+static void failed_at_start(generation_t *g, int64_t now_us)
+{
+    pause_starts(g, now_us);
+    if (g->retained->failures > 1) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0084)
+                     "%d children in a row ended at their start (see the messages above); "
+                     "the next is started in %d ms", g->retained->failures,
+                     (int)((g->retained->next_start_us - now_us) / CLOCK_US_PER_MS));
+    }
+}
+
+bool children_ended(generation_t *g, apr_proc_t *process, apr_exit_why_e why, int status,
+                    int64_t now_us, bool *give_up)
+{
+    retained_t *r = g->retained;
+    int verdict = ap_process_child_status(process, why, status);
+    int i = ap_find_child_by_pid(process);
+    slot_t *slot;
+
+    if (i < 0) {
+        return false;
+    }
+    slot = &r->slots[i];
+    if (verdict == APEXIT_CHILDFATAL && children_is_current(g, slot)) {
+        *give_up = true;
+    }
+    else if (slot->state != SLOT_GOING && children_is_current(g, slot)
+             && (slot->state == SLOT_STARTING || verdict == APEXIT_CHILDSICK
+                 || now_us - slot->started_us < HEALTHY_AFTER_US)) {
+        failed_at_start(g, now_us);
+        /* a resource that was never there will not come by waiting */
+        *give_up = !r->ever_healthy && verdict == APEXIT_CHILDSICK;
+    }
+    take_out(g, i);
+    return true;
+}
+
+/* ap_reclaim_callback_fn_t */
+static void reclaimed(int slot, pid_t pid, ap_generation_t generation)
+{
+    (void)pid;
+    (void)generation;
+    if (reclaiming && slot >= 0) {
+        take_out(reclaiming, slot);
+    }
+}
+
+void children_reclaim(generation_t *g, bool terminate)
+{
+    reclaiming = g;
+    if (terminate) {
+        ap_reclaim_child_processes(1, reclaimed);
+    }
+    else {
+        ap_relieve_child_processes(reclaimed);
+    }
+    reclaiming = NULL;
+}

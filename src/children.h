@@ -1,0 +1,52 @@
+/* The parent's children: start, tell, bury. What to do with how many is parent.c's. */
+#ifndef ADP_CHILDREN_H
+#define ADP_CHILDREN_H
+
+#include "retained.h"
+
+/* The generation that is being run. */
+typedef struct generation_t {
+    server_rec *server;
+    apr_pool_t *pconf;
+    retained_t *retained;
+    const adp_config_t *config;
+    ap_listen_rec **buckets;
+    int bucket_count;
+    int cpus;
+} generation_t;
+
+/* Fork a child of the current generation for the bucket that has fewest. Returns its slot,
+ * or -1 if no slot is free or fork was refused (logged; next_start_us says when again). */
+int children_start(generation_t *g, int64_t now_us);
+
+/* Send one order to a child; if that finishes it, it counts as going from now on. */
+void children_order(generation_t *g, int slot, char order);
+
+/* Note which of the starting children have become ready. Returns how many did. */
+int children_note_ready(generation_t *g, int64_t now_us);
+
+/* A process ended. Takes it out of the books; true if it was a child of ours.
+ * *give_up is set if the server has to end because of how the child ended. */
+bool children_ended(generation_t *g, apr_proc_t *process, apr_exit_why_e why, int status,
+                    int64_t now_us, bool *give_up);
+
+/* End all children with signals of rising force (terminate), or bury those that have ended
+ * by themselves. */
+void children_reclaim(generation_t *g, bool terminate);
+
+/* Current generation, accepting or starting; of one bucket, or of all (-1). */
+int children_count(const generation_t *g, int bucket);
+
+/* Those of them that serve. */
+int children_serving(const generation_t *g, int bucket);
+
+/* Threads of these children that are busy. */
+int children_busy_threads(const generation_t *g);
+
+/* Which child misses least when it goes: of the current generation, serving, not the last
+ * of its bucket, with the fewest connections. -1: none. */
+int children_least_needed(const generation_t *g);
+
+bool children_is_current(const generation_t *g, const slot_t *slot);
+
+#endif

@@ -1,0 +1,406 @@
+#include "config.h"
+
+#include "ap_listen.h"
+#include "apr_strings.h"
+#include "mpm_common.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <sys/param.h>
+
+/* What event and worker accept at most. */
+#define MAX_SERVER_LIMIT 20000
+#define MAX_THREAD_LIMIT 100000
+
+/* Without any directive: enough for thousands of requests that wait at a backend, while
+ * the scoreboard (sizeof(worker_score) a thread slot, all touched at start) stays below two
+ * megabytes and the status page's board below the 64 KiB line that exporters read. */
+#define DEFAULT_SERVER_LIMIT      24
+#define DEFAULT_THREADS_PER_CHILD 128
+#define DEFAULT_START_SERVERS     2
+
+/* mod_reqtimeout's own default for "header=": seconds until the first byte. */
+#define REQTIMEOUT_FIRST_BYTE_S 20
+
+#define NOT_SET INT_MIN
+
+/* What the configuration file says, NOT_SET where it is silent. */
+typedef struct directives_t {
+    int start_servers;
+    int server_limit;
+    int thread_limit;
+    int threads_per_child;
+    int max_request_workers;
+    int min_spare_threads;
+    int max_spare_threads;
+    double async_factor;
+} directives_t;
+
+static directives_t given;
+static adp_config_t effective;
+static apr_interval_time_t first_byte_limit;
+
+typedef struct integer_directive_t {
+    const char *name;
+    size_t offset;
+} integer_directive_t;
+
+static const integer_directive_t integer_directives[] = {
+    { "StartServers", APR_OFFSETOF(directives_t, start_servers) },
+    { "ServerLimit", APR_OFFSETOF(directives_t, server_limit) },
+    { "ThreadLimit", APR_OFFSETOF(directives_t, thread_limit) },
+    { "ThreadsPerChild", APR_OFFSETOF(directives_t, threads_per_child) },
+    { "MaxRequestWorkers", APR_OFFSETOF(directives_t, max_request_workers) },
+    { "MaxClients", APR_OFFSETOF(directives_t, max_request_workers) },
+    { "MinSpareThreads", APR_OFFSETOF(directives_t, min_spare_threads) },
+    { "MaxSpareThreads", APR_OFFSETOF(directives_t, max_spare_threads) },
+    { NULL, 0 }
+};
+
+static const char *set_integer(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const integer_directive_t *d;
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    char *end;
+    long value;
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    errno = 0;
+    value = strtol(arg, &end, 10);
+    if (errno || end == arg || *end || value <= INT_MIN || value > INT_MAX) {
+        return apr_pstrcat(cmd->pool, ADPNO(0001), cmd->cmd->name, " \"", arg,
+                           "\": not a whole number; write for example ", cmd->cmd->name,
+                           " 64, or leave the line out", NULL);
+    }
+    for (d = integer_directives; d->name; d++) {
+        if (!ap_cstr_casecmp(d->name, cmd->cmd->name)) {
+            *(int *)((char *)&given + d->offset) = (int)value;
+        }
+    }
+    if (!ap_cstr_casecmp(cmd->cmd->name, "MaxClients")) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, NULL, ADPNO(0002)
+                     "MaxClients is deprecated, use MaxRequestWorkers %s instead", arg);
+    }
+    return NULL;
+}
+
+static const char *set_async_factor(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    char *end;
+    double value;
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    value = strtod(arg, &end);
+    if (end == arg || *end || !isfinite(value) || value <= 0.0) {
+        return apr_pstrcat(cmd->pool, ADPNO(0003) "AsyncRequestWorkerFactor \"", arg,
+                           "\": not a number above 0; write for example "
+                           "AsyncRequestWorkerFactor 2, or leave the line out: connections "
+                           "are then limited by descriptors only", NULL);
+    }
+    given.async_factor = value;
+    return NULL;
+}
+
+#define INTEGER_DIRECTIVE(name, help) \
+    AP_INIT_TAKE1(name, set_integer, NULL, RSRC_CONF, help)
+
+const command_rec config_commands[] = {
+    LISTEN_COMMANDS,
+    INTEGER_DIRECTIVE("StartServers", "Number of child processes launched at server startup"),
+    INTEGER_DIRECTIVE("ServerLimit", "Maximum number of child processes that accept connections"),
+    INTEGER_DIRECTIVE("ThreadLimit", "Maximum value of ThreadsPerChild for this run of the server"),
+    INTEGER_DIRECTIVE("ThreadsPerChild", "Number of worker threads each child may grow to"),
+    INTEGER_DIRECTIVE("MaxRequestWorkers", "Maximum number of requests processed at the same time"),
+    INTEGER_DIRECTIVE("MaxClients", "Deprecated name of MaxRequestWorkers"),
+    INTEGER_DIRECTIVE("MinSpareThreads", "Minimum number of idle threads, to handle request spikes"),
+    INTEGER_DIRECTIVE("MaxSpareThreads", "Maximum number of idle threads"),
+    AP_INIT_TAKE1("AsyncRequestWorkerFactor", set_async_factor, NULL, RSRC_CONF,
+                  "How many connections a child takes beyond its threads, per idle thread"),
+    AP_GRACEFUL_SHUTDOWN_TIMEOUT_COMMAND,
+    { NULL, { NULL }, NULL, 0, NO_ARGS, NULL }
+};
+
+void config_reset(void)
+{
+    given = (directives_t) {
+        .start_servers = NOT_SET, .server_limit = NOT_SET, .thread_limit = NOT_SET,
+        .threads_per_child = NOT_SET, .max_request_workers = NOT_SET,
+        .min_spare_threads = NOT_SET, .max_spare_threads = NOT_SET, .async_factor = 0.0
+    };
+}
+
+const adp_config_t *config_get(void)
+{
+    return &effective;
+}
+
+/* Where the corrections of one run go. */
+typedef struct correction_log_t {
+    bool to_console;
+    server_rec *s;
+} correction_log_t;
+
+static void correct(const correction_log_t *log, const char *directive, int *value, int to,
+                    const char *why)
+{
+    ap_log_error(APLOG_MARK, APLOG_WARNING | (log->to_console ? APLOG_STARTUP : 0), 0,
+                 log->to_console ? NULL : log->s, ADPNO(0010)
+                 "%s of %d %s, using %s %d instead", directive, *value, why, directive, to);
+    *value = to;
+}
+
+static void correct_range(const correction_log_t *log, const char *directive, int *value,
+                          int highest)
+{
+    char why[80];
+
+    if (*value > highest) {
+        apr_snprintf(why, sizeof(why), "is above the limit of %d", highest);
+        correct(log, directive, value, highest, why);
+    }
+    else if (*value < 1) {
+        correct(log, directive, value, 1, "is not allowed, the least is 1");
+    }
+}
+
+static void resolve_server_limit(config_fixed_t *fixed, const correction_log_t *log)
+{
+    int *limit = &effective.server_limit;
+
+    *limit = given.server_limit;
+    if (given.server_limit != NOT_SET) {
+        correct_range(log, "ServerLimit", limit, MAX_SERVER_LIMIT);
+    }
+    if (fixed->server_limit) {
+        if (*limit == NOT_SET) {
+            *limit = fixed->server_limit;
+        }
+        else if (*limit != fixed->server_limit) {
+            correct(log, "ServerLimit", limit, fixed->server_limit,
+                    "was changed by a restart, which needs a stop and a start");
+        }
+    }
+}
+
+static void resolve_thread_limit(config_fixed_t *fixed, const correction_log_t *log)
+{
+    int *limit = &effective.thread_limit;
+
+    *limit = given.thread_limit;
+    if (given.thread_limit != NOT_SET) {
+        correct_range(log, "ThreadLimit", limit, MAX_THREAD_LIMIT);
+    }
+    if (fixed->thread_limit) {
+        if (*limit == NOT_SET) {
+            *limit = fixed->thread_limit;
+        }
+        else if (*limit != fixed->thread_limit) {
+            correct(log, "ThreadLimit", limit, fixed->thread_limit,
+                    "was changed by a restart, which needs a stop and a start");
+        }
+    }
+    else if (*limit == NOT_SET) {
+        /* nobody has to raise it by hand for a large ThreadsPerChild */
+        *limit = MAX(DEFAULT_THREADS_PER_CHILD, MIN(given.threads_per_child, MAX_THREAD_LIMIT));
+    }
+    fixed->thread_limit = *limit;
+}
+
+static void resolve_threads_per_child(const correction_log_t *log)
+{
+    int *threads = &effective.threads_per_child;
+    int total = given.max_request_workers;
+
+    *threads = given.threads_per_child;
+    if (*threads == NOT_SET) {
+        *threads = MIN(DEFAULT_THREADS_PER_CHILD, effective.thread_limit);
+        if (total > 0) {
+            /* a plain total is honoured to the thread where nobody asked for a split:
+             * as few children as the default allows, equally large */
+            int children = (total + *threads - 1) / *threads;
+
+            while (total % children && total / children > *threads / 2) {
+                children++;
+            }
+            *threads = MAX(total / children, 1);
+        }
+        return;
+    }
+    if (*threads > effective.thread_limit) {
+        char why[80];
+
+        apr_snprintf(why, sizeof(why), "is above ThreadLimit %d", effective.thread_limit);
+        correct(log, "ThreadsPerChild", threads, effective.thread_limit, why);
+    }
+    else if (*threads < 1) {
+        correct(log, "ThreadsPerChild", threads, 1, "is not allowed, the least is 1");
+    }
+}
+
+/* ServerLimit if nobody set it: what MaxRequestWorkers needs, or the default. */
+static void default_server_limit(void)
+{
+    int needed = DEFAULT_SERVER_LIMIT;
+
+    if (effective.server_limit != NOT_SET) {
+        return;
+    }
+    if (given.max_request_workers != NOT_SET) {
+        needed = MAX(needed, given.max_request_workers / effective.threads_per_child);
+    }
+    needed = MAX(needed, given.start_servers);
+    effective.server_limit = MIN(needed, MAX_SERVER_LIMIT);
+}
+
+static void resolve_max_request_workers(const correction_log_t *log)
+{
+    int *total = &effective.max_request_workers;
+    int threads = effective.threads_per_child;
+    apr_int64_t highest = (apr_int64_t)effective.server_limit * threads;
+    char why[120];
+
+    *total = given.max_request_workers;
+    if (*total == NOT_SET) {
+        *total = (int)MIN(highest, INT_MAX);
+        return;
+    }
+    if (*total < threads) {
+        apr_snprintf(why, sizeof(why), "is below ThreadsPerChild %d", threads);
+        correct(log, "MaxRequestWorkers", total, threads, why);
+    }
+    if (*total % threads) {
+        apr_snprintf(why, sizeof(why), "is not a multiple of ThreadsPerChild %d", threads);
+        correct(log, "MaxRequestWorkers", total, *total - *total % threads, why);
+    }
+    if (*total > highest) {
+        apr_snprintf(why, sizeof(why), "is above ServerLimit %d times ThreadsPerChild %d",
+                     effective.server_limit, threads);
+        correct(log, "MaxRequestWorkers", total, (int)highest, why);
+    }
+}
+
+static int max_children(void)
+{
+    return effective.max_request_workers / effective.threads_per_child;
+}
+
+static void resolve_start_servers(const correction_log_t *log)
+{
+    int *start = &effective.start_servers;
+
+    *start = given.start_servers;
+    if (*start == NOT_SET) {
+        *start = MIN(DEFAULT_START_SERVERS, max_children());
+    }
+    else if (*start < 1) {
+        correct(log, "StartServers", start, 1, "is not allowed, the least is 1");
+    }
+}
+
+static void resolve_spare_threads(const correction_log_t *log)
+{
+    int *lowest = &effective.min_spare_threads;
+    int *highest = &effective.max_spare_threads;
+    int threads = effective.threads_per_child;
+
+    *lowest = given.min_spare_threads;
+    if (*lowest == NOT_SET) {
+        *lowest = MAX(threads / 2, 1);
+    }
+    else if (*lowest < 1) {
+        correct(log, "MinSpareThreads", lowest, 1, "is not allowed, the least is 1");
+    }
+    *highest = given.max_spare_threads;
+    if (*highest == NOT_SET) {
+        /* the children that were started stay */
+        *highest = (effective.start_servers + 1) * threads;
+    }
+    /* starting one child must not be a reason to end one */
+    *highest = MAX(*highest, *lowest + threads);
+}
+
+/* Slots beyond ServerLimit keep a place for children that are going, so that a reload, or
+ * one that hangs on to a slow client, never stands in the way of a new one. */
+static void resolve_slot_count(config_fixed_t *fixed)
+{
+    if (!fixed->slot_count) {
+        fixed->slot_count = effective.server_limit + MAX(effective.server_limit / 3, 8);
+    }
+    fixed->server_limit = effective.server_limit;
+    effective.slot_count = fixed->slot_count;
+}
+
+/* The largest "header=" of all RequestReadTimeout lines, in seconds; fallback_s if there
+ * is none. */
+static long longest_header_timeout(const ap_directive_t *node, long fallback_s)
+{
+    long longest_s = 0;
+
+    for (; node; node = node->next) {
+        if (node->first_child) {
+            longest_s = MAX(longest_s, longest_header_timeout(node->first_child, 0));
+        }
+        else if (!ap_cstr_casecmp(node->directive, "RequestReadTimeout")) {
+            const char *header = ap_strcasestr(node->args, "header=");
+            long seconds = header ? strtol(header + 7, NULL, 10) : 0;
+
+            longest_s = MAX(longest_s, header && seconds <= 0 ? LONG_MAX : seconds);
+        }
+    }
+    return longest_s ? longest_s : fallback_s;
+}
+
+static void resolve_first_byte_limit(void)
+{
+    first_byte_limit = -1;
+    if (ap_find_linked_module("mod_reqtimeout.c")) {
+        long seconds = longest_header_timeout(ap_conftree, REQTIMEOUT_FIRST_BYTE_S);
+
+        if (seconds < 24 * 3600) {
+            first_byte_limit = apr_time_from_sec(seconds);
+        }
+    }
+}
+
+void config_resolve(config_fixed_t *fixed, int cpus, bool to_console, server_rec *s)
+{
+    correction_log_t log = { to_console, s };
+
+    resolve_server_limit(fixed, &log);
+    resolve_thread_limit(fixed, &log);
+    resolve_threads_per_child(&log);
+    default_server_limit();
+    resolve_max_request_workers(&log);
+    resolve_start_servers(&log);
+    resolve_spare_threads(&log);
+    resolve_slot_count(fixed);
+    resolve_first_byte_limit();
+    effective.async_factor = given.async_factor;
+    /* about one thread a processor in all, but two in a child: one that computes shall
+     * not hide the other's event until the steward notices */
+    effective.start_threads = cpus / MAX(effective.start_servers, 1);
+    effective.start_threads = MAX(effective.start_threads, 2);
+    effective.start_threads = MIN(effective.start_threads, effective.threads_per_child);
+}
+
+void config_require_children(int count)
+{
+    effective.start_servers = MAX(effective.start_servers, count);
+    effective.max_request_workers = MAX(effective.max_request_workers,
+                                        count * effective.threads_per_child);
+    effective.max_spare_threads = MAX(effective.max_spare_threads,
+                                      (count + 1) * effective.threads_per_child);
+}
+
+apr_interval_time_t config_first_byte_timeout(const server_rec *s)
+{
+    return first_byte_limit >= 0 ? MIN(first_byte_limit, s->timeout) : s->timeout;
+}

@@ -1,0 +1,36 @@
+/* Directives: parsing, defaults, corrections. All in the parent, while it reads the
+ * configuration; children inherit the result. */
+#ifndef ADP_CONFIG_H
+#define ADP_CONFIG_H
+
+#include "adaptive.h"
+
+/* What a restart must not change, because the scoreboard keeps its size. */
+typedef struct config_fixed_t {
+    int server_limit;           /* 0: not fixed yet, this is the first start */
+    int thread_limit;
+    int slot_count;
+} config_fixed_t;
+
+/* The module's directive table. */
+extern const command_rec config_commands[];
+
+/* Forget what the last configuration said. pre_config. */
+void config_reset(void);
+
+/* Apply defaults and corrections to what was read; each correction is a warning, on the
+ * console if to_console, else in s's error log. Fixes what *fixed leaves open. check_config.
+ * cpus: how many processors the server may use; buckets are known later. */
+void config_resolve(config_fixed_t *fixed, int cpus, bool to_console, server_rec *s);
+
+/* The effective configuration; valid after config_resolve(). */
+const adp_config_t *config_get(void);
+
+/* Raise the number of children to one a listener bucket. open_logs. */
+void config_require_children(int count);
+
+/* How long a connection may wait for its first byte, in µs, on a virtual host with this
+ * Timeout: no longer than mod_reqtimeout would wait for it, if that module is there. */
+apr_interval_time_t config_first_byte_timeout(const server_rec *s);
+
+#endif

@@ -1,0 +1,96 @@
+/* A client connection from accept to close: the state machine between httpd's
+ * conn_state_e and the child's poller.
+ *
+ *   accept --data?--> PROCESSING <----------------------+--------------------+
+ *      |                  |                             | readable           | ready
+ *      v                  v                             |                    |
+ *  first byte       WRITE_COMPLETION --flushed--> KEEPALIVE           ASYNC_WAITIO
+ *  (no conn_rec           |   ^ writable                | Timeout            | Timeout
+ *   yet, no thread)       v   |                         v                    v
+ *      |               (waits for the client)        LINGER <----------------+
+ *      v Timeout                                        | shutdown(2), client may still send
+ *    close <------------ LINGER_NORMAL / LINGER_SHORT <-+
+ *
+ * SUSPENDED: some module has the connection and hands it back from a timed callback.
+ *
+ * A connection waits in the poller without a thread in every state but PROCESSING. Who may
+ * touch it is settled by claim.h.
+ */
+#ifndef ADP_CONN_H
+#define ADP_CONN_H
+
+#include "adaptive.h"
+#include "claim.h"
+
+typedef struct conn_t {
+    slab_item_t item;           /* first */
+    claim_t claim;
+    deadline_t deadline;
+    job_t job;                  /* what a worker shall do with it after its deadline */
+    child_t *child;
+    _Atomic bool idle;          /* waits for a next request; a hint to other threads */
+    /* the rest belongs to the thread that owns the connection */
+    apr_pool_t *pool;           /* kept from one connection to the next */
+    apr_socket_t *socket;
+    int fd;
+    bool in_poller;             /* the poller knows the descriptor */
+    bool armed;                 /* taken by its deadline: the poller may still fire */
+    bool client_first;          /* wait for the first byte before anything is set up */
+    poller_want_e want;         /* what it last waited for */
+    conn_rec *c;                /* NULL until the first byte */
+    conn_state_t cs;            /* c->cs */
+    ap_sb_handle_t *sbh;        /* c->sbh while a thread has it */
+    request_rec *r;             /* the request that is being read or served, or NULL */
+    server_rec *server;         /* whose timeouts apply */
+    apr_uint32_t *counter;      /* of the scoreboard, while it waits */
+    int64_t linger_until_us;
+    /* while suspended: guarded by child_t.suspended_lock */
+    struct conn_t *suspended_next;
+    struct conn_t **suspended_link;
+    uint64_t settled_after;     /* resumed when all callbacks up to this one have ended */
+} conn_t;
+
+/* A connection without a socket, its pool ready; NULL: no memory. Any thread, which owns it
+ * until it calls conn_discard() or conn_accepted(). */
+conn_t *conn_new(child_t *child);
+void conn_discard(conn_t *conn);
+
+/* Serve a socket that was just accepted into conn->pool. A worker; gives up conn. */
+void conn_accepted(conn_t *conn, apr_socket_t *socket, bool client_first, worker_t *worker);
+
+/* The same for a socket that the steward accepted: a worker will serve it. */
+void conn_taken_along(conn_t *conn, apr_socket_t *socket, bool client_first);
+
+/* The poller has an event for a connection: take it, unless the event is stale, and serve
+ * it until it waits again. A worker. */
+void conn_event(child_t *child, poller_token_t token, worker_t *worker);
+
+/* deadlines_claim_fn: takes a waiting connection whose deadline has passed. */
+bool conn_claim_deadline(deadline_t *entry, void *ctx);
+
+/* deadlines_claim_fn: takes a connection that only waits for the client's next request. */
+bool conn_claim_idle(deadline_t *entry, void *ctx);
+
+/* Have the workers close, each in its way, the connections that one of the two claim
+ * functions took: list is linked by next. The steward. */
+void conn_queue_expired(child_t *child, deadline_t *list, int64_t now_us);
+void conn_queue_idle(child_t *child, deadline_t *list, int64_t now_us);
+
+/* A timed callback begins and ends on this worker: afterwards suspended connections that
+ * are done with by their module are served on. */
+void conn_callback_begins(child_t *child, worker_t *worker);
+void conn_callback_ends(child_t *child, worker_t *worker);
+
+/* Cut off every connection's socket, so that threads blocked in it return. The steward,
+ * on an ungraceful stop; connections stay their owners'. */
+void conn_shutdown_all(child_t *child);
+
+/* Connections that are open, in whatever state. Any thread. */
+apr_uint32_t conn_count(const child_t *child);
+
+/* Hooks, registered by mod_mpm_adaptive.c; on whichever thread serves the connection. */
+void conn_hook_pre_read_request(request_rec *r, conn_rec *c);
+int conn_hook_post_read_request(request_rec *r);
+int conn_hook_protocol_switch(conn_rec *c, request_rec *r, server_rec *s, const char *protocol);
+
+#endif

@@ -1,0 +1,248 @@
+#include "deadlines.h"
+
+#include "clock.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* The tick in whose slot a deadline lies. An entry is due when its whole tick has passed,
+ * so that it never fires early; it fires at most one tick late. */
+static int64_t tick_of(int64_t us)
+{
+    return us / DEADLINES_TICK_US;
+}
+
+static unsigned slot_of(int64_t tick)
+{
+    return (unsigned)(tick % DEADLINES_SLOTS);
+}
+
+static void unlink_entry(deadlines_t *d, deadline_t *e)
+{
+    unsigned slot = slot_of(tick_of(atomic_load_explicit(&e->filed_us, memory_order_relaxed)));
+
+    if (e->prev) {
+        e->prev->next = e->next;
+    }
+    else {
+        d->slots[slot] = e->next;
+        if (!e->next) {
+            d->occupied[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+        }
+    }
+    if (e->next) {
+        e->next->prev = e->prev;
+    }
+    e->next = e->prev = NULL;
+    d->count--;
+    atomic_store(&e->filed_us, CLOCK_NEVER);
+}
+
+/* File an entry no earlier than the first tick that has not been looked at, and no later
+ * than one turn of the wheel (it is looked at then and filed again). */
+static void link_entry(deadlines_t *d, deadline_t *e, int64_t at_us)
+{
+    int64_t tick = tick_of(at_us);
+    unsigned slot;
+
+    if (tick < d->tick) {
+        tick = d->tick;
+    }
+    if (tick > d->tick + DEADLINES_SLOTS - 1) {
+        tick = d->tick + DEADLINES_SLOTS - 1;
+    }
+    slot = slot_of(tick);
+    e->prev = NULL;
+    e->next = d->slots[slot];
+    if (e->next) {
+        e->next->prev = e;
+    }
+    d->slots[slot] = e;
+    d->occupied[slot / 64] |= UINT64_C(1) << (slot % 64);
+    d->count++;
+    atomic_store(&e->filed_us, tick * DEADLINES_TICK_US);
+}
+
+/* File an entry for a look at at_us, or at its deadline if that is earlier. The owner may
+ * move the deadline at the same time: it stores due_us, then reads filed_us; here filed_us
+ * is stored, then due_us read. Both orders are sequentially consistent, so one of the two
+ * sees the other's value and an earlier deadline is never overlooked. */
+static void refile(deadlines_t *d, deadline_t *e, int64_t at_us)
+{
+    int64_t due_us;
+
+    link_entry(d, e, at_us);
+    due_us = atomic_load(&e->due_us);
+    if (due_us < at_us && tick_of(due_us) < tick_of(atomic_load(&e->filed_us))) {
+        unlink_entry(d, e);
+        link_entry(d, e, due_us);
+    }
+}
+
+int deadlines_init(deadlines_t *d, int64_t now_us)
+{
+    memset(d, 0, sizeof(*d));
+    d->tick = tick_of(now_us);
+    d->sleeping_until_us = CLOCK_NEVER;
+    return pthread_mutex_init(&d->lock, NULL);
+}
+
+void deadlines_destroy(deadlines_t *d)
+{
+    pthread_mutex_destroy(&d->lock);
+}
+
+void deadline_init(deadline_t *e)
+{
+    e->next = e->prev = NULL;
+    atomic_init(&e->due_us, CLOCK_NEVER);
+    atomic_init(&e->filed_us, CLOCK_NEVER);
+}
+
+bool deadlines_set(deadlines_t *d, deadline_t *e, int64_t due_us)
+{
+    bool wake;
+
+    atomic_store(&e->due_us, due_us);
+    if (tick_of(atomic_load(&e->filed_us)) <= tick_of(due_us)) {
+        return false;
+    }
+    pthread_mutex_lock(&d->lock);
+    if (atomic_load_explicit(&e->filed_us, memory_order_relaxed) != CLOCK_NEVER) {
+        unlink_entry(d, e);
+    }
+    link_entry(d, e, due_us);
+    wake = due_us + DEADLINES_TICK_US < d->sleeping_until_us;
+    if (wake) {
+        /* one wake-up is enough for all that follow until the steward asks again */
+        d->sleeping_until_us = due_us;
+    }
+    pthread_mutex_unlock(&d->lock);
+    return wake;
+}
+
+void deadlines_drop(deadlines_t *d, deadline_t *e)
+{
+    pthread_mutex_lock(&d->lock);
+    if (atomic_load_explicit(&e->filed_us, memory_order_relaxed) != CLOCK_NEVER) {
+        unlink_entry(d, e);
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* Look at every entry of a slot: those that are due and claimed go to *expired. */
+static void look_at_slot(deadlines_t *d, unsigned slot, int64_t now_us, int64_t busy_recheck_us,
+                         deadlines_claim_fn *claim, void *ctx, deadline_t **expired)
+{
+    deadline_t *e = d->slots[slot];
+
+    while (e) {
+        deadline_t *next = e->next;
+        int64_t due_us = atomic_load(&e->due_us);
+
+        unlink_entry(d, e);
+        if (due_us > now_us) {
+            refile(d, e, due_us);
+        }
+        else if (claim(e, ctx)) {
+            e->next = *expired;
+            *expired = e;
+        }
+        else {
+            /* The deadline that has passed belongs to a wait that is over. Look again
+             * later, unless the next wait has begun meanwhile (see refile()). */
+            link_entry(d, e, now_us + busy_recheck_us);
+            if (atomic_load(&e->due_us) != due_us) {
+                unlink_entry(d, e);
+                refile(d, e, atomic_load(&e->due_us));
+            }
+        }
+        e = next;
+    }
+}
+
+deadline_t *deadlines_expire(deadlines_t *d, int64_t now_us, int64_t busy_recheck_us,
+                             deadlines_claim_fn *claim, void *ctx)
+{
+    deadline_t *expired = NULL;
+    int64_t first, last;
+
+    pthread_mutex_lock(&d->lock);
+    /* the current tick has not passed as a whole: leave it */
+    last = tick_of(now_us) - 1;
+    first = d->tick;
+    if (last >= first) {
+        if (last - first >= DEADLINES_SLOTS) {
+            first = last - DEADLINES_SLOTS + 1;
+        }
+        /* what is filed again below must land beyond the range that is looked at */
+        d->tick = last + 1;
+        for (; d->count && first <= last; first++) {
+            unsigned slot = slot_of(first);
+
+            if (d->slots[slot]) {
+                look_at_slot(d, slot, now_us, busy_recheck_us, claim, ctx, &expired);
+            }
+        }
+    }
+    pthread_mutex_unlock(&d->lock);
+    return expired;
+}
+
+deadline_t *deadlines_take_all(deadlines_t *d, deadlines_claim_fn *claim, void *ctx)
+{
+    deadline_t *taken = NULL;
+    unsigned slot;
+
+    pthread_mutex_lock(&d->lock);
+    for (slot = 0; slot < DEADLINES_SLOTS; slot++) {
+        deadline_t *e = d->slots[slot];
+
+        while (e) {
+            deadline_t *next = e->next;
+
+            if (claim(e, ctx)) {
+                unlink_entry(d, e);
+                e->next = taken;
+                taken = e;
+            }
+            e = next;
+        }
+    }
+    pthread_mutex_unlock(&d->lock);
+    return taken;
+}
+
+/* The first occupied tick at or after from, within one turn. */
+static int64_t first_occupied(const deadlines_t *d, int64_t from)
+{
+    int64_t tick = from;
+
+    while (tick < from + DEADLINES_SLOTS) {
+        unsigned slot = slot_of(tick);
+        uint64_t word = d->occupied[slot / 64] >> (slot % 64);
+
+        if (word) {
+            return tick + __builtin_ctzll(word);
+        }
+        tick += 64 - slot % 64;
+    }
+    return -1;
+}
+
+int64_t deadlines_next(deadlines_t *d)
+{
+    int64_t next_us = CLOCK_NEVER;
+
+    pthread_mutex_lock(&d->lock);
+    if (d->count) {
+        int64_t tick = first_occupied(d, d->tick);
+
+        if (tick >= 0) {
+            next_us = (tick + 1) * DEADLINES_TICK_US;
+        }
+    }
+    d->sleeping_until_us = next_us;
+    pthread_mutex_unlock(&d->lock);
+    return next_us;
+}

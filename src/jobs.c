@@ -1,0 +1,87 @@
+#include "jobs.h"
+
+#include "wakeup.h"
+
+#include <stddef.h>
+
+int jobs_open(jobs_t *q)
+{
+    int rc = wakeup_open(&q->event_fd);
+
+    if (rc) {
+        return rc;
+    }
+    atomic_init(&q->count, 0);
+    q->head = NULL;
+    q->tail = &q->head;
+    q->announced = false;
+    return pthread_mutex_init(&q->lock, NULL);
+}
+
+void jobs_close(jobs_t *q)
+{
+    wakeup_close(&q->event_fd);
+    pthread_mutex_destroy(&q->lock);
+}
+
+void jobs_push(jobs_t *q, job_t *job, int64_t now_us)
+{
+    bool announce;
+
+    job->next = NULL;
+    job->queued_us = now_us;
+    pthread_mutex_lock(&q->lock);
+    *q->tail = job;
+    q->tail = &job->next;
+    atomic_fetch_add_explicit(&q->count, 1, memory_order_relaxed);
+    announce = !q->announced;
+    q->announced = true;
+    pthread_mutex_unlock(&q->lock);
+    if (announce) {
+        wakeup_send(q->event_fd);
+    }
+}
+
+/* One event is outstanding as long as there are jobs: whoever takes a job and leaves
+ * others behind announces the next one before it starts on its own. */
+bool jobs_run_one(jobs_t *q, void *worker)
+{
+    job_t *job;
+    bool more;
+
+    pthread_mutex_lock(&q->lock);
+    job = q->head;
+    if (job) {
+        q->head = job->next;
+        if (!q->head) {
+            q->tail = &q->head;
+        }
+        atomic_fetch_sub_explicit(&q->count, 1, memory_order_relaxed);
+    }
+    more = q->head != NULL;
+    q->announced = more;
+    pthread_mutex_unlock(&q->lock);
+    if (more) {
+        wakeup_send(q->event_fd);
+    }
+    if (!job) {
+        return false;
+    }
+    job->run(job, worker);
+    return true;
+}
+
+int64_t jobs_oldest_us(jobs_t *q, int64_t now_us)
+{
+    int64_t waited_us = 0;
+
+    if (atomic_load_explicit(&q->count, memory_order_relaxed) == 0) {
+        return 0;
+    }
+    pthread_mutex_lock(&q->lock);
+    if (q->head) {
+        waited_us = now_us - q->head->queued_us;
+    }
+    pthread_mutex_unlock(&q->lock);
+    return waited_us;
+}

@@ -1,0 +1,429 @@
+#include "listeners.h"
+
+#include "child.h"
+#include "conn.h"
+#include "pool.h"
+
+#include "apr_portable.h"
+#include "apr_strings.h"
+#include "mpm_common.h"
+#include "unixd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/param.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* How soon to look whether descriptors are free again, if no connection closes earlier. */
+#define RETRY_US (100 * CLOCK_US_PER_MS)
+
+/* Descriptors that connections leave to files, backends and scripts: an eighth of the
+ * limit, within these bounds. */
+#define LEAST_RESERVED_DESCRIPTORS 8
+#define MOST_RESERVED_DESCRIPTORS  1024
+
+/* Connections that a child takes from the backlog when it closes its listeners. */
+#define MOST_TAKEN_ALONG 1024
+
+/* What became of an attempt to accept. */
+typedef enum {
+    ACCEPTED,
+    ACCEPT_NOTHING,             /* no connection, or one that was gone already */
+    ACCEPT_FAILED
+} accept_result_e;
+
+static int descriptor_limit(void)
+{
+    struct rlimit limit;
+    int reserved;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY
+        || limit.rlim_cur > INT_MAX) {
+        return INT_MAX;
+    }
+    reserved = (int)limit.rlim_cur / 8;
+    reserved = MAX(reserved, LEAST_RESERVED_DESCRIPTORS);
+    reserved = MIN(reserved, MOST_RESERVED_DESCRIPTORS);
+    return (int)limit.rlim_cur - reserved;
+}
+
+/* HTTP clients speak first. For any other protocol AcceptFilter says so: with none, the
+ * server may have to greet. */
+static bool client_first(const child_t *child, const ap_listen_rec *lr)
+{
+    core_server_config *core = ap_get_core_module_config(child->server->module_config);
+    const char *filter;
+
+    if (!lr->protocol || !strcmp(lr->protocol, "http") || !strcmp(lr->protocol, "https")) {
+        return true;
+    }
+    filter = core->accf_map ? apr_table_get(core->accf_map, lr->protocol) : NULL;
+    return filter && strcmp(filter, "none");
+}
+
+/* MaxConnectionsPerChild, less up to a tenth that differs from child to child: those that
+ * were started together shall not all end together. */
+static int64_t accept_quota(const child_t *child)
+{
+    int64_t most = ap_max_requests_per_child;
+    uint64_t scattered = (uint64_t)getpid() * UINT64_C(2654435761) >> 8;
+
+    if (most <= 0) {
+        return INT64_MAX;
+    }
+    return child->one_process ? most : most - (int64_t)(scattered % (uint64_t)(most / 10 + 1));
+}
+
+apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
+{
+    listeners_t *l = &child->listeners;
+    ap_listen_rec *lr;
+    int i = 0;
+
+    l->count = 0;
+    for (lr = bucket; lr; lr = lr->next) {
+        l->count++;
+    }
+    l->records = apr_pcalloc(child->pool, sizeof(*l->records) * l->count);
+    l->client_first = apr_pcalloc(child->pool, sizeof(*l->client_first) * l->count);
+    for (lr = bucket; lr; lr = lr->next, i++) {
+        apr_status_t rv = apr_socket_opt_set(lr->sd, APR_SO_NONBLOCK, 1);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        /* a module may have put its own there; otherwise it is the MPM's to choose */
+        if (!lr->accept_func) {
+            lr->accept_func = ap_unixd_accept;
+        }
+        l->records[i] = lr;
+        l->client_first[i] = client_first(child, lr);
+    }
+    l->descriptor_limit = descriptor_limit();
+    atomic_init(&l->state, ACCEPT_CLOSED);
+    atomic_init(&l->retry_us, CLOCK_NEVER);
+    atomic_init(&l->quota, accept_quota(child));
+    return pthread_mutex_init(&l->lock, NULL);
+}
+
+static int listener_fd(const listeners_t *l, int index)
+{
+    int fd = -1;
+
+    apr_os_sock_get(&fd, l->records[index]->sd);
+    return fd;
+}
+
+/* Called with the lock held. */
+static void deregister(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    int i;
+
+    for (i = 0; i < l->count; i++) {
+        poller_remove(&child->poller, listener_fd(l, i));
+    }
+}
+
+void listeners_open(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    int i, rc = 0;
+
+    pthread_mutex_lock(&l->lock);
+    atomic_store(&l->state, ACCEPT_ON);
+    atomic_store(&l->retry_us, CLOCK_NEVER);
+    child->score->not_accepting = 0;
+    for (i = 0; i < l->count && !rc; i++) {
+        rc = poller_add_listener(&child->poller, listener_fd(l, i),
+                                 token_make(TOKEN_LISTENER, 0, (uint32_t)i));
+    }
+    if (rc) {
+        deregister(child);
+        atomic_store(&l->state, ACCEPT_NO_RESOURCES);
+        atomic_store(&l->retry_us, clock_now_us() + RETRY_US);
+        child->score->not_accepting = 1;
+    }
+    pthread_mutex_unlock(&l->lock);
+    if (rc) {
+        child_log_limited(child, LOG_POLLER, APLOG_ERR, rc, ADPNO(0030)
+                          "cannot watch the listening sockets, trying again");
+    }
+}
+
+/* Stop accepting for a while. The connection that this child was woken for goes to a
+ * sibling: the kernel wakes one child for each and will not wake another by itself. */
+static void pause_accepting(child_t *child, accept_state_e why)
+{
+    listeners_t *l = &child->listeners;
+    bool paused = false;
+
+    pthread_mutex_lock(&l->lock);
+    if (atomic_load(&l->state) == ACCEPT_ON) {
+        deregister(child);
+        atomic_store(&l->state, why);
+        atomic_store(&l->retry_us, clock_now_us() + RETRY_US);
+        child->score->not_accepting = 1;
+        paused = true;
+    }
+    pthread_mutex_unlock(&l->lock);
+    if (paused) {
+        atomic_store(&child->ext->wants_relief, true);
+        scoreboard_ext_wake_parent(child->board);
+        child_wake_steward(child);
+    }
+}
+
+/* Errors of one connection, not of the listening socket: accept(2), "Error handling". */
+static bool is_connection_error(apr_status_t rv)
+{
+    switch (rv) {
+    case EAGAIN:
+    case EINTR:
+    case EPROTO:
+    case ECONNABORTED:
+    case ECONNRESET:
+    case ETIMEDOUT:
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ENETUNREACH:
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case ENONET:
+    case EOPNOTSUPP:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void accept_failed(child_t *child, apr_status_t rv)
+{
+    if (atomic_load(&child->listeners.state) == ACCEPT_CLOSED) {
+        return;
+    }
+    switch (rv) {
+    case EMFILE:
+    case ENFILE:
+        child_log_limited(child, LOG_ACCEPT, APLOG_WARNING, rv, ADPNO(0031)
+                          "out of descriptors with %u connections: not accepting until one "
+                          "is free; raise the limit of open files (ulimit -n)",
+                          conn_count(child));
+        break;
+    case ENOBUFS:
+    case ENOMEM:
+        child_log_limited(child, LOG_ACCEPT, APLOG_WARNING, rv, ADPNO(0032)
+                          "out of memory for a connection: not accepting for a moment");
+        break;
+    default:
+        child_log_limited(child, LOG_ACCEPT, APLOG_ERR, rv, ADPNO(0033)
+                          "accept failed: not accepting for a moment");
+        break;
+    }
+    pause_accepting(child, ACCEPT_NO_RESOURCES);
+}
+
+/* Directly where httpd's own accept function would only log what we have to act on. */
+static apr_status_t accept_socket(ap_listen_rec *lr, apr_socket_t **socket, apr_pool_t *pool)
+{
+    void *accepted = NULL;
+    apr_status_t rv;
+
+    if (lr->accept_func == ap_unixd_accept) {
+        return apr_socket_accept(socket, lr->sd, pool);
+    }
+    rv = lr->accept_func(&accepted, lr, pool);
+    *socket = accepted;
+    return rv == APR_SUCCESS && !accepted ? EAGAIN : rv;
+}
+
+/* Accept into a fresh connection. */
+static accept_result_e accept_one(child_t *child, uint32_t index, worker_t *worker,
+                                  apr_socket_t **socket)
+{
+    apr_status_t rv;
+
+    if (!worker->spare) {
+        worker->spare = conn_new(child);
+        if (!worker->spare) {
+            accept_failed(child, ENOMEM);
+            return ACCEPT_FAILED;
+        }
+    }
+    rv = accept_socket(child->listeners.records[index], socket, worker->spare->pool);
+    if (rv == APR_SUCCESS) {
+        return ACCEPTED;
+    }
+    if (is_connection_error(rv)) {
+        return ACCEPT_NOTHING;
+    }
+    accept_failed(child, rv);
+    return ACCEPT_FAILED;
+}
+
+/* AsyncRequestWorkerFactor: more connections than these wait for threads of this child. */
+static bool above_async_limit(const child_t *child)
+{
+    const process_score *score = child->score;
+    int limit = child->config->threads_per_child;
+    int busy = atomic_load(&child->ext->threads) - atomic_load(&child->ext->idle);
+    double most = limit + child->config->async_factor * MAX(limit - busy, 0);
+
+    return child->config->async_factor > 0.0
+           && (double)conn_count(child) - score->lingering_close - score->suspended >= most;
+}
+
+/* Count one accept against MaxConnectionsPerChild; at its end the parent starts a
+ * successor, and this child goes on accepting until that one is there. */
+static void use_quota(child_t *child)
+{
+    if (ap_max_requests_per_child <= 0
+        || atomic_fetch_sub(&child->listeners.quota, 1) > 1) {
+        return;
+    }
+    if (child->one_process) {
+        child_drain(child);
+    }
+    else if (!atomic_exchange(&child->ext->wants_successor, true)) {
+        scoreboard_ext_wake_parent(child->board);
+    }
+}
+
+static void serve_accepted(child_t *child, uint32_t index, worker_t *worker,
+                           apr_socket_t *socket)
+{
+    conn_t *conn = worker->spare;
+    bool first = child->listeners.client_first[index];
+    int fd = -1;
+
+    worker->spare = NULL;
+    use_quota(child);
+    apr_os_sock_get(&fd, socket);
+    if (fd >= child->listeners.descriptor_limit) {
+        accept_failed(child, EMFILE);
+    }
+    else if (above_async_limit(child)) {
+        pause_accepting(child, ACCEPT_ASYNC_LIMIT);
+    }
+    conn_accepted(conn, socket, first, worker);
+}
+
+void listeners_accept(child_t *child, uint32_t index, worker_t *worker)
+{
+    apr_socket_t *socket;
+
+    if (accept_one(child, index, worker, &socket) == ACCEPTED) {
+        serve_accepted(child, index, worker, socket);
+    }
+}
+
+/* job_fn, on a worker. */
+static void run_look(job_t *job, void *taker)
+{
+    child_t *child = (child_t *)(void *)((char *)job - APR_OFFSETOF(child_t, accept_job));
+    uint32_t i;
+
+    atomic_store(&child->accept_job_queued, false);
+    for (i = 0; i < (uint32_t)child->listeners.count; i++) {
+        if (atomic_load(&child->listeners.state) == ACCEPT_ON) {
+            listeners_accept(child, i, taker);
+        }
+    }
+}
+
+void listeners_look(child_t *child)
+{
+    if (!atomic_exchange(&child->accept_job_queued, true)) {
+        child->accept_job.run = run_look;
+        jobs_push(&child->jobs, &child->accept_job, clock_now_us());
+    }
+}
+
+/* A worker may have been woken for a connection and find the sockets deregistered, and no
+ * other child is woken for it: take along what is complete. */
+static void take_along(child_t *child)
+{
+    worker_t *steward = pool_steward(&child->workers);
+    int i, taken = 0;
+
+    for (i = 0; i < child->listeners.count; i++) {
+        apr_socket_t *socket;
+
+        while (taken++ < MOST_TAKEN_ALONG
+               && accept_one(child, (uint32_t)i, steward, &socket) == ACCEPTED) {
+            conn_t *conn = steward->spare;
+
+            steward->spare = NULL;
+            conn_taken_along(conn, socket, child->listeners.client_first[i]);
+        }
+    }
+}
+
+void listeners_close(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    int i;
+
+    pthread_mutex_lock(&l->lock);
+    if (atomic_load(&l->state) == ACCEPT_ON) {
+        deregister(child);
+    }
+    atomic_store(&l->state, ACCEPT_CLOSED);
+    atomic_store(&l->retry_us, CLOCK_NEVER);
+    child->score->not_accepting = 1;
+    pthread_mutex_unlock(&l->lock);
+    take_along(child);
+    /* A worker that has fetched its last event may be about to accept: the number must not
+     * become another file's under it. Something that refuses accept(2) takes its place. */
+    for (i = 0; i < l->count; i++) {
+        dup3(child->exit_fd, listener_fd(l, i), O_CLOEXEC);
+    }
+    atomic_store(&child->ext->closed, true);
+}
+
+void listeners_connection_closed(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    int state = atomic_load_explicit(&l->state, memory_order_relaxed);
+
+    if ((state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT)
+        && atomic_exchange(&l->retry_us, 0) != 0) {
+        child_wake_steward(child);
+    }
+}
+
+/* Whether the next descriptor would leave the reserve alone. */
+static bool descriptors_left(const child_t *child)
+{
+    int fd = dup(child->steward_fd);
+
+    if (fd < 0) {
+        return false;
+    }
+    close(fd);
+    return fd < child->listeners.descriptor_limit;
+}
+
+int64_t listeners_retry_at(child_t *child)
+{
+    return atomic_load(&child->listeners.retry_us);
+}
+
+void listeners_retry(child_t *child, int64_t now_us)
+{
+    listeners_t *l = &child->listeners;
+    int state = atomic_load(&l->state);
+
+    if (state != ACCEPT_NO_RESOURCES && state != ACCEPT_ASYNC_LIMIT) {
+        return;
+    }
+    if (now_us < atomic_load(&l->retry_us)) {
+        return;
+    }
+    if (state == ACCEPT_ASYNC_LIMIT ? above_async_limit(child) : !descriptors_left(child)) {
+        atomic_store(&l->retry_us, now_us + RETRY_US);
+        return;
+    }
+    listeners_open(child);
+}

@@ -1,0 +1,32 @@
+/* Accepting connections in a child: the listening sockets of its bucket, and when not to. */
+#ifndef ADP_LISTENERS_H
+#define ADP_LISTENERS_H
+
+#include "adaptive.h"
+
+/* Take over a bucket's listening sockets. The steward, before it starts workers. */
+apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket);
+
+/* Begin to accept, or begin again after a pause. The steward. */
+void listeners_open(child_t *child);
+
+/* The poller has an event for listener number index: accept and serve one connection.
+ * A worker. */
+void listeners_accept(child_t *child, uint32_t index, worker_t *worker);
+
+/* Accept no more, for good: connections that are complete in the backlog and that no other
+ * child was woken for are taken along, then the sockets are closed. The steward. */
+void listeners_close(child_t *child);
+
+/* Look at the backlog once, because a sibling was woken for a connection that it could not
+ * take. The steward; a worker does the work. */
+void listeners_look(child_t *child);
+
+/* A connection was closed: the resource that was missing may be there again. */
+void listeners_connection_closed(child_t *child);
+
+/* When the steward has to call listeners_retry(), CLOCK_NEVER if not at all. */
+int64_t listeners_retry_at(child_t *child);
+void listeners_retry(child_t *child, int64_t now_us);
+
+#endif

@@ -1,0 +1,584 @@
+#include "parent.h"
+
+#include "child.h"
+#include "spares.h"
+#include "wakeup.h"
+
+#include "apr_signal.h"
+#include "http_main.h"
+#include "mpm_common.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/param.h>
+#include <unistd.h>
+
+/* ap_wait_or_timeout() runs the monitor hook at every tenth of its one-second rounds. */
+#define MONITOR_INTERVAL_US (10 * CLOCK_US_PER_S)
+/* One surplus child goes per interval, as under event. */
+#define SHRINK_INTERVAL_US  CLOCK_US_PER_S
+/* While threads are busy the spare threads are counted at least so often. */
+#define BUSY_ROUND_US       (100 * CLOCK_US_PER_MS)
+/* After a graceful restart old children accept until the new ones are ready, but if some
+ * of these fail, no longer than this once every bucket is served. */
+#define HANDOVER_PATIENCE_US (5 * CLOCK_US_PER_S)
+/* How long children of the last generation may take to close their listeners. */
+#define RELEASE_PATIENCE_MS 500
+/* How often a limit that lasts is worth a line. */
+#define STARVED_LOG_US      (60 * CLOCK_US_PER_S)
+
+/* What one run of the loop remembers. */
+typedef struct run_t {
+    generation_t *g;
+    int64_t monitor_us;         /* when the monitor hook is due */
+    int64_t shrink_us;          /* no surplus child goes before */
+    int64_t began_us;
+    bool handing_over;          /* children of the last generation still accept */
+} run_t;
+
+static void on_child_signal(int signo)
+{
+    /* only there to interrupt the parent's sleep */
+    (void)signo;
+}
+
+static bool is_told_to_end(const generation_t *g)
+{
+    const ap_unixd_mpm_retained_data *mpm = g->retained->mpm;
+
+    return mpm->shutdown_pending || mpm->restart_pending;
+}
+
+/* --- reaping ---------------------------------------------------------------------- */
+
+/* Bury every process that has ended. False: the server has to end too. */
+static bool reap(generation_t *g)
+{
+    bool give_up = false;
+
+    while (!give_up) {
+        apr_proc_t process;
+        apr_exit_why_e why;
+        int status;
+        apr_status_t rv = apr_proc_wait_all_procs(&process, &status, &why, APR_NOWAIT, g->pconf);
+
+        if (rv != APR_CHILD_DONE) {
+            break;
+        }
+        if (!children_ended(g, &process, why, status, clock_now_us(), &give_up)) {
+            /* piped loggers, mod_cgid's daemon: whoever registered it hears of it */
+            apr_proc_other_child_alert(&process, APR_OC_REASON_DEATH, status);
+        }
+    }
+    if (give_up) {
+        ap_log_error(APLOG_MARK, APLOG_ALERT, 0, g->server, ADPNO(0090)
+                     "no child process can run (see the messages above): the server ends");
+    }
+    return !give_up;
+}
+
+/* --- how many children ------------------------------------------------------------ */
+
+static int max_children(const generation_t *g)
+{
+    return g->config->max_request_workers / g->config->threads_per_child;
+}
+
+static int pending_successors(const generation_t *g)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        count += children_is_current(g, &g->retained->slots[i])
+                 && g->retained->slots[i].successor >= 0;
+    }
+    return count;
+}
+
+/* Start what is missing, whether it was never there or died. */
+static void start_missing(generation_t *g, int64_t now_us)
+{
+    retained_t *r = g->retained;
+
+    while (now_us >= r->next_start_us
+           && children_count(g, -1) - pending_successors(g) < r->wanted_children) {
+        if (children_start(g, now_us) < 0) {
+            r->next_start_us = MAX(r->next_start_us, now_us + BUSY_ROUND_US);
+            break;
+        }
+    }
+}
+
+/* MaxConnectionsPerChild: the successor first, then the old child goes. */
+static void replace_used_up(generation_t *g, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    int i;
+
+    for (i = 0; i < r->slots_used; i++) {
+        slot_t *slot = &r->slots[i];
+
+        if (slot->state != SLOT_SERVING || !children_is_current(g, slot)
+            || !atomic_load(&r->board->children[i].wants_successor)) {
+            continue;
+        }
+        if (slot->successor < 0 && now_us >= r->next_start_us) {
+            slot->successor = children_start(g, now_us);
+            if (slot->successor < 0) {
+                /* no place beside it: it makes its own */
+                children_order(g, i, CHILD_ORDER_DRAIN);
+            }
+        }
+        else if (slot->successor >= 0 && r->slots[slot->successor].state == SLOT_SERVING) {
+            slot->successor = -1;
+            children_order(g, i, CHILD_ORDER_DRAIN);
+        }
+    }
+}
+
+static bool somebody_exhausted(const generation_t *g)
+{
+    int i;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        if (children_is_current(g, &g->retained->slots[i])
+            && atomic_load(&g->retained->board->children[i].exhausted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Say that MaxRequestWorkers is reached, again each minute, and when it is over. */
+static void report_starvation(generation_t *g, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    int busy = children_busy_threads(g);
+    bool starved = r->wanted_children >= max_children(g) && somebody_exhausted(g);
+
+    if (starved && (!r->starved || now_us - r->starved_logged_us >= STARVED_LOG_US)) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0091)
+                     "MaxRequestWorkers %d reached: %d threads in %d children are busy and "
+                     "requests wait; consider raising MaxRequestWorkers",
+                     g->config->max_request_workers, busy, children_count(g, -1));
+        r->starved_logged_us = now_us;
+    }
+    else if (r->starved && !starved) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0092)
+                     "below MaxRequestWorkers %d again: %d threads are busy",
+                     g->config->max_request_workers, busy);
+    }
+    r->starved = starved;
+}
+
+/* Keep the spare threads between their bounds. Returns when to look again. */
+static int64_t adjust(run_t *run, int64_t now_us)
+{
+    generation_t *g = run->g;
+    retained_t *r = g->retained;
+    spares_sample_t sample = {
+        .children = r->wanted_children,
+        .busy_threads = children_busy_threads(g),
+        .threads_per_child = g->config->threads_per_child,
+        .min_spare_threads = g->config->min_spare_threads,
+        .max_spare_threads = g->config->max_spare_threads,
+        .min_children = g->bucket_count,
+        .max_children = max_children(g)
+    };
+    int change = spares_change(&sample);
+
+    if (change > 0) {
+        r->wanted_children += change;
+        run->shrink_us = now_us + SHRINK_INTERVAL_US;
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0093)
+                     "%d children, %d more, because %d threads are busy and MinSpareThreads "
+                     "is %d", r->wanted_children, change, sample.busy_threads,
+                     g->config->min_spare_threads);
+    }
+    else if (change < 0 && now_us >= run->shrink_us) {
+        int slot = children_least_needed(g);
+
+        run->shrink_us = now_us + SHRINK_INTERVAL_US;
+        if (slot >= 0) {
+            r->wanted_children--;
+            ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0094)
+                         "%d children, one less, because %d threads are busy and "
+                         "MaxSpareThreads is %d", r->wanted_children, sample.busy_threads,
+                         g->config->max_spare_threads);
+            children_order(g, slot, CHILD_ORDER_DRAIN);
+        }
+    }
+    if (change < 0) {
+        return run->shrink_us;
+    }
+    /* with few threads busy only a child's wake-up can change the answer */
+    return sample.busy_threads > sample.children ? now_us + BUSY_ROUND_US : CLOCK_NEVER;
+}
+
+/* A child was woken for connections that it cannot take: its siblings look for them. */
+static void relieve(generation_t *g)
+{
+    retained_t *r = g->retained;
+    int i, j;
+
+    for (i = 0; i < r->slots_used; i++) {
+        if (r->slots[i].state == SLOT_FREE
+            || !atomic_exchange(&r->board->children[i].wants_relief, false)) {
+            continue;
+        }
+        for (j = 0; j < r->slots_used; j++) {
+            if (j != i && r->slots[j].state == SLOT_SERVING
+                && r->slots[j].bucket == r->slots[i].bucket) {
+                children_order(g, j, CHILD_ORDER_LOOK);
+            }
+        }
+    }
+}
+
+/* --- handing over ----------------------------------------------------------------- */
+
+static void order_old(generation_t *g, char order)
+{
+    int i;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        slot_t *slot = &g->retained->slots[i];
+
+        if (slot->state != SLOT_FREE && slot->state != SLOT_GOING
+            && !children_is_current(g, slot)) {
+            children_order(g, i, order);
+        }
+    }
+}
+
+/* After a graceful restart: the old children go when the new ones are there. */
+static void hand_over(run_t *run, int64_t now_us)
+{
+    generation_t *g = run->g;
+    int b;
+
+    for (b = 0; b < g->bucket_count; b++) {
+        if (children_serving(g, b) == 0) {
+            return;
+        }
+    }
+    if (children_serving(g, -1) >= g->retained->wanted_children
+        || now_us - run->began_us >= HANDOVER_PATIENCE_US) {
+        order_old(g, CHILD_ORDER_DRAIN);
+        run->handing_over = false;
+    }
+}
+
+static int count_old(const generation_t *g)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        const slot_t *slot = &g->retained->slots[i];
+
+        count += slot->state == SLOT_SERVING && !children_is_current(g, slot);
+    }
+    return count;
+}
+
+void parent_release_listeners(retained_t *retained)
+{
+    generation_t g = { .retained = retained };
+    int i, waited_ms;
+
+    for (i = 0; i < retained->slots_used; i++) {
+        if (retained->slots[i].state == SLOT_STARTING
+            || retained->slots[i].state == SLOT_SERVING) {
+            children_order(&g, i, CHILD_ORDER_DRAIN);
+        }
+    }
+    for (waited_ms = 0; waited_ms < RELEASE_PATIENCE_MS; waited_ms++) {
+        bool open = false;
+
+        for (i = 0; i < retained->slots_used; i++) {
+            open = open || (retained->slots[i].state == SLOT_GOING
+                            && !atomic_load(&retained->board->children[i].closed));
+        }
+        if (!open) {
+            break;
+        }
+        poll(NULL, 0, 1);
+    }
+}
+
+/* --- the loop --------------------------------------------------------------------- */
+
+/* Sleep until a child wakes us, a signal comes, or until_us. A signal that came since the
+ * last look is not slept over: signals are blocked but for the sleep itself. */
+static void sleep_until(const generation_t *g, int64_t until_us)
+{
+    static const int waking[] = { SIGTERM, SIGINT, SIGHUP, AP_SIG_GRACEFUL,
+                                  AP_SIG_GRACEFUL_STOP, SIGCHLD };
+    int wakeup_fd = g->retained->board->parent_wakeup_fd;
+    struct pollfd fd = { .fd = wakeup_fd, .events = POLLIN };
+    struct timespec timeout = { 0, 0 };
+    sigset_t blocked, before;
+    int64_t left_us;
+    size_t i;
+
+    sigemptyset(&blocked);
+    for (i = 0; i < sizeof(waking) / sizeof(waking[0]); i++) {
+        sigaddset(&blocked, waking[i]);
+    }
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    left_us = is_told_to_end(g) ? 0 : until_us - clock_now_us();
+    if (left_us > 0) {
+        timeout.tv_sec = left_us / CLOCK_US_PER_S;
+        timeout.tv_nsec = left_us % CLOCK_US_PER_S * 1000;
+    }
+    if (ppoll(&fd, 1, &timeout, &before) > 0) {
+        wakeup_receive(wakeup_fd);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void run_monitor(run_t *run, int64_t now_us)
+{
+    if (now_us >= run->monitor_us) {
+        run->monitor_us = now_us + MONITOR_INTERVAL_US;
+        ap_run_monitor(run->g->pconf, run->g->server);
+        apr_proc_other_child_refresh_all(APR_OC_REASON_RUNNING);
+    }
+}
+
+/* One round; returns when to look again. */
+static int64_t round_of(run_t *run)
+{
+    generation_t *g = run->g;
+    int64_t now_us = clock_now_us();
+    int64_t next_us;
+
+    children_note_ready(g, now_us);
+    if (run->handing_over) {
+        hand_over(run, now_us);
+    }
+    next_us = adjust(run, now_us);
+    replace_used_up(g, now_us);
+    start_missing(g, now_us);
+    relieve(g);
+    report_starvation(g, now_us);
+    run_monitor(run, now_us);
+    if (g->retained->failures) {
+        next_us = MIN(next_us, now_us + BUSY_ROUND_US);
+    }
+    if (g->retained->next_start_us > now_us) {
+        next_us = MIN(next_us, g->retained->next_start_us);
+    }
+    if (run->handing_over) {
+        next_us = MIN(next_us, run->began_us + HANDOVER_PATIENCE_US);
+        next_us = MAX(next_us, now_us + BUSY_ROUND_US);
+    }
+    if (g->retained->starved) {
+        next_us = MIN(next_us, now_us + CLOCK_US_PER_S);
+    }
+    return MIN(next_us, run->monitor_us);
+}
+
+/* False: the server has to end. */
+static bool serve(run_t *run)
+{
+    while (!is_told_to_end(run->g)) {
+        int64_t next_us;
+
+        if (!reap(run->g)) {
+            return false;
+        }
+        next_us = round_of(run);
+        sleep_until(run->g, next_us);
+    }
+    return true;
+}
+
+/* --- the end of a run ------------------------------------------------------------- */
+
+static void stop_at_once(generation_t *g, bool remove_pid_file)
+{
+    children_reclaim(g, true);
+    if (remove_pid_file) {
+        ap_remove_pid(g->pconf, ap_pid_fname);
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0095)
+                     "caught SIGTERM, shutting down");
+    }
+}
+
+static bool any_child(const generation_t *g)
+{
+    int i;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        if (g->retained->slots[i].state != SLOT_FREE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void order_all(generation_t *g, char order)
+{
+    int i;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        if (g->retained->slots[i].state != SLOT_FREE) {
+            children_order(g, i, order);
+        }
+    }
+}
+
+/* Wait for children to finish, up to GracefulShutdownTimeout or a second signal. */
+static void stop_gracefully(generation_t *g)
+{
+    ap_unixd_mpm_retained_data *mpm = g->retained->mpm;
+    int64_t give_up_us = ap_graceful_shutdown_timeout > 0
+                         ? clock_now_us() + ap_graceful_shutdown_timeout * CLOCK_US_PER_S
+                         : CLOCK_NEVER;
+    int b;
+
+    ap_close_listeners();
+    for (b = 0; b < g->bucket_count; b++) {
+        ap_close_listeners_ex(g->buckets[b]);
+    }
+    order_all(g, CHILD_ORDER_DRAIN);
+    ap_remove_pid(g->pconf, ap_pid_fname);
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0096)
+                 "caught SIGWINCH, shutting down gracefully");
+    /* from here on only an ungraceful signal cuts the wait short */
+    mpm->shutdown_pending = 0;
+    while (any_child(g) && !mpm->shutdown_pending && clock_now_us() < give_up_us) {
+        bool ignored = false;
+        apr_proc_t process;
+        apr_exit_why_e why;
+        int status;
+
+        while (apr_proc_wait_all_procs(&process, &status, &why, APR_NOWAIT, g->pconf)
+               == APR_CHILD_DONE) {
+            if (!children_ended(g, &process, why, status, clock_now_us(), &ignored)) {
+                apr_proc_other_child_alert(&process, APR_OC_REASON_DEATH, status);
+            }
+        }
+        if (any_child(g)) {
+            sleep_until(g, MIN(give_up_us, clock_now_us() + CLOCK_US_PER_S));
+        }
+    }
+    mpm->shutdown_pending = 1;
+    children_reclaim(g, true);
+}
+
+static void end_generation(generation_t *g)
+{
+    retained_t *r = g->retained;
+
+    /* the scoreboard's number first: a child that dies now must not count as current */
+    ++r->mpm->my_generation;
+    ap_scoreboard_image->global->running_generation = r->mpm->my_generation;
+    r->mpm->was_graceful = !r->mpm->is_ungraceful;
+    if (r->mpm->is_ungraceful) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0097)
+                     "SIGHUP received, restarting");
+        children_reclaim(g, true);
+    }
+    else {
+        /* old children accept until new ones are ready: hand_over() */
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0098)
+                     AP_SIG_GRACEFUL_STRING " received, restarting gracefully");
+    }
+}
+
+/* --- the beginning ---------------------------------------------------------------- */
+
+static int run_one_process(generation_t *g)
+{
+    retained_t *r = g->retained;
+    child_start_t start = {
+        .server = g->server, .pconf = g->pconf, .config = g->config, .board = r->board,
+        .bucket = g->buckets[0], .slot = 0, .generation = r->mpm->my_generation,
+        .lifeline_fd = -1, .cpus = g->cpus, .one_process = true,
+        .mpm_state = &r->mpm->mpm_state
+    };
+    process_score *score = ap_get_scoreboard_process(0);
+
+    score->pid = getpid();
+    score->generation = r->mpm->my_generation;
+    r->slots_used = 1;
+    r->mpm->mpm_state = AP_MPMQ_RUNNING;
+    child_run(&start);
+    ap_remove_pid(g->pconf, ap_pid_fname);
+    return DONE;
+}
+
+static void watch_children(void)
+{
+    struct sigaction sa = { .sa_handler = on_child_signal, .sa_flags = SA_NOCLDSTOP | SA_RESTART };
+
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGCHLD, &sa, NULL);
+}
+
+static void log_start(const generation_t *g)
+{
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0099)
+                 "%s configured -- resuming normal operations", ap_get_server_description());
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0100)
+                 "Server built: %s", ap_get_server_built());
+    ap_log_command_line(g->pconf, g->server);
+    ap_log_mpm_common(g->server);
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0101)
+                 "up to %d request workers: %d children of up to %d threads; at start %d "
+                 "children of %d threads; %d processors", g->config->max_request_workers,
+                 max_children(g), g->config->threads_per_child, g->retained->wanted_children,
+                 g->config->start_threads, g->cpus);
+}
+
+int parent_run(generation_t *g, bool one_process)
+{
+    retained_t *r = g->retained;
+    run_t run = { .g = g };
+
+    ap_log_pid(g->pconf, ap_pid_fname);
+    if (!r->mpm->was_graceful) {
+        if (ap_run_pre_mpm(g->server->process->pool, SB_SHARED) != OK) {
+            r->mpm->mpm_state = AP_MPMQ_STOPPING;
+            return !OK;
+        }
+        ap_scoreboard_image->global->running_generation = r->mpm->my_generation;
+    }
+    ap_unixd_mpm_set_signals(g->pconf, one_process);
+    if (one_process) {
+        return run_one_process(g);
+    }
+    watch_children();
+    run.began_us = clock_now_us();
+    run.monitor_us = run.began_us + MONITOR_INTERVAL_US;
+    run.shrink_us = run.began_us + SHRINK_INTERVAL_US;
+    run.handing_over = r->mpm->was_graceful;
+    /* as many as before the reload: its load is still there */
+    r->wanted_children = MAX(g->config->start_servers, count_old(g));
+    r->wanted_children = MIN(r->wanted_children, max_children(g));
+    r->next_start_us = 0;
+    r->mpm->mpm_state = AP_MPMQ_RUNNING;
+    start_missing(g, run.began_us);
+    log_start(g);
+
+    if (!serve(&run)) {
+        r->mpm->mpm_state = AP_MPMQ_STOPPING;
+        stop_at_once(g, false);
+        return !OK;
+    }
+    r->mpm->mpm_state = AP_MPMQ_STOPPING;
+    if (r->mpm->shutdown_pending) {
+        if (r->mpm->is_ungraceful) {
+            stop_at_once(g, true);
+        }
+        else {
+            stop_gracefully(g);
+        }
+        return DONE;
+    }
+    end_generation(g);
+    return OK;
+}

@@ -1,0 +1,57 @@
+/* The worker threads of a child: started when work waits, retired when they idle.
+ *
+ * Only the steward starts and joins threads, so that none of this needs a lock. A thread
+ * that leaves marks its worker_t and wakes the steward, which joins it before the slot is
+ * used again.
+ */
+#ifndef ADP_POOL_H
+#define ADP_POOL_H
+
+#include "adaptive.h"
+
+/* An idle thread above the floor leaves after so long. */
+#ifndef POOL_HOLD_MS
+#define POOL_HOLD_MS 30000
+#endif
+
+/* Prepare for up to config->threads_per_child threads. The steward. */
+apr_status_t pool_init(child_t *child);
+
+/* Start up to count more threads; returns how many were. What cannot be started is logged
+ * and tried again when pool_retry_at() has passed. The steward. */
+int pool_start(child_t *child, int count, int64_t now_us);
+
+/* No new thread before this time: the system refused one. */
+int64_t pool_retry_at(const pool_t *pool);
+
+/* Start the janitor, if it is not there: an extra thread that only runs jobs (passed
+ * deadlines, timed callbacks) for a child whose workers are all stuck. The steward. */
+void pool_start_janitor(child_t *child);
+
+/* Join threads that have left. The steward, on every round. */
+void pool_join_left(child_t *child);
+
+/* This worker has been idle for POOL_HOLD_MS: may it leave? If so it has to, its place is
+ * given away. The worker. */
+bool pool_may_retire(child_t *child);
+
+/* The child is going: all idle workers but a few shall leave now. The steward. */
+void pool_dismiss_idle(child_t *child);
+
+/* How long an idle worker waits before it asks; -1 for ever. The worker. */
+int pool_idle_ms(const child_t *child);
+
+/* Threads that are started and have not left, the janitor not counted. Any thread. */
+int pool_live(const pool_t *pool);
+
+/* All threads have left, the janitor included, and are joined. The steward. */
+bool pool_is_empty(child_t *child);
+
+/* What the steward passes where a worker is asked for. */
+worker_t *pool_steward(pool_t *pool);
+
+/* Thread entry points, worker.c. */
+void *worker_main(apr_thread_t *thread, void *arg);
+void *worker_janitor_main(apr_thread_t *thread, void *arg);
+
+#endif

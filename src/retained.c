@@ -1,0 +1,89 @@
+#include "retained.h"
+
+#include "child.h"
+
+#include "http_config.h"
+
+#include <unistd.h>
+
+#define RETAINED_KEY   "mpm_adaptive"
+#define RETAINED_MAGIC 0x41445031u      /* "ADP1" */
+
+/* Children of another version of this module: what they have, they finish. */
+static void dismiss_strangers(const retained_t *old)
+{
+    static const char order = CHILD_ORDER_DRAIN;
+    int i, told = 0;
+
+    for (i = 0; i < old->lifeline_count; i++) {
+        if (old->lifelines[i] >= 0) {
+            told += write(old->lifelines[i], &order, 1) == 1;
+            close(old->lifelines[i]);
+        }
+    }
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, NULL, ADPNO(0080)
+                 "the module was replaced by another version (%u instead of %u): %d child "
+                 "processes of the old one finish what they have",
+                 (unsigned)ADP_RETAINED_VERSION, old->version, told);
+}
+
+static bool is_ours(const retained_t *retained)
+{
+    return retained->version == ADP_RETAINED_VERSION && retained->size == sizeof(*retained);
+}
+
+static retained_t *begin(void)
+{
+    retained_t *retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
+
+    retained->magic = RETAINED_MAGIC;
+    retained->version = ADP_RETAINED_VERSION;
+    retained->size = sizeof(*retained);
+    retained->mpm = ap_unixd_mpm_get_retained_data();
+    return retained;
+}
+
+retained_t *retained_get(void)
+{
+    retained_t *found = ap_retained_data_get(RETAINED_KEY);
+    retained_t *retained = found;
+    const void *last_mpm;
+
+    if (!found || found->magic != RETAINED_MAGIC) {
+        retained = found = begin();
+    }
+    else if (!is_ours(found)) {
+        dismiss_strangers(found);
+        retained = begin();
+    }
+    last_mpm = retained->mpm->baton;
+    if (last_mpm != found) {
+        if (last_mpm) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, NULL, ADPNO(0085)
+                         "the MPM was changed by a restart; that needs a stop and a start: "
+                         "child processes of the other MPM may be left behind");
+        }
+        /* nothing of the other one's scoreboard can be used */
+        retained->mpm->was_graceful = 0;
+    }
+    retained->mpm->baton = retained;
+    return retained;
+}
+
+apr_status_t retained_size_slots(retained_t *retained, apr_pool_t *p)
+{
+    int count = retained->fixed.slot_count;
+    int i;
+
+    if (retained->slots) {
+        return APR_SUCCESS;
+    }
+    retained->slots = apr_pcalloc(p, sizeof(*retained->slots) * count);
+    retained->lifelines = apr_pcalloc(p, sizeof(*retained->lifelines) * count);
+    for (i = 0; i < count; i++) {
+        retained->lifelines[i] = -1;
+        retained->slots[i].successor = -1;
+    }
+    retained->lifeline_count = count;
+    return scoreboard_ext_create(&retained->board, count);
+}

@@ -1,0 +1,72 @@
+/* What the parent keeps over restarts, which load the module anew.
+ *
+ * Log rotation reloads the server daily, so after a package upgrade a new module meets the
+ * memory of an old one. The first members never change their meaning; if the version or
+ * the size differs, nothing else is touched: the old children are told to finish, and a
+ * new block is begun.
+ */
+#ifndef ADP_RETAINED_H
+#define ADP_RETAINED_H
+
+#include "adaptive.h"
+#include "config.h"
+#include "unixd.h"
+
+/* Raise it with every change of retained_t, slot_t or the shared memory. */
+#ifndef ADP_RETAINED_VERSION
+#define ADP_RETAINED_VERSION 1
+#endif
+
+/* A child as the parent sees it.
+ *
+ *   FREE ---fork---> STARTING ---ready---> SERVING ---told to finish---> GOING
+ *    ^                  |                     |                            |
+ *    +------------------+---------exit--------+----------------------------+
+ */
+typedef enum {
+    SLOT_FREE,
+    SLOT_STARTING,
+    SLOT_SERVING,
+    SLOT_GOING
+} slot_state_e;
+
+typedef struct slot_t {
+    slot_state_e state;
+    pid_t pid;
+    ap_generation_t generation;
+    int bucket;
+    int64_t started_us;
+    int successor;              /* slot of the child that takes its place, -1: none yet */
+} slot_t;
+
+typedef struct retained_t {
+    /* frozen for all versions */
+    apr_uint32_t magic;
+    apr_uint32_t version;
+    apr_size_t size;
+    int lifeline_count;
+    int *lifelines;             /* by slot: write end of the child's lifeline, or -1 */
+    /* of this version */
+    ap_unixd_mpm_retained_data *mpm;
+    config_fixed_t fixed;
+    scoreboard_ext_t *board;    /* created at the first start */
+    slot_t *slots;              /* fixed.slot_count of them */
+    int slots_used;             /* highest slot that was ever in use, plus one */
+    int wanted_children;        /* of the current generation */
+    bool ever_healthy;          /* some child of this server's life served */
+    int failures;               /* children in a row that ended before they served */
+    int64_t last_failure_us;
+    int64_t next_start_us;      /* no child is started before */
+    bool starved;               /* MaxRequestWorkers is reached and work waits */
+    int64_t starved_logged_us;
+    int64_t full_logged_us;
+} retained_t;
+
+/* The block, found or begun. pre_config; s may be NULL then. */
+retained_t *retained_get(void);
+
+/* Allocate what depends on the number of slots, once. Returns an error if memory is
+ * refused. The process pool p outlives restarts. */
+apr_status_t retained_size_slots(retained_t *retained, apr_pool_t *p);
+
+#endif

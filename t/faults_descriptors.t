@@ -1,0 +1,70 @@
+# Fewer descriptors than clients: the server stays up, does not spin, says so now and then, and serves again as soon as some
+# are free.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Test::More;
+use Time::HiRes qw(sleep time);
+use Adaptive::Server;
+use Adaptive::Load;
+use Adaptive::Probe;
+
+# Event gives up the child that cannot accept, and after that the server: measured, "AH02324: A resource shortage or other
+# unrecoverable failure was encountered before any child process initialized successfully".
+plan skip_all => 'event ends when descriptors run out' if mpm() ne 'adaptive';
+
+use constant { DESCRIPTORS => 64, CLIENTS => 300, WATCH_SECONDS => 2, ROUNDS => 3 };
+
+my $SHORTAGE = qr/Too many open files/;
+
+# The share of one core that all processes of the server used meanwhile.
+sub load_of {
+    my ($s) = @_;
+    my @pids = $s->tree_pids;
+    my ($start, $cpu) = (time, cpu_seconds(@pids));
+    wait_for { time - $start >= WATCH_SECONDS } WATCH_SECONDS + 5;
+    return (cpu_seconds(@pids) - $cpu) / (time - $start);
+}
+
+sub time_to_serve {
+    my ($s) = @_;
+    my $start = time;
+    my $served = wait_for { http_get($s->url('/'), timeout => 5)->{status} == 200 } 30, 'an answer';
+    return $served ? time - $start : 1000;
+}
+
+for my $kind (qw(silent idle)) {
+    subtest "$kind clients" => sub {
+        my $s = Adaptive::Server->new(
+            test_module => 1,
+            rlimit      => { nofile => DESCRIPTORS },
+            conf        => "${TEST_CONF}KeepAliveTimeout 120\nTimeout 120\n",
+        )->start;
+        my @children = $s->child_pids;
+        my @took;
+        for my $round (1 .. ROUNDS) {
+            my $clients = Adaptive::Load->start($s->port,
+                mode => 'hold', kind => $kind, connections => CLIENTS, seconds => 60, timeout => 60);
+            $s->log_mark;
+            my $begun = time;
+            ok($s->wait_log($SHORTAGE, 20), "round $round: it is said");
+            cmp_ok(load_of($s), '<', 0.05, "round $round: it does not spin");
+            my @lines = $s->log_since_mark =~ /^(.*$SHORTAGE.*)$/mg;
+            cmp_ok(scalar @lines, '<=', (time - $begun + 1) * @children, "round $round: at most once a second and child")
+                or diag join "\n", @lines;
+            ok($s->alive, "round $round: it is alive");
+            $clients->interrupt->result;
+            push @took, time_to_serve($s);
+        }
+        @took = sort { $a <=> $b } @took;
+        note join ' ', map { sprintf '%.3f', $_ } @took;
+        cmp_ok($took[0],  '<', 1,  'it serves within a second of the descriptors being free');
+        cmp_ok($took[-1], '<', 30, 'every time');
+        unlike($s->error_log, qr/exit signal|child pid \d+ exit|resource shortage/, 'no child was given up');
+        ok($s->stop, 'stops');
+    };
+}
+
+done_testing;

@@ -1,0 +1,52 @@
+# Thousands of idle kept-alive connections and no directive of the MPM at all: they hold no thread, and one more client is
+# served as if they were not there.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use List::Util qw(sum0);
+use Test::More;
+use Adaptive::Server;
+use Adaptive::Load;
+use Adaptive::Probe;
+
+use constant { CLIENTS => 3000, FURTHER => 50 };
+
+sub threads {
+    my ($s) = @_;
+    return sum0(map { Adaptive::Server::threads_of($_) } $s->child_pids);
+}
+
+# Event lets a child have as many connections as its idle workers allow, and is lost with these: measured.
+plan skip_all => 'event cannot hold them' if mpm() ne 'adaptive';
+
+for my $kind (qw(idle silent)) {
+    subtest "$kind connections" => sub {
+        my $s = Adaptive::Server->new(
+            test_module => 1,
+            modules     => ['status'],
+            conf        => "${TEST_CONF}KeepAliveTimeout 100\nTimeout 100\n"
+        )->start;
+        my $clients = Adaptive::Load->start($s->port,
+            mode => 'hold', kind => $kind, connections => CLIENTS, seconds => 60, timeout => 30);
+        is($clients->ready(40), CLIENTS, CLIENTS . ' connections are open');
+
+        my @further = map { http_get($s->url('/1k.html'), timeout => 10) } 1 .. FURTHER;
+        is(scalar(grep { $_->{status} == 200 } @further), FURTHER, 'further clients are served');
+        my $sock = tcp($s->port);
+        my $answered = grep { print {$sock} http_request('/1k.html', keep => 1); read_response($sock, timeout => 10) } 1 .. FURTHER;
+        is($answered, FURTHER, 'also again and again on one connection');
+
+        my $auto = $s->auto;
+        cmp_ok($auto->{ConnsTotal}, '>=', CLIENTS, 'the scoreboard shows the connections');
+        cmp_ok($auto->{ConnsAsyncKeepAlive}, '>=', CLIENTS, 'as kept alive') if $kind eq 'idle';
+        cmp_ok($auto->{BusyWorkers}, '<=', 2, 'but no busy worker') or diag $auto->{Scoreboard};
+        cmp_ok(threads($s), '<', CLIENTS / 10, 'and no thread each');
+        is($clients->interrupt->result->{closed_idle}, 0, 'none of them was closed meanwhile');
+        ok((wait_for { $s->auto->{ConnsTotal} <= 2 } 20, 'the connections to be gone'), 'they go when their clients go');
+        ok($s->stop, 'stops');
+    };
+}
+
+done_testing;

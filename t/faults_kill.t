@@ -1,0 +1,84 @@
+# kill -9 of a random child, twenty times under load: only what that child was serving is lost.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use List::Util qw(first);
+use Test::More;
+use Time::HiRes qw(sleep time);
+use Adaptive::Server;
+use Adaptive::Load;
+use Adaptive::Probe;
+
+use constant { KILLS => 20, CHILDREN => 3 };
+
+# A request on a new connection does not know which child has it. It was lost with the child if it is lost at the moment
+# when the child went.
+use constant AT_THE_KILL_MS => 500;
+
+my $s = Adaptive::Server->new(
+    test_module => 1,
+    modules     => ['status'],
+    mpm_conf    => 'StartServers ' . CHILDREN . "\nThreadsPerChild 10\nMaxRequestWorkers 80\nServerLimit 8\n"
+        . "MinSpareThreads 20\nMaxSpareThreads 40\n",
+    conf => $TEST_CONF,
+)->start;
+wait_for { $s->child_pids >= CHILDREN } 15, 'the children';
+served_by($s);
+my @files_before = sort { $a cmp $b } open_files($s->pid);
+
+my %load = (
+    kept  => Adaptive::Load->start($s->port, mode => 'keep', rate => 100, path => '/adp/sleep?ms=40', seconds => 120, connections => 20),
+    fresh => Adaptive::Load->start($s->port, mode => 'new', rate => 60, path => '/adp/sleep?ms=40', seconds => 120),
+);
+$_->ready or BAIL_OUT('no load') for values %load;
+
+# The time until a child that was not there before has answered.
+sub replacement_after {
+    my ($start, %known) = @_;
+    wait_for { !$known{ served_by($s) // 0 } && $s->child_pids >= CHILDREN } 15, 'a replacement to serve';
+    return time - $start;
+}
+
+my (%killed, @took, $zombies);
+for (1 .. KILLS) {
+    my @pids   = $s->child_pids;
+    my $victim = $pids[ rand @pids ];
+    my $now    = time;
+    kill 'KILL', $victim;
+    $killed{$victim} = int($now * 1000);
+    push @took, replacement_after($now, map { $_ => 1 } @pids);
+    $zombies++ if !wait_for { !$s->zombie_pids } 5, 'the dead child to be reaped';
+}
+@took = sort { $a <=> $b } @took;
+note sprintf 'a replacement served after %.3f s (median), %.3f s at most', $took[ @took / 2 ], $took[-1];
+is(scalar keys %killed, KILLS, KILLS . ' children were killed');
+ok(!$zombies, 'no zombie stays');
+
+# The median, because any single one may meet a busy machine. Event looks after its children once a second.
+cmp_ok($took[ @took / 2 ], '<', mpm() eq 'adaptive' ? 1 : 3, 'a replacement serves within a second');
+
+for my $name (sort keys %load) {
+    my $result = $load{$name}->interrupt->result;
+    note "$name: " . Adaptive::Load::summary($result);
+    cmp_ok($result->{ok}, '>', 500, "$name: requests were answered");
+    my @unexplained = grep {
+        my $failure = $_;
+        my $explained = $failure->{kind} =~ /\A(?:reset|closed|short)\z/
+            && ($failure->{fresh}
+                ? first { $failure->{ms} >= $_ && $failure->{ms} - $_ < AT_THE_KILL_MS } values %killed
+                : $killed{ $failure->{pid} });
+        !$explained;
+    } @{ $result->{failures} };
+    is(scalar @unexplained, 0, "$name: nothing was lost but with a child that was killed")
+        or diag map {"$_->{ms} $_->{kind} pid $_->{pid} fresh $_->{fresh}\n"} @unexplained;
+}
+
+my @files_after;
+ok((wait_for { @files_after = sort { $a cmp $b } open_files($s->pid); @files_after <= @files_before } 5),
+    'no descriptor leaked in the parent') or diag join "\n", 'before:', @files_before, 'after:', @files_after;
+is($s->auto->{Processes}, scalar(() = $s->child_pids), 'the scoreboard shows the living');
+ok($s->alive, 'the server is alive');
+ok($s->stop, 'stops');
+done_testing;

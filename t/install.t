@@ -1,0 +1,171 @@
+# make install: what it puts where, and that Debian's tools can switch to it and back. All below DESTDIR and in a private copy
+# of a configuration directory.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Adaptive::Paths qw(build_dir libexecdir);
+use Adaptive::Server ();
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $debian = -e '/etc/debian_version';
+my $dest   = tempdir('adaptive-install-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+# Make's own variables would make the inner make a part of the outer one, and say so.
+delete @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};
+
+sub run {
+    my ($command) = @_;
+    my $output = qx{($command) 2>&1};
+    return { status => $? >> 8, output => $output };
+}
+
+sub make {
+    my ($target) = @_;
+    return run("make -f Makefile.apxs --no-print-directory BUILD='" . build_dir() . "' DESTDIR='$dest' $target");
+}
+
+sub text_of { return Adaptive::Server::read_text($_[0]) }
+
+sub files_below {
+    my ($dir) = @_;
+    return [ sort split /\n/, qx{cd '$dir' && find . -type f -o -type l} ];
+}
+
+# From here on the module is installed in $dest.
+my $installed = make('install');
+is $installed->{status}, 0, 'make install' or do { diag $installed->{output}; done_testing; exit };
+
+subtest 'the module' => sub {
+    my $file = $dest . libexecdir() . '/mod_mpm_adaptive.so';
+    ok -f $file, 'is where httpd looks for modules';
+    is((stat _)[2] & 07777, 0644, 'readable for all, writable for its owner');
+    my @needed = qx{readelf -d '$file'} =~ /\(NEEDED\).*\[(.*?)\]/g;
+    # The sanitizers' runtime belongs to an instrumented build.
+    is_deeply [ grep { !/^lib[au]\w*san\./ } @needed ], ['libc.so.6'], 'needs libc and nothing else';
+    my @exported = grep { !/^(?:__|_init|_fini|_edata|_end)/ } map { (split)[-1] } qx{nm -D --defined-only '$file'};
+    is_deeply \@exported, ['mpm_adaptive_module'], 'exports the module record and nothing else';
+};
+
+subtest 'what is said' => sub {
+    my $said = $installed->{output};
+    like $said, qr/Nothing is activated/, 'that nothing is activated';
+    if ($debian) {
+        like $said, qr/^\s+a2dismod mpm_event && a2enmod mpm_adaptive$/m, 'the switch';
+        like $said, qr/a2dismod mpm_adaptive && a2enmod mpm_event/, 'and the way back';
+    }
+    else {
+        like $said, qr/^\s+LoadModule mpm_adaptive_module /m, 'the line for the configuration';
+    }
+};
+
+subtest 'Debian: mods-available' => sub {
+    plan skip_all => 'not on Debian' if !$debian;
+    my $dir = "$dest/etc/apache2";
+    is_deeply files_below($dir), [ './mods-available/mpm_adaptive.conf', './mods-available/mpm_adaptive.load' ],
+        'two files there, none enabled';
+    is text_of("$dir/mods-available/mpm_adaptive.load"),
+        "# Conflicts: mpm_event mpm_worker mpm_prefork\n"
+        . 'LoadModule mpm_adaptive_module ' . libexecdir() . "/mod_mpm_adaptive.so\n", 'the .load file';
+    my @lines = split /\n/, text_of("$dir/mods-available/mpm_adaptive.conf");
+    is_deeply [ grep { !/^(?:#|$)/ } @lines ], [], 'no directive is active in the .conf file';
+    cmp_ok scalar(grep {/^#\w+ +\d/} @lines), '>', 4, 'but there are some to take up';
+
+    my $server = Adaptive::Server->new(mpm => 'adaptive', mpm_conf => join "\n", map {s/^#(\w+ +\d)/$1/r} @lines);
+    is_deeply $server->run_httpd('-t'), { status => 0, output => "Syntax OK\n" }, 'which are right when all are';
+};
+
+subtest 'an administrator\'s .conf survives the next install' => sub {
+    plan skip_all => 'not on Debian' if !$debian;
+    my $conf = "$dest/etc/apache2/mods-available/mpm_adaptive.conf";
+    Adaptive::Server::write_file($conf, "StartServers 7\n");
+    is make('install')->{status}, 0, 'make install again';
+    is text_of($conf), "StartServers 7\n", 'not overwritten';
+};
+
+# A configuration directory as Debian's package makes it, with event enabled, and everything that a2* writes inside of it.
+sub debian_confdir {
+    my ($root) = @_;
+    my $confdir = "$root/apache2";
+    for my $dir ("$confdir/mods-available", "$confdir/mods-enabled", "$root/state", "$root/run", "$root/logs") {
+        mkdir $dir or $!{EEXIST} or do { mkdir $confdir; mkdir $dir } or die "$dir: $!";
+    }
+    my $mods = "$confdir/mods-available";
+    for my $mpm (qw(event worker prefork)) {
+        my $others = join ' ', map {"mpm_$_"} grep { $_ ne $mpm } qw(event worker prefork);
+        Adaptive::Server::write_file("$mods/mpm_$mpm.load",
+            "# Conflicts: $others\nLoadModule mpm_${mpm}_module " . libexecdir() . "/mod_mpm_$mpm.so\n");
+        Adaptive::Server::write_file("$mods/mpm_$mpm.conf", "StartServers 2\n");
+    }
+    Adaptive::Server::write_file("$mods/authz_core.load",
+        'LoadModule authz_core_module ' . libexecdir() . "/mod_authz_core.so\n");
+    my $module_line = 'LoadModule mpm_adaptive_module ' . $dest . libexecdir() . '/mod_mpm_adaptive.so';
+    my $load = text_of("$dest/etc/apache2/mods-available/mpm_adaptive.load");
+    $load =~ s/^LoadModule .*/$module_line/m;
+    Adaptive::Server::write_file("$mods/mpm_adaptive.load", $load);
+    Adaptive::Server::write_file("$mods/mpm_adaptive.conf", "StartServers 2\n");
+    Adaptive::Server::write_file("$confdir/envvars", <<"ENVVARS");
+export APACHE_RUN_USER=www-data APACHE_RUN_GROUP=www-data
+export APACHE_PID_FILE=$root/run/httpd.pid APACHE_RUN_DIR=$root/run APACHE_LOCK_DIR=$root/run APACHE_LOG_DIR=$root/logs
+ENVVARS
+    Adaptive::Server::write_file("$confdir/apache2.conf", <<"CONF");
+ServerRoot $confdir
+DefaultRuntimeDir $root/run
+PidFile $root/run/httpd.pid
+ErrorLog $root/logs/error_log
+IncludeOptional mods-enabled/*.load
+IncludeOptional mods-enabled/*.conf
+User www-data
+Group www-data
+ServerName localhost
+Listen 127.0.0.1:@{[Adaptive::Server::free_ports(1)]}
+CONF
+    %ENV = (%ENV, APACHE_CONFDIR => $confdir, APACHE_STATE_DIRECTORY => "$root/state");
+    $ENV{APACHE_ENVVARS} = "$confdir/envvars";
+    return $confdir;
+}
+
+subtest 'a2dismod, a2enmod, a2query' => sub {
+    plan skip_all => 'needs Debian\'s a2enmod' if !-x '/usr/sbin/a2enmod';
+    local %ENV = (%ENV, PATH => "/usr/sbin:/sbin:$ENV{PATH}");
+    my $root    = tempdir('adaptive-a2-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+    my $confdir = debian_confdir($root);
+    my $ctl     = 'apachectl';
+
+    is run('a2enmod -q mpm_event authz_core')->{status}, 0, 'event is enabled' or return;
+    like run('a2query -M')->{output}, qr/^event$/m, 'a2query -M says so';
+
+    my $refused = run('a2enmod mpm_adaptive');
+    isnt $refused->{status}, 0, 'a second MPM is refused';
+    like $refused->{output}, qr/mpm_event conflicts|Conflict/i, 'with the conflict named';
+
+    my $switched = run('a2dismod -q mpm_event && a2enmod mpm_adaptive');
+    is $switched->{status}, 0, 'the documented switch' or diag $switched->{output};
+    is run('a2query -M')->{output}, "adaptive\n", 'a2query -M says adaptive';
+    is_deeply [ sort map { s{.*/}{}r } glob "$confdir/mods-enabled/mpm_*" ], [qw(mpm_adaptive.conf mpm_adaptive.load)],
+        'one MPM is enabled';
+    my $tested = run("$ctl -t");
+    is $tested->{status}, 0, "$ctl -t" or diag $tested->{output};
+    like run("$ctl -V")->{output}, qr/^Server MPM: +adaptive$/m, "$ctl -V";
+
+    is run('a2dismod -q mpm_adaptive && a2enmod -q mpm_event')->{status}, 0, 'the documented way back';
+    is run('a2query -M')->{output}, "event\n", 'a2query -M says event again';
+    is run("$ctl -t")->{status}, 0, "$ctl -t";
+};
+
+subtest 'uninstall' => sub {
+    if ($debian) {
+        mkdir "$dest/etc/apache2/mods-enabled";
+        symlink '../mods-available/mpm_adaptive.load', "$dest/etc/apache2/mods-enabled/mpm_adaptive.load";
+        my $refused = make('uninstall');
+        isnt $refused->{status}, 0, 'refused while it is enabled';
+        like $refused->{output}, qr/a2enmod mpm_event/, 'with what to do';
+        unlink "$dest/etc/apache2/mods-enabled/mpm_adaptive.load";
+    }
+    is make('uninstall')->{status}, 0, 'make uninstall';
+    is_deeply files_below($dest), [], 'leaves nothing';
+};
+
+done_testing;

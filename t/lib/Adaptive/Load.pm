@@ -1,0 +1,86 @@
+package Adaptive::Load;
+
+# Load on a server while a test does something to it: t/tools/loadgen.c in the background, its totals as a hash.
+
+use strict;
+use warnings;
+
+use Carp qw(croak);
+use File::Temp ();
+use POSIX ();
+
+use Adaptive::Paths qw(build_dir);
+use Adaptive::Process;
+use Adaptive::Wait;
+
+# start($port, mode => 'new' | 'keep' | 'hold', path => '/', rate => 100, seconds => 5, connections => 10, timeout => 10,
+# kind => 'silent' | 'partial' | 'idle'). Loadgen's own comment says what they do.
+sub start {
+    my ($class, $port, %opt) = @_;
+    my $program = build_dir() . '/t/loadgen';
+    -x $program or croak "$program is missing: run make first";
+    my %flag    = (mode => '-m', path => '-u', rate => '-r', seconds => '-d', connections => '-c', timeout => '-t', kind => '-k');
+    my @options = map { ($flag{$_} // croak("unknown option $_")) => $opt{$_} } sort keys %opt;
+    my $output  = File::Temp->new;
+    my $self    = bless { output => $output, patience => ($opt{seconds} // 5) + 2 * ($opt{timeout} // 10) + 15 }, $class;
+    $self->{pid} = spawn(sub {
+        open STDOUT, '>', $output->filename or die "$!";
+        exec $program, '-p', $port, @options or die "$program: $!";
+    });
+    return $self;
+}
+
+sub text {
+    my ($self) = @_;
+    open my $in, '<', $self->{output}->filename or croak "$!";
+    local $/;
+    return <$in> // '';
+}
+
+# Waits until the schedule has begun, or all connections are held; the number of those that are.
+sub ready {
+    my ($self, $seconds) = @_;
+    my $ready = wait_for { $self->text =~ /^ready (\d+)$/m ? "$1 " : $self->ended ? 'ended' : '' } $seconds // 15, 'the load to begin';
+    return $ready =~ /(\d+)/ ? $1 : 0;
+}
+
+sub ended {
+    my ($self) = @_;
+    $self->{ended} ||= waitpid($self->{pid}, POSIX::WNOHANG()) != 0;
+    return $self->{ended};
+}
+
+# No further requests; those under way are waited for.
+sub interrupt {
+    my ($self) = @_;
+    kill 'TERM', $self->{pid} if !$self->ended;
+    return $self;
+}
+
+# Waits for the end: { sent, ok, failed, connect, reset, ..., p99_ms, failures => [ { ms, kind, pid, fresh } ] }.
+sub result {
+    my ($self) = @_;
+    wait_for { $self->ended } $self->{patience}, 'the load to end';
+    finish($self->{pid});
+    my $text = $self->text;
+    $text =~ /^end$/m or croak "loadgen did not finish:\n$text";
+    my %result = $text =~ /^(\w+) ([\d.]+)$/mg;
+    $result{failures} = [
+        map { my %f; @f{qw(ms kind pid fresh)} = split ' ', $_; \%f } $text =~ /^fail (.*)$/mg ];
+    return \%result;
+}
+
+# One line for a diagnostic.
+sub summary {
+    my ($result) = @_;
+    return join ' ', map {"$_=$result->{$_}"} grep { !ref $result->{$_} } sort keys %$result;
+}
+
+sub DESTROY {
+    my ($self) = @_;
+    local ($?, $!, $@);
+    finish($self->{pid}) if $self->{pid} && !$self->{ended};
+    return;
+}
+
+1;

@@ -1,0 +1,83 @@
+# MaxConnectionsPerChild: children are replaced after that many connections, and no client notices.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Test::More;
+use Adaptive::Server;
+use Adaptive::Load;
+use Adaptive::Probe;
+
+use constant { CONNECTIONS => 40, CHILDREN => 2, RATE => 150, RECYCLED => 12 };
+
+sub server {
+    my (%opt) = @_;
+    return Adaptive::Server->new(
+        test_module => 1,
+        mpm_conf    => 'StartServers ' . CHILDREN . "\nThreadsPerChild 10\nMinSpareThreads 11\nMaxSpareThreads 30\n"
+            . "MaxRequestWorkers 60\nMaxConnectionsPerChild " . CONNECTIONS . "\n",
+        conf => "${TEST_CONF}MaxKeepAliveRequests 0\n",
+        %opt
+    )->start;
+}
+
+# What happened to the children, in order: [ pid, 'child_init' | 'stopping' ].
+sub events {
+    my ($s) = @_;
+    open my $in, '<', $s->root . '/logs/events' or return;
+    return map { /^\d+ (\d+) (child_init|stopping)/ ? [ $1, $2 ] : () } <$in>;
+}
+
+sub stopped { return scalar grep { $_->[1] eq 'stopping' } events(@_) }
+
+subtest 'many connections' => sub {
+    my $s    = server();
+    my $load = Adaptive::Load->start($s->port, mode => 'new', rate => RATE, path => '/adp/sleep?ms=20', seconds => 60);
+    $load->ready;
+    ok((wait_for { stopped($s) >= RECYCLED } 40, 'children to be replaced'), 'children are replaced');
+    my $result = $load->interrupt->result;
+    note Adaptive::Load::summary($result);
+    is($result->{failed}, 0, 'no request fails');
+    cmp_ok($result->{sent} / stopped($s), '<', CONNECTIONS * (CHILDREN + 1), 'after about as many connections as configured');
+    my ($ready, $least) = (0, 1000);
+    for my $event (events($s)) {
+        $ready += $event->[1] eq 'child_init' ? 1 : -1;
+        $least = $ready if $event->[1] eq 'stopping' && $ready < $least;
+    }
+    SKIP: {
+        skip 'event replaces a child after it has gone', 1 if mpm() ne 'adaptive';
+        cmp_ok($least, '>=', CHILDREN, 'a replacement is ready before a child goes');
+    }
+    my %times;
+    $times{ $_->[0] }++ for grep { $_->[1] eq 'stopping' } events($s);
+    is_deeply([ grep { $_ > 1 } values %times ], [], 'no child goes twice');
+    ok($s->stop, 'stops');
+    unlike($s->error_log, qr/exit signal|scoreboard is full/, 'no complaint in the log');
+};
+
+subtest 'connections count, not requests' => sub {
+    my $s    = server();
+    my $sock = tcp($s->port);
+    my %pids;
+    for (1 .. CONNECTIONS * CHILDREN * 2) {
+        print {$sock} http_request('/adp/pid', keep => 1);
+        my $response = read_response($sock) or last;
+        $pids{$1}++ if $response->{body} =~ /^pid=(\d+)$/m;
+    }
+    is_deeply([ values %pids ], [ CONNECTIONS * CHILDREN * 2 ], 'one child answers all requests of a connection');
+    is(stopped($s), 0, 'and does not go');
+    ok($s->stop, 'stops');
+};
+
+subtest 'a request under way' => sub {
+    my $s = server();
+    my ($held) = hold_requests($s, 1);
+    wait_for { hooks($s)->{busy} } 15, 'the held request to be in its handler';
+    wait_for { http_get($s->url('/')); stopped($s) >= CHILDREN + 1 } 30, 'children to be replaced';
+    lift_hold($s);
+    is((read_response($held) // {})->{status}, 200, 'is answered by the child that goes');
+    ok($s->stop, 'stops');
+};
+
+done_testing;

@@ -1,0 +1,171 @@
+# WebSocket connections through the proxy: mod_proxy_http's upgrade=, and mod_proxy_wstunnel's own tunnel. Each holds a
+# worker thread for as long as it lives, so many of them at once need more threads than an elastic child starts with.
+
+use strict;
+use warnings;
+use lib 't/lib';
+
+use Test::More;
+
+use Adaptive::Client;
+use Adaptive::Files;
+use Adaptive::Process;
+use Adaptive::Server;
+use Adaptive::Wait qw(ok_within);
+use Adaptive::WebSocket qw(serve_echo OP_TEXT OP_BINARY OP_CLOSE OP_PING OP_PONG);
+
+my $CONCURRENT = 80;
+
+my $listener = listener();
+my $backend  = $listener->sockport;
+my $echo     = spawn(sub { serve_echo($listener) });
+close $listener;
+
+my $server = Adaptive::Server->new(
+    modules  => [qw(status proxy proxy_http proxy_wstunnel)],
+    mpm_conf => "StartServers 1\nThreadsPerChild 64\nMaxRequestWorkers 128\n",
+    conf     => <<"CONF",
+Listen 127.0.0.1:\@PORT2\@
+KeepAlive On
+KeepAliveTimeout 1
+Timeout 60
+<VirtualHost *:\@PORT\@>
+    ProxyPass /http/ http://127.0.0.1:$backend/ upgrade=websocket
+    ProxyPass /ws/ ws://127.0.0.1:$backend/
+</VirtualHost>
+<VirtualHost *:\@PORT2\@>
+    ProxyWebsocketFallbackToProxyHttp Off
+    ProxyPass /ws/ ws://127.0.0.1:$backend/
+</VirtualHost>
+CONF
+);
+put_file($server->docroot . '/hello.txt', "hello\n");
+$server->start;
+
+my @routes = (
+    ['mod_proxy_http upgrade=',                   1, '/http/'],
+    ['mod_proxy_wstunnel through mod_proxy_http', 1, '/ws/'],
+    ['mod_proxy_wstunnel on its own',             2, '/ws/'],
+);
+
+sub busy_falls_to {
+    my ($busy) = @_;
+    return ok_within { $server->auto->{BusyWorkers} <= $busy } 20, 'the workers are free again';
+}
+
+for my $route (@routes) {
+    my ($name, $port, $path) = @$route;
+    $port = $server->port($port);
+    subtest $name => sub {
+        subtest 'hundreds of frames both ways' => sub {
+            my $ws   = Adaptive::WebSocket->connect($port, $path);
+            my $good = 0;
+            for my $n (1 .. 400) {
+                my $text = "$n " . 'p' x ($n * $n % 9001);
+                $ws->send(OP_TEXT, $text);
+                my ($opcode, $answer) = $ws->receive or last;
+                $good++ if $opcode == OP_TEXT && $answer eq $text;
+            }
+            is $good, 400, 'each echoed before the next is sent';
+
+            $ws->send(OP_TEXT, "number $_") for 1 .. 400;
+            $good = 0;
+            for my $n (1 .. 400) {
+                my ($opcode, $answer) = $ws->receive or last;
+                $good++ if $answer eq "number $n";
+            }
+            is $good, 400, 'sent in one go, echoed in order';
+
+            $ws->send(OP_TEXT, 'push 500 5000');
+            $good = 0;
+            for my $n (1 .. 500) {
+                my ($opcode, $answer) = $ws->receive or last;
+                $good++ if $opcode == OP_BINARY && length $answer == 5000 && unpack('N', $answer) == $n;
+            }
+            is $good, 500, 'frames that the backend sends unasked, in order';
+
+            my $large = 'L' x 3_000_000;
+            $ws->send(OP_BINARY, $large);
+            is +($ws->receive)[1], $large, 'one frame of 3 MB';
+        };
+        subtest 'ends' => sub {
+            my $ws = Adaptive::WebSocket->connect($port, $path);
+            $ws->send(OP_TEXT, 'please close');
+            is +($ws->receive)[0], OP_CLOSE, 'close frame of the backend';
+            ok !$ws->receive, 'then the end';
+
+            $ws = Adaptive::WebSocket->connect($port, $path);
+            $ws->send(OP_CLOSE, pack 'n', 1000);
+            is +($ws->receive)[0], OP_CLOSE, 'close frame of the client is answered';
+            ok !$ws->receive, 'then the end';
+
+            $ws = Adaptive::WebSocket->connect($port, $path);
+            $ws->send(OP_TEXT, 'please drop');
+            ok !$ws->receive, 'the backend just goes away';
+
+            $ws = Adaptive::WebSocket->connect($port, $path);
+            is $ws->text('x'), 'x', 'a client';
+            $ws->close;
+            busy_falls_to(1);
+        };
+    };
+}
+
+subtest 'idle for longer than every keep-alive timeout' => sub {
+    my $plain = Adaptive::Client->new($server->port);
+    is $plain->get('/hello.txt')->{status}, 200, 'a kept-alive request first, which sets a deadline of a second';
+    my $reused = Adaptive::WebSocket->upgrade($plain->sock, '/http/');
+    my $fresh  = Adaptive::WebSocket->connect($server->port, '/http/');
+    is $_->text('before'), 'before', 'echo before the pause' for $reused, $fresh;
+    ok !$_->receive(2), 'nothing comes during it' for $reused, $fresh;
+    is $_->text('after'), 'after', 'echo after it' for $reused, $fresh;
+    $_->send(OP_PING, 'still there?') for $reused, $fresh;
+    is +($_->receive)[0], OP_PONG, 'pong' for $reused, $fresh;
+    $_->close for $reused, $fresh;
+};
+
+subtest "$CONCURRENT at once" => sub {
+    my @all = map { Adaptive::WebSocket->begin($server->port, '/http/') } 1 .. $CONCURRENT;
+    is scalar(grep { eval { $_->finish_handshake; 1 } or diag $@ } @all), $CONCURRENT, 'all upgraded';
+    my $plain = Adaptive::Client->new($server->port);
+    is $plain->get('/hello.txt')->{status}, 200, 'another client is served';
+    is scalar(grep { $_->text('hello all') eq 'hello all' } @all), $CONCURRENT, 'all echo';
+    my $good = 0;
+    for my $round (1 .. 10) {
+        $_->send(OP_TEXT, "round $round") for @all;
+        $good += grep { (($_->receive)[1] // '') eq "round $round" } @all;
+    }
+    is $good, 10 * $CONCURRENT, 'all of them ten times at the same time';
+    cmp_ok $server->auto->{BusyWorkers}, '>=', $CONCURRENT, 'the scoreboard shows a busy worker for each';
+    $_->close for @all;
+    busy_falls_to(1);
+};
+
+subtest 'a graceful restart' => sub {
+    my @old = map { Adaptive::WebSocket->connect($server->port, '/http/') } 1 .. 5;
+    $server->graceful;
+    is scalar(grep { $_->text('old') eq 'old' } @old), 5, 'connections of the old generation go on';
+    my $new = Adaptive::WebSocket->connect($server->port, '/http/');
+    is $new->text('new'), 'new', 'new ones are served';
+    $_->close for @old;
+    ok_within { my $auto = $server->auto; !$auto->{Stopping} } 20, 'the old child ends with its last connection';
+    is $new->text('new'), 'new', 'the new one is not touched by that';
+    $new->close;
+};
+
+subtest 'the backend dies' => sub {
+    my $ws = Adaptive::WebSocket->connect($server->port, '/http/');
+    is $ws->text('alive'), 'alive', 'a connection';
+    finish($echo);
+    ok !$ws->receive, 'ends with its backend';
+    $ws->close;    # until then the tunnel may be half open
+    my $refused = Adaptive::Client->new($server->port);
+    is $refused->get('/http/', headers => {
+        Upgrade => 'websocket', Connection => 'Upgrade', 'Sec-WebSocket-Version' => 13,
+        'Sec-WebSocket-Key' => 'dGhlIHNhbXBsZSBub25jZQ==' })->{status}, 503, 'the next is refused with a 503';
+    busy_falls_to(1);
+};
+
+unlike $server->error_log, qr/AH00052|exit signal/, 'no child crashed';
+ok $server->stop, 'the server stops';
+done_testing;

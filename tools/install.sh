@@ -1,0 +1,43 @@
+#!/bin/sh
+# Puts the module in place and activates nothing; see the target install in Makefile.apxs. On Debian a2enmod finds it then.
+set -eu
+
+module=$1
+target=$DESTDIR$LIBEXECDIR
+available=$DESTDIR$SYSCONFDIR/mods-available
+
+install -d "$target"
+# Under another name first: a running server has the old file mapped and must not see it change.
+install -m 644 "$module" "$target/.mod_mpm_adaptive.so.new"
+mv -f "$target/.mod_mpm_adaptive.so.new" "$target/mod_mpm_adaptive.so"
+echo "Installed $target/mod_mpm_adaptive.so"
+
+if [ -e /etc/debian_version ]; then
+    install -d "$available"
+    cat >"$available/mpm_adaptive.load" <<LOAD
+# Conflicts: mpm_event mpm_worker mpm_prefork
+LoadModule mpm_adaptive_module $LIBEXECDIR/mod_mpm_adaptive.so
+LOAD
+    # An administrator's changes to it stay.
+    [ -e "$available/mpm_adaptive.conf" ] || install -m 644 "$(dirname "$0")/mpm_adaptive.conf" "$available"
+    cat <<NEXT
+Installed $available/mpm_adaptive.load and mpm_adaptive.conf
+
+Nothing is activated yet. To switch from mpm_event, as root:
+
+    a2dismod mpm_event && a2enmod mpm_adaptive
+    apachectl configtest && systemctl restart apache2
+
+Back again: a2dismod mpm_adaptive && a2enmod mpm_event, then the second line.
+NEXT
+else
+    cat <<NEXT
+
+Nothing is activated yet. In httpd's configuration, replace the LoadModule line of the MPM in use (on Fedora and RHEL in
+conf.modules.d/00-mpm.conf) by
+
+    LoadModule mpm_adaptive_module $LIBEXECDIR/mod_mpm_adaptive.so
+
+then check with apachectl configtest, and stop and start the server.
+NEXT
+fi

@@ -1,0 +1,68 @@
+#!/bin/sh
+# Serves a sample site in the foreground from a server root of its own: sample-site.sh DIRECTORY.
+# MODULE, LIBEXECDIR, HTTPD and PORT come from the makefile.
+set -eu
+
+root=$1
+source=$(dirname "$0")/sample-site
+
+if perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new("127.0.0.1:$ARGV[0]")' "$PORT"; then
+    echo "Port $PORT is taken. Another one: make -f Makefile.apxs run PORT=$((PORT + 1))" >&2
+    exit 1
+fi
+
+# Children of a server that root starts are unprivileged; they must be able to reach the files.
+user=
+if [ "$(id -u)" = 0 ]; then
+    for user in www-data apache nobody; do
+        id "$user" >/dev/null 2>&1 && break
+    done
+    mkdir -p "$root"
+    if ! setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups test -x "$root"; then
+        root=$(mktemp -d)
+        chmod 755 "$root"
+        trap 'rm -rf "$root"' EXIT
+        echo "$user cannot reach $(dirname "$1"): serving from $root"
+    fi
+fi
+
+mkdir -p "$root/logs" "$root/htdocs"
+root=$(cd "$root" && pwd)
+cp "$source"/*.html "$root/htdocs"
+rm -f "$root/logs/error_log"
+
+"$HTTPD" -l >"$root/static-modules" 2>/dev/null || true
+load()
+{
+    for name; do
+        grep -q "mod_$name\\.c" "$root/static-modules" ||
+            echo "LoadModule ${name}_module $LIBEXECDIR/mod_$name.so"
+    done
+}
+
+{
+    cat <<CONF
+ServerRoot "$root"
+DefaultRuntimeDir "$root/logs"
+PidFile "$root/logs/httpd.pid"
+ErrorLog "$root/logs/error_log"
+LoadModule mpm_adaptive_module "$MODULE"
+$(load unixd authz_core authz_host dir mime log_config status)
+${user:+User $user}
+${user:+Group $(id -gn "$user")}
+Define PORT $PORT
+CONF
+    cat "$source/httpd.conf"
+} >"$root/httpd.conf"
+
+echo "Serving $root/htdocs with mpm_adaptive"
+echo "    http://127.0.0.1:$PORT/"
+echo "    http://127.0.0.1:$PORT/server-status"
+echo "Log: $root/logs/error_log. Ctrl-C stops it."
+
+# The terminal's Ctrl-C reaches httpd too; the shell only has to outlive it for its trap.
+trap : INT
+"$HTTPD" -d "$root" -f "$root/httpd.conf" -DFOREGROUND || {
+    status=$?
+    [ $status -ge 128 ] || { tail -n 5 "$root/logs/error_log" 2>/dev/null; exit $status; }
+}
