@@ -4,7 +4,6 @@
 #include "src/wakeup.h"
 
 #include <errno.h>
-#include <string.h>
 #include <sys/mman.h>
 
 static size_t mapping_size(int slot_count)

@@ -31,7 +31,6 @@ typedef enum {
     LOG_ACCEPT,
     LOG_POLLER,
     LOG_THREADS,
-    LOG_MEMORY,
     LOG_FORK,
     LOG_KINDS
 } log_kind_e;
@@ -42,7 +41,7 @@ typedef struct scoreboard_ext_t {
     int parent_wakeup_fd;           /* eventfd: children wake the parent; the same number
                                      * in every process */
     _Atomic int64_t logged_us[LOG_KINDS];   /* when last, monotonic; any process */
-    ext_child_t children[];
+    _Alignas(64) ext_child_t children[];     /* a cache line each */
 } scoreboard_ext_t;
 
 /* Map shared memory for slot_count children and open the wake-up. Returns 0 or an errno

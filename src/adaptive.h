@@ -78,6 +78,8 @@ typedef struct listeners_t {
     _Atomic int state;          /* accept_state_e; changed under lock, read without */
     _Atomic int64_t retry_us;   /* ACCEPT_NO_RESOURCES: when to try again */
     _Atomic int64_t quota;      /* accepts left until MaxConnectionsPerChild, < 0: reached */
+    _Atomic int64_t short_since_us; /* resources are short since then ... */
+    _Atomic int64_t short_last_us;  /* ... and were last found so then */
     int descriptor_limit;       /* an accepted descriptor this high means they run out */
     pthread_mutex_t lock;       /* registering and deregistering with the poller */
 } listeners_t;
@@ -88,7 +90,8 @@ typedef struct child_t child_t;
 typedef struct worker_t {
     child_t *child;
     int slot;                   /* in the scoreboard row of the child */
-    apr_thread_t *thread;       /* not NULL: has to be joined before the slot is used again */
+    apr_thread_t *thread;       /* the steward's: not NULL has to be joined, see pool.c */
+    apr_thread_t *self;         /* the worker's own: what c->current_thread is set to */
     apr_pool_t *pool;           /* for the thread's bookkeeping; the steward's */
     _Atomic int tid;            /* kernel's id, 0 before it runs and after it left */
     _Atomic bool left;          /* the thread is about to end and can be joined */

@@ -22,6 +22,9 @@
 #define BUSY_RECHECK_US (2 * CLOCK_US_PER_S)
 /* A going child looks for connections that became idle so often. */
 #define DRAIN_ROUND_US  (200 * CLOCK_US_PER_MS)
+/* Connections that wait for a next request, closed at a time when descriptors are short:
+ * those that have waited longest. */
+#define IDLE_CLOSED_A_ROUND 8
 /* How long an ungraceful stop waits for threads before it leaves without them; below the
  * time after which ap_reclaim_child_processes() resorts to SIGKILL. */
 #define STOP_PATIENCE_US CLOCK_US_PER_S
@@ -65,12 +68,14 @@ static void run_timer(job_t *job, void *taker)
 apr_status_t child_hook_register_timer(apr_time_t delay, ap_mpm_callback_fn_t *callback,
                                        void *baton)
 {
+    int64_t now_us = clock_now_us();
     bool wake;
 
     if (!self) {
         return APR_ENOTIMPL;
     }
-    if (timers_add(&self->timers, clock_now_us() + MAX(delay, 0), callback, baton, &wake)) {
+    delay = MIN(MAX(delay, 0), CLOCK_NEVER - now_us);
+    if (timers_add(&self->timers, now_us + delay, callback, baton, &wake)) {
         return APR_ENOMEM;
     }
     if (wake) {
@@ -238,11 +243,15 @@ static int64_t steward_round(child_t *child)
                                                conn_claim_deadline, NULL), now_us);
     queue_due_timers(child, now_us);
     listeners_retry(child, now_us);
+    if (listeners_starve(child, now_us)) {
+        conn_queue_idle(child, deadlines_take(&child->deadlines, IDLE_CLOSED_A_ROUND,
+                                              conn_claim_idle, NULL), now_us);
+    }
     pool_join_left(child);
     next_us = watch_round(child, now_us);
     if (phase_of(child) == CHILD_DRAINING) {
-        conn_queue_idle(child, deadlines_take_all(&child->deadlines, conn_claim_idle, NULL),
-                        now_us);
+        conn_queue_idle(child, deadlines_take(&child->deadlines, UINT_MAX, conn_claim_idle,
+                                              NULL), now_us);
         next_us = MIN(next_us, now_us + DRAIN_ROUND_US);
     }
     if (phase_of(child) == CHILD_STARTING) {

@@ -120,7 +120,7 @@ static int free_slot(generation_t *g, int64_t now_us)
         }
     }
     log_full(g, now_us);
-    return -1;
+    return CHILDREN_NO_SLOT;
 }
 
 static int neediest_bucket(const generation_t *g)
@@ -226,11 +226,11 @@ int children_start(generation_t *g, int64_t now_us)
     pid_t pid;
 
     if (slot < 0) {
-        return -1;
+        return slot;
     }
     if (pipe2(lifeline, O_CLOEXEC | O_NONBLOCK)) {
         fork_refused(g, errno, now_us);
-        return -1;
+        return CHILDREN_REFUSED;
     }
     clean_scoreboard_row(g, slot);
     scoreboard_ext_reset(&r->board->children[slot]);
@@ -241,7 +241,7 @@ int children_start(generation_t *g, int64_t now_us)
 
         close(lifeline[1]);
         fork_refused(g, error, now_us);
-        return -1;
+        return CHILDREN_REFUSED;
     }
     r->lifelines[slot] = lifeline[1];
     r->slots[slot] = (slot_t) {

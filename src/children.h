@@ -15,8 +15,12 @@ typedef struct generation_t {
     int cpus;
 } generation_t;
 
+#define CHILDREN_NO_SLOT (-1)
+#define CHILDREN_REFUSED (-2)
+
 /* Fork a child of the current generation for the bucket that has fewest. Returns its slot,
- * or -1 if no slot is free or fork was refused (logged; next_start_us says when again). */
+ * or why there is none: no slot is free, or fork was refused (next_start_us says when to
+ * try again). Both are logged. */
 int children_start(generation_t *g, int64_t now_us);
 
 /* Send one order to a child; if that finishes it, it counts as going from now on. */

@@ -15,9 +15,10 @@
  * already take it; a deadline may not, because whoever took it could close the descriptor
  * under the poller call. PARKED: nobody has it.
  *
- * The word also carries a generation, raised whenever the connection is freed, and so
- * does the poller's token: an event that was fetched for an earlier life of the slot
- * finds another generation and is dropped.
+ * The word also carries a generation, raised with every wait and when the connection is
+ * freed, and so does the poller's token: an event that was fetched for an earlier wait, or
+ * for an earlier life of the slot, finds another generation and is dropped. Nothing is lost
+ * by that: arming anew makes a descriptor that is ready fire again.
  *
  * Pure C11 atomics: tested and raced without httpd.
  */
@@ -78,14 +79,18 @@ static inline void claim_release(claim_t *c)
                                       CLAIM_FREE));
 }
 
-/* OWNED -> ARMING, before the poller is told. */
-static inline void claim_begin_arming(claim_t *c)
+/* OWNED -> ARMING, before the poller is told. Returns the generation of this wait, for the
+ * poller's token and for the end of arming. */
+static inline uint32_t claim_begin_arming(claim_t *c)
 {
-    atomic_store(&c->word, claim_word(claim_generation(c), CLAIM_ARMING));
+    uint32_t generation = (claim_generation(c) + 1) & CLAIM_GENERATION_MASK;
+
+    atomic_store(&c->word, claim_word(generation, CLAIM_ARMING));
+    return generation;
 }
 
-/* ARMING -> PARKED, after the poller was told. generation is what it was before arming:
- * if an event took the connection meanwhile it may be gone, and this does nothing. */
+/* ARMING -> PARKED, after the poller was told. If an event has taken the connection
+ * meanwhile it may be gone, or be arming for its next wait: then this does nothing. */
 static inline void claim_finish_arming(claim_t *c, uint32_t generation)
 {
     claim_move(c, generation, CLAIM_ARMING, CLAIM_PARKED);
@@ -97,7 +102,7 @@ static inline bool claim_cancel_arming(claim_t *c, uint32_t generation)
     return claim_move(c, generation, CLAIM_ARMING, CLAIM_OWNED);
 }
 
-/* A worker with an event for this generation takes the connection. False: stale event. */
+/* A worker with an event of this wait takes the connection. False: stale event. */
 static inline bool claim_by_event(claim_t *c, uint32_t generation)
 {
     return claim_move(c, generation, CLAIM_PARKED, CLAIM_OWNED)

@@ -29,23 +29,4 @@ static inline int64_t clock_coarse_us(void)
     return (int64_t)ts.tv_sec * CLOCK_US_PER_S + ts.tv_nsec / 1000;
 }
 
-/* How long to sleep from now_us until until_us, in whole ms for poll(2) and
- * epoll_wait(2): rounded up so that the sleeper is not early, -1 for ever. */
-static inline int clock_sleep_ms(int64_t now_us, int64_t until_us)
-{
-    int64_t left_us;
-
-    if (until_us == CLOCK_NEVER) {
-        return -1;
-    }
-    left_us = until_us - now_us;
-    if (left_us <= 0) {
-        return 0;
-    }
-    if (left_us > INT64_C(3600) * CLOCK_US_PER_S) {
-        return 3600 * 1000;
-    }
-    return (int)((left_us + 999) / 1000);
-}
-
 #endif

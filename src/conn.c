@@ -96,7 +96,7 @@ conn_t *conn_new(child_t *child)
     deadline_init(&conn->deadline);
     conn->socket = NULL;
     conn->fd = -1;
-    conn->in_poller = conn->armed = false;
+    conn->in_poller = conn->armed = conn->begun = false;
     atomic_init(&conn->idle, false);
     conn->c = NULL;
     conn->sbh = NULL;
@@ -152,21 +152,30 @@ apr_uint32_t conn_count(const child_t *child)
 
 static void detach_from_thread(conn_t *conn)
 {
-    if (conn->c) {
+    if (conn->begun) {
         ap_run_suspend_connection(conn->c, conn->r);
         conn->c->sbh = NULL;
         conn->c->current_thread = NULL;
     }
 }
 
+/* The janitor has no place in the scoreboard: what it serves has no handle then. */
+static void give_thread(conn_t *conn, worker_t *worker)
+{
+    conn->c->current_thread = worker->self;
+    if (worker->slot >= 0) {
+        ap_update_sb_handle(conn->sbh, conn->child->slot, worker->slot);
+        conn->c->sbh = conn->sbh;
+    }
+    else {
+        conn->c->sbh = NULL;
+    }
+}
+
 static void attach_to_thread(conn_t *conn, worker_t *worker)
 {
-    if (conn->c) {
-        if (worker->slot >= 0) {
-            ap_update_sb_handle(conn->sbh, conn->child->slot, worker->slot);
-            conn->c->sbh = conn->sbh;
-        }
-        conn->c->current_thread = worker->thread;
+    if (conn->begun) {
+        give_thread(conn, worker);
         ap_run_resume_connection(conn->c, conn->r);
     }
 }
@@ -191,10 +200,10 @@ static void count_served(conn_t *conn)
 static step_e wait_for(conn_t *conn, poller_want_e want, int64_t due_us, apr_uint32_t *counter)
 {
     child_t *child = conn->child;
-    uint32_t generation = claim_generation(&conn->claim);
-    poller_token_t token = token_make(TOKEN_CONNECTION, generation, conn->item.index);
+    uint32_t index = conn->item.index;
     int fd = conn->fd;
     bool known = conn->in_poller;
+    uint32_t generation;
     int rc;
 
     count_waiting(conn, counter);
@@ -204,8 +213,9 @@ static step_e wait_for(conn_t *conn, poller_want_e want, int64_t due_us, apr_uin
     if (deadlines_set(&child->deadlines, &conn->deadline, due_us)) {
         child_wake_steward(child);
     }
-    claim_begin_arming(&conn->claim);
-    rc = poller_arm(&child->poller, fd, token, want, known);
+    generation = claim_begin_arming(&conn->claim);
+    rc = poller_arm(&child->poller, fd, token_make(TOKEN_CONNECTION, generation, index), want,
+                    known);
     if (!rc) {
         claim_finish_arming(&conn->claim, generation);
         return STEP_GONE;
@@ -233,38 +243,42 @@ static bool is_going(const child_t *child)
     return atomic_load_explicit(&child->phase, memory_order_relaxed) != CHILD_SERVING;
 }
 
-/* The first byte is there (or the server speaks first): set the connection up. */
-static bool set_up(conn_t *conn, worker_t *worker)
+/* The conn_rec, and which virtual host's timeouts apply to it. */
+static bool create(conn_t *conn)
 {
     child_t *child = conn->child;
     apr_bucket_alloc_t *buckets = apr_bucket_alloc_create(conn->pool);
     /* unique among the open connections of all children */
     long id = (long)conn->item.index * child->config->slot_count + child->slot;
-    conn_rec *c;
-    int rc;
 
-    ap_create_sb_handle(&conn->sbh, conn->pool, child->slot, MAX(worker->slot, 0));
-    c = ap_run_create_connection(conn->pool, child->server, conn->socket, id, conn->sbh,
-                                 buckets);
-    if (!c) {
+    ap_create_sb_handle(&conn->sbh, conn->pool, child->slot, 0);
+    conn->c = ap_run_create_connection(conn->pool, child->server, conn->socket, id, NULL,
+                                       buckets);
+    if (!conn->c) {
         return false;
     }
-    conn->c = c;
-    c->current_thread = worker->thread;
-    c->cs = &conn->cs;
+    conn->c->cs = &conn->cs;
     conn->cs.state = CONN_STATE_PROCESSING;
     conn->cs.sense = CONN_SENSE_DEFAULT;
-    ap_set_module_config(c->conn_config, &mpm_adaptive_module, conn);
-    conn->server = c->base_server;
-    ap_update_vhost_given_ip(c);
-    conn->server = c->base_server;
-    rc = ap_pre_connection(c, conn->socket);
-    if (rc != OK && rc != DONE) {
-        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, c, ADPNO(0021)
-                      "pre_connection hooks refused the connection (%d)", rc);
-        c->aborted = 1;
-    }
+    ap_set_module_config(conn->c->conn_config, &mpm_adaptive_module, conn);
+    ap_update_vhost_given_ip(conn->c);
+    conn->server = conn->c->base_server;
     return true;
+}
+
+/* The first byte is there, or the server speaks first: the modules' turn. */
+static void introduce(conn_t *conn, worker_t *worker)
+{
+    int rc;
+
+    give_thread(conn, worker);
+    conn->begun = true;
+    rc = ap_pre_connection(conn->c, conn->socket);
+    if (rc != OK && rc != DONE) {
+        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, conn->c, ADPNO(0021)
+                      "pre_connection hooks refused the connection (%d)", rc);
+        conn->c->aborted = 1;
+    }
 }
 
 static step_e step_processing(conn_t *conn, worker_t *worker)
@@ -339,6 +353,22 @@ static poller_want_e wanted(conn_t *conn, poller_want_e by_default)
     }
 }
 
+static bool others_wait(const child_t *child)
+{
+    return atomic_load_explicit(&child->ext->idle, memory_order_relaxed) == 0
+           && poller_has_ready(&child->poller);
+}
+
+/* The next request is here already, but so are others' and no worker is idle: queue up
+ * behind them, or a client that answers faster than we come back to the poller has a
+ * worker for itself. The request is in the input filters, where the poller cannot see it;
+ * that the socket is writable makes the connection ready at once. */
+static step_e yield(conn_t *conn)
+{
+    return wait_for(conn, POLLER_WRITE, after(conn->server->timeout),
+                    &conn->child->score->keep_alive);
+}
+
 static step_e step_write_completion(conn_t *conn, worker_t *worker)
 {
     conn_rec *c = conn->c;
@@ -356,6 +386,9 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
     }
     else if (c->data_in_input_filters) {
         conn->cs.state = CONN_STATE_PROCESSING;
+        if (others_wait(conn->child)) {
+            return yield(conn);
+        }
     }
     else if (is_going(conn->child)) {
         conn->cs.state = CONN_STATE_LINGER;
@@ -479,25 +512,19 @@ static first_byte_e first_byte(const conn_t *conn)
 /* Serve a new connection as soon as its first byte is there. */
 static void begin(conn_t *conn, worker_t *worker)
 {
-    if (conn->client_first) {
-        switch (first_byte(conn)) {
-        case FIRST_NEVER:
-            close_now(conn);
-            return;
-        case FIRST_MISSING:
-            wait_for(conn, POLLER_READ, after(config_first_byte_timeout(conn->child->server)),
-                     &conn->child->score->wait_io);
-            return;
-        case FIRST_THERE:
-            break;
-        }
-    }
-    if (set_up(conn, worker)) {
-        serve(conn, worker);
-    }
-    else {
+    first_byte_e first = conn->client_first ? first_byte(conn) : FIRST_THERE;
+
+    if (first == FIRST_NEVER || (!conn->c && !create(conn))) {
         close_now(conn);
+        return;
     }
+    if (first == FIRST_MISSING) {
+        wait_for(conn, POLLER_READ, after(config_first_byte_timeout(conn->server)),
+                 &conn->child->score->wait_io);
+        return;
+    }
+    introduce(conn, worker);
+    serve(conn, worker);
 }
 
 static void take_socket(conn_t *conn, apr_socket_t *socket, bool client_first)
@@ -547,7 +574,7 @@ void conn_event(child_t *child, poller_token_t token, worker_t *worker)
     }
     conn->armed = false;
     count_served(conn);
-    if (!conn->c) {
+    if (!conn->begun) {
         begin(conn, worker);
         return;
     }
@@ -573,15 +600,32 @@ bool conn_claim_idle(deadline_t *entry, void *ctx)
            && claim_by_deadline(&conn->claim);
 }
 
+/* The connection was taken for a wait that is over: it has been served meanwhile, and waits
+ * anew. Leave it to wait on as before. */
+static void wait_on(conn_t *conn, worker_t *worker)
+{
+    apr_uint32_t *counter = conn->counter;
+    bool idle = atomic_load_explicit(&conn->idle, memory_order_relaxed);
+
+    attach_to_thread(conn, worker);
+    count_served(conn);
+    atomic_store_explicit(&conn->idle, idle, memory_order_relaxed);
+    wait_for(conn, conn->want, atomic_load(&conn->deadline.due_us), counter);
+}
+
 /* A wait timed out; job_fn, on a worker. */
 static void run_expired(job_t *job, void *taker)
 {
     conn_t *conn = of_job(job);
     worker_t *worker = taker;
 
+    if (atomic_load(&conn->deadline.due_us) > clock_now_us()) {
+        wait_on(conn, worker);
+        return;
+    }
     conn->armed = true;
     count_served(conn);
-    if (!conn->c) {
+    if (!conn->begun) {
         close_now(conn);
         return;
     }
@@ -610,12 +654,7 @@ static void run_idle(job_t *job, void *taker)
     worker_t *worker = taker;
 
     if (conn->cs.state != CONN_STATE_KEEPALIVE) {
-        apr_uint32_t *counter = conn->counter;
-
-        /* it was served since it looked idle: wait on as before */
-        attach_to_thread(conn, worker);
-        count_served(conn);
-        wait_for(conn, conn->want, atomic_load(&conn->deadline.due_us), counter);
+        wait_on(conn, worker);
         return;
     }
     conn->armed = true;

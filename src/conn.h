@@ -37,7 +37,8 @@ typedef struct conn_t {
     bool armed;                 /* taken by its deadline: the poller may still fire */
     bool client_first;          /* wait for the first byte before anything is set up */
     poller_want_e want;         /* what it last waited for */
-    conn_rec *c;                /* NULL until the first byte */
+    conn_rec *c;                /* NULL until somebody looked for the first byte */
+    bool begun;                 /* pre_connection hooks have run */
     conn_state_t cs;            /* c->cs */
     ap_sb_handle_t *sbh;        /* c->sbh while a thread has it */
     request_rec *r;             /* the request that is being read or served, or NULL */

@@ -189,22 +189,24 @@ deadline_t *deadlines_expire(deadlines_t *d, int64_t now_us, int64_t busy_rechec
     return expired;
 }
 
-deadline_t *deadlines_take_all(deadlines_t *d, deadlines_claim_fn *claim, void *ctx)
+deadline_t *deadlines_take(deadlines_t *d, unsigned most, deadlines_claim_fn *claim, void *ctx)
 {
     deadline_t *taken = NULL;
-    unsigned slot;
+    deadline_t **tail = &taken;
+    unsigned i;
 
     pthread_mutex_lock(&d->lock);
-    for (slot = 0; slot < DEADLINES_SLOTS; slot++) {
-        deadline_t *e = d->slots[slot];
+    for (i = 0; i < DEADLINES_SLOTS && most > 0; i++) {
+        deadline_t *e = d->slots[slot_of(d->tick + i)];
 
-        while (e) {
+        while (e && most > 0) {
             deadline_t *next = e->next;
 
             if (claim(e, ctx)) {
                 unlink_entry(d, e);
-                e->next = taken;
-                taken = e;
+                *tail = e;
+                tail = &e->next;
+                most--;
             }
             e = next;
         }

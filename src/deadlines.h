@@ -63,8 +63,9 @@ void deadlines_drop(deadlines_t *d, deadline_t *e);
 deadline_t *deadlines_expire(deadlines_t *d, int64_t now_us, int64_t busy_recheck_us,
                              deadlines_claim_fn *claim, void *ctx);
 
-/* Take out every entry that claim takes, due or not. The steward only. */
-deadline_t *deadlines_take_all(deadlines_t *d, deadlines_claim_fn *claim, void *ctx);
+/* Take out up to most entries that claim takes, due or not, the earliest filed first. The
+ * steward only. */
+deadline_t *deadlines_take(deadlines_t *d, unsigned most, deadlines_claim_fn *claim, void *ctx);
 
 /* When to call deadlines_expire() next, CLOCK_NEVER if nothing is filed. From then on
  * deadlines_set() tells its caller to wake the steward for anything earlier. Steward only. */

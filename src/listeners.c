@@ -17,6 +17,8 @@
 
 /* How soon to look whether descriptors are free again, if no connection closes earlier. */
 #define RETRY_US (100 * CLOCK_US_PER_MS)
+/* Resources that have been short for so long will not come by themselves. */
+#define STARVE_US CLOCK_US_PER_S
 
 /* Descriptors that connections leave to files, backends and scripts: an eighth of the
  * limit, within these bounds. */
@@ -198,11 +200,27 @@ static bool is_connection_error(apr_status_t rv)
     }
 }
 
+static void note_shortage(listeners_t *l, int64_t now_us)
+{
+    if (now_us - atomic_exchange(&l->short_last_us, now_us) > STARVE_US) {
+        atomic_store(&l->short_since_us, now_us);
+    }
+}
+
+bool listeners_starve(child_t *child, int64_t now_us)
+{
+    listeners_t *l = &child->listeners;
+
+    return atomic_load(&l->state) == ACCEPT_NO_RESOURCES
+           && now_us - atomic_load(&l->short_since_us) >= STARVE_US;
+}
+
 static void accept_failed(child_t *child, apr_status_t rv)
 {
     if (atomic_load(&child->listeners.state) == ACCEPT_CLOSED) {
         return;
     }
+    note_shortage(&child->listeners, clock_now_us());
     switch (rv) {
     case EMFILE:
     case ENFILE:
@@ -422,6 +440,9 @@ void listeners_retry(child_t *child, int64_t now_us)
         return;
     }
     if (state == ACCEPT_ASYNC_LIMIT ? above_async_limit(child) : !descriptors_left(child)) {
+        if (state == ACCEPT_NO_RESOURCES) {
+            note_shortage(l, now_us);
+        }
         atomic_store(&l->retry_us, now_us + RETRY_US);
         return;
     }

@@ -22,6 +22,10 @@ void listeners_close(child_t *child);
  * take. The steward; a worker does the work. */
 void listeners_look(child_t *child);
 
+/* Descriptors or memory have been missing for a second and more: somebody else has to give
+ * something up. The steward. */
+bool listeners_starve(child_t *child, int64_t now_us);
+
 /* A connection was closed: the resource that was missing may be there again. */
 void listeners_connection_closed(child_t *child);
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/param.h>
 #include <unistd.h>
 
@@ -48,6 +49,11 @@ static bool is_told_to_end(const generation_t *g)
     const ap_unixd_mpm_retained_data *mpm = g->retained->mpm;
 
     return mpm->shutdown_pending || mpm->restart_pending;
+}
+
+static bool is_told_to_hurry(const generation_t *g)
+{
+    return g->retained->mpm->is_ungraceful;
 }
 
 /* --- reaping ---------------------------------------------------------------------- */
@@ -124,8 +130,10 @@ static void replace_used_up(generation_t *g, int64_t now_us)
             continue;
         }
         if (slot->successor < 0 && now_us >= r->next_start_us) {
-            slot->successor = children_start(g, now_us);
-            if (slot->successor < 0) {
+            int successor = children_start(g, now_us);
+
+            slot->successor = MAX(successor, -1);
+            if (successor == CHILDREN_NO_SLOT) {
                 /* no place beside it: it makes its own */
                 children_order(g, i, CHILD_ORDER_DRAIN);
             }
@@ -310,8 +318,9 @@ void parent_release_listeners(retained_t *retained)
 /* --- the loop --------------------------------------------------------------------- */
 
 /* Sleep until a child wakes us, a signal comes, or until_us. A signal that came since the
- * last look is not slept over: signals are blocked but for the sleep itself. */
-static void sleep_until(const generation_t *g, int64_t until_us)
+ * last look is not slept over: signals are blocked but for the sleep itself, and is_over is
+ * asked whether one came that ends the wait. */
+static void sleep_until(const generation_t *g, int64_t until_us, bool (*is_over)(const generation_t *))
 {
     static const int waking[] = { SIGTERM, SIGINT, SIGHUP, AP_SIG_GRACEFUL,
                                   AP_SIG_GRACEFUL_STOP, SIGCHLD };
@@ -327,7 +336,7 @@ static void sleep_until(const generation_t *g, int64_t until_us)
         sigaddset(&blocked, waking[i]);
     }
     pthread_sigmask(SIG_BLOCK, &blocked, &before);
-    left_us = is_told_to_end(g) ? 0 : until_us - clock_now_us();
+    left_us = is_over(g) ? 0 : until_us - clock_now_us();
     if (left_us > 0) {
         timeout.tv_sec = left_us / CLOCK_US_PER_S;
         timeout.tv_nsec = left_us % CLOCK_US_PER_S * 1000;
@@ -390,7 +399,7 @@ static bool serve(run_t *run)
             return false;
         }
         next_us = round_of(run);
-        sleep_until(run->g, next_us);
+        sleep_until(run->g, next_us, is_told_to_end);
     }
     return true;
 }
@@ -447,9 +456,8 @@ static void stop_gracefully(generation_t *g)
     ap_remove_pid(g->pconf, ap_pid_fname);
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0096)
                  "caught SIGWINCH, shutting down gracefully");
-    /* from here on only an ungraceful signal cuts the wait short */
-    mpm->shutdown_pending = 0;
-    while (any_child(g) && !mpm->shutdown_pending && clock_now_us() < give_up_us) {
+    /* only an ungraceful signal cuts the wait short */
+    while (any_child(g) && !mpm->is_ungraceful && clock_now_us() < give_up_us) {
         bool ignored = false;
         apr_proc_t process;
         apr_exit_why_e why;
@@ -462,10 +470,9 @@ static void stop_gracefully(generation_t *g)
             }
         }
         if (any_child(g)) {
-            sleep_until(g, MIN(give_up_us, clock_now_us() + CLOCK_US_PER_S));
+            sleep_until(g, MIN(give_up_us, clock_now_us() + CLOCK_US_PER_S), is_told_to_hurry);
         }
     }
-    mpm->shutdown_pending = 1;
     children_reclaim(g, true);
 }
 
@@ -491,7 +498,7 @@ static void end_generation(generation_t *g)
 
 /* --- the beginning ---------------------------------------------------------------- */
 
-static int run_one_process(generation_t *g)
+static void run_one_process(generation_t *g)
 {
     retained_t *r = g->retained;
     child_start_t start = {
@@ -501,14 +508,17 @@ static int run_one_process(generation_t *g)
         .mpm_state = &r->mpm->mpm_state
     };
     process_score *score = ap_get_scoreboard_process(0);
+    int status;
 
     score->pid = getpid();
     score->generation = r->mpm->my_generation;
     r->slots_used = 1;
     r->mpm->mpm_state = AP_MPMQ_RUNNING;
-    child_run(&start);
-    ap_remove_pid(g->pconf, ap_pid_fname);
-    return DONE;
+    status = child_run(&start);
+    /* unprivileged by now, so that this may well fail; not ap_remove_pid(), which says so */
+    apr_file_remove(ap_runtime_dir_relative(g->pconf, ap_pid_fname), g->pconf);
+    /* like any child: returning would have httpd destroy its pools a second time at exit */
+    exit(status);
 }
 
 static void watch_children(void)
@@ -517,6 +527,12 @@ static void watch_children(void)
 
     sigemptyset(&sa.sa_mask);
     sigaction(SIGCHLD, &sa, NULL);
+}
+
+/* The handler is code of this module, which httpd unloads between two runs. */
+static void unwatch_children(void)
+{
+    apr_signal(SIGCHLD, SIG_DFL);
 }
 
 static void log_start(const generation_t *g)
@@ -534,10 +550,47 @@ static void log_start(const generation_t *g)
                  g->config->start_threads, g->cpus);
 }
 
+/* Start, serve, and end as told. Returns what the mpm hook shall. */
+static int run_children(run_t *run)
+{
+    generation_t *g = run->g;
+    retained_t *r = g->retained;
+
+    run->began_us = clock_now_us();
+    run->monitor_us = run->began_us + MONITOR_INTERVAL_US;
+    run->shrink_us = run->began_us + SHRINK_INTERVAL_US;
+    run->handing_over = r->mpm->was_graceful;
+    /* as many as before the reload: its load is still there */
+    r->wanted_children = MAX(g->config->start_servers, count_old(g));
+    r->wanted_children = MIN(r->wanted_children, max_children(g));
+    r->next_start_us = 0;
+    r->mpm->mpm_state = AP_MPMQ_RUNNING;
+    start_missing(g, run->began_us);
+    log_start(g);
+    if (!serve(run)) {
+        r->mpm->mpm_state = AP_MPMQ_STOPPING;
+        stop_at_once(g, false);
+        return !OK;
+    }
+    r->mpm->mpm_state = AP_MPMQ_STOPPING;
+    if (!r->mpm->shutdown_pending) {
+        end_generation(g);
+        return OK;
+    }
+    if (r->mpm->is_ungraceful) {
+        stop_at_once(g, true);
+    }
+    else {
+        stop_gracefully(g);
+    }
+    return DONE;
+}
+
 int parent_run(generation_t *g, bool one_process)
 {
     retained_t *r = g->retained;
     run_t run = { .g = g };
+    int rc;
 
     ap_log_pid(g->pconf, ap_pid_fname);
     if (!r->mpm->was_graceful) {
@@ -549,36 +602,10 @@ int parent_run(generation_t *g, bool one_process)
     }
     ap_unixd_mpm_set_signals(g->pconf, one_process);
     if (one_process) {
-        return run_one_process(g);
+        run_one_process(g);
     }
     watch_children();
-    run.began_us = clock_now_us();
-    run.monitor_us = run.began_us + MONITOR_INTERVAL_US;
-    run.shrink_us = run.began_us + SHRINK_INTERVAL_US;
-    run.handing_over = r->mpm->was_graceful;
-    /* as many as before the reload: its load is still there */
-    r->wanted_children = MAX(g->config->start_servers, count_old(g));
-    r->wanted_children = MIN(r->wanted_children, max_children(g));
-    r->next_start_us = 0;
-    r->mpm->mpm_state = AP_MPMQ_RUNNING;
-    start_missing(g, run.began_us);
-    log_start(g);
-
-    if (!serve(&run)) {
-        r->mpm->mpm_state = AP_MPMQ_STOPPING;
-        stop_at_once(g, false);
-        return !OK;
-    }
-    r->mpm->mpm_state = AP_MPMQ_STOPPING;
-    if (r->mpm->shutdown_pending) {
-        if (r->mpm->is_ungraceful) {
-            stop_at_once(g, true);
-        }
-        else {
-            stop_gracefully(g);
-        }
-        return DONE;
-    }
-    end_generation(g);
-    return OK;
+    rc = run_children(&run);
+    unwatch_children();
+    return rc;
 }

@@ -12,8 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SLAB_CHUNK_ITEMS 256
-#define SLAB_MAX_CHUNKS  16384  /* 4 million items: beyond any descriptor limit */
+#define SLAB_CHUNK_ITEMS 64
+#define SLAB_MAX_CHUNKS  65536  /* 4 million items: beyond any descriptor limit */
 
 /* Every item begins with this. */
 typedef struct slab_item_t slab_item_t;

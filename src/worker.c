@@ -20,7 +20,7 @@ static void show_status(const worker_t *worker, int status)
 /* What an idle thread of this child is, as the status page tells it. */
 static int idle_status(const child_t *child)
 {
-    return atomic_load_explicit(&child->phase, memory_order_relaxed) == CHILD_SERVING
+    return atomic_load_explicit(&child->phase, memory_order_relaxed) <= CHILD_SERVING
            ? SERVER_READY : SERVER_GRACEFUL;
 }
 
@@ -97,7 +97,7 @@ void *worker_main(apr_thread_t *thread, void *arg)
     bool retired = false;       /* its place in pool_t.live is given away already */
     bool staying = true;
 
-    (void)thread;
+    worker->self = thread;
     arrive(worker);
     while (staying) {
         poller_token_t token = 0;
@@ -132,7 +132,7 @@ void *worker_janitor_main(apr_thread_t *thread, void *arg)
 {
     worker_t *worker = arg;
 
-    (void)thread;
+    worker->self = thread;
     atomic_store(&worker->tid, (int)syscall(SYS_gettid));
     while (jobs_run_one(&worker->child->jobs, worker)) {
         continue;

@@ -8,6 +8,8 @@ use Test::More;
 use Adaptive::Server;
 use Adaptive::Probe;
 
+$SIG{PIPE} = 'IGNORE';
+
 our $TODO;
 
 my ($FAKETIME) = glob '/usr/lib/*/faketime/libfaketimeMT.so.1';

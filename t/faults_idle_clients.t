@@ -11,6 +11,8 @@ use Adaptive::Server;
 use Adaptive::Load;
 use Adaptive::Probe;
 
+$SIG{PIPE} = 'IGNORE';
+
 use constant { CLIENTS => 3000, FURTHER => 50 };
 
 sub threads {

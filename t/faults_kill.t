@@ -11,7 +11,7 @@ use Adaptive::Server;
 use Adaptive::Load;
 use Adaptive::Probe;
 
-use constant { KILLS => 20, CHILDREN => 3 };
+use constant { KILLS => 20, CHILDREN => 3, THREADS => 10 };
 
 # A request on a new connection does not know which child has it. It was lost with the child if it is lost at the moment
 # when the child went.
@@ -29,16 +29,25 @@ served_by($s);
 my @files_before = sort { $a cmp $b } open_files($s->pid);
 
 my %load = (
-    kept  => Adaptive::Load->start($s->port, mode => 'keep', rate => 100, path => '/adp/sleep?ms=40', seconds => 120, connections => 20),
-    fresh => Adaptive::Load->start($s->port, mode => 'new', rate => 60, path => '/adp/sleep?ms=40', seconds => 120),
+    kept  => Adaptive::Load->start($s->port, mode => 'keep', rate => 50, path => '/adp/sleep?ms=40', seconds => 120, connections => 20),
+    fresh => Adaptive::Load->start($s->port, mode => 'new', rate => 30, path => '/adp/sleep?ms=40', seconds => 120),
 );
 $_->ready or BAIL_OUT('no load') for values %load;
 
-# The time until a child that was not there before has answered.
+sub held_in {
+    open my $in, '<', $s->root . '/logs/events' or return;
+    return map { /^\d+ (\d+) hold$/ ? ($1 => 1) : () } <$in>;
+}
+
+# The time until a child that was not there before has a request: one of more than the others have threads for.
 sub replacement_after {
     my ($start, %known) = @_;
-    wait_for { !$known{ served_by($s) // 0 } && $s->child_pids >= CHILDREN } 15, 'a replacement to serve';
-    return time - $start;
+    my @socks = hold_requests($s, (CHILDREN - 1) * THREADS + 2);
+    wait_for { my %held = held_in(); grep { !$known{$_} } keys %held } 15, 'a replacement to serve';
+    my $took = time - $start;
+    lift_hold($s);
+    is(scalar(grep { (read_response($_) // {})->{status} } @socks), scalar @socks, 'the requests of this test are answered');
+    return $took;
 }
 
 my (%killed, @took, $zombies);
@@ -48,7 +57,7 @@ for (1 .. KILLS) {
     my $now    = time;
     kill 'KILL', $victim;
     $killed{$victim} = int($now * 1000);
-    push @took, replacement_after($now, map { $_ => 1 } @pids);
+    push @took, replacement_after($now, (map { $_ => 1 } @pids), held_in());
     $zombies++ if !wait_for { !$s->zombie_pids } 5, 'the dead child to be reaped';
 }
 @took = sort { $a <=> $b } @took;
@@ -76,7 +85,7 @@ for my $name (sort keys %load) {
 }
 
 my @files_after;
-ok((wait_for { @files_after = sort { $a cmp $b } open_files($s->pid); @files_after <= @files_before } 5),
+ok((wait_for { $s->child_pids == CHILDREN && (@files_after = sort { $a cmp $b } open_files($s->pid)) <= @files_before } 15),
     'no descriptor leaked in the parent') or diag join "\n", 'before:', @files_before, 'after:', @files_after;
 is($s->auto->{Processes}, scalar(() = $s->child_pids), 'the scoreboard shows the living');
 ok($s->alive, 'the server is alive');

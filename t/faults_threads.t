@@ -10,6 +10,8 @@ use Time::HiRes qw(sleep time);
 use Adaptive::Server;
 use Adaptive::Probe;
 
+$SIG{PIPE} = 'IGNORE';
+
 plan skip_all => 'needs root, to start servers of another user' if $> != 0;
 
 use constant { WATCH_SECONDS => 3, FORKS_A_SECOND => 10 };

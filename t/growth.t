@@ -9,6 +9,8 @@ use Test::More;
 use Adaptive::Server;
 use Adaptive::Probe;
 
+$SIG{PIPE} = 'IGNORE';
+
 sub threads {
     my ($s) = @_;
     return sum0(map { Adaptive::Server::threads_of($_) } $s->child_pids);

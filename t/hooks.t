@@ -8,6 +8,8 @@ use Test::More;
 use Adaptive::Server;
 use Adaptive::Probe;
 
+$SIG{PIPE} = 'IGNORE';
+
 sub events {
     my ($s) = @_;
     open my $in, '<', $s->root . '/logs/events' or return;

@@ -5,7 +5,7 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use Adaptive::Paths qw(build_dir libexecdir);
+use Adaptive::Paths qw(build_dir httpd libexecdir);
 use Adaptive::Server ();
 use File::Temp qw(tempdir);
 use Test::More;
@@ -133,6 +133,7 @@ subtest 'a2dismod, a2enmod, a2query' => sub {
     my $root    = tempdir('adaptive-a2-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
     my $confdir = debian_confdir($root);
     my $ctl     = 'apachectl';
+    $ENV{APACHE_HTTPD} = "env LD_PRELOAD=$ENV{ADAPTIVE_PRELOAD} " . httpd() if $ENV{ADAPTIVE_PRELOAD};
 
     is run('a2enmod -q mpm_event authz_core')->{status}, 0, 'event is enabled' or return;
     like run('a2query -M')->{output}, qr/^event$/m, 'a2query -M says so';

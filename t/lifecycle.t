@@ -32,10 +32,11 @@ sub nothing_left {
     return;
 }
 
-# Event forgets its pid file when it runs as one process.
+# As one process it has no parent left with the right to remove the pid file.
 sub nothing_left_alone {
     my ($s) = @_;
-    return nothing_left($s, 'stopped') if mpm() eq 'adaptive';
+    return nothing_left($s, 'stopped') if $> != 0 && mpm() eq 'adaptive';
+    unlike($s->error_log, qr{:(?:error|crit|alert|emerg)\]}, 'no error in the log');
     return ok(!eval { tcp($s->port) }, 'the port is free');
 }
 

@@ -10,6 +10,8 @@ use Time::HiRes qw(time);
 use Adaptive::Server;
 use Adaptive::Probe;
 
+$SIG{PIPE} = 'IGNORE';
+
 # A future timer does not bound the poll of event: on an idle child it fires when something else happens.
 plan skip_all => 'event does not fire timers of an idle child' if mpm() ne 'adaptive';
 

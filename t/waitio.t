@@ -17,7 +17,7 @@ sub server {
     return Adaptive::Server->new(
         test_module => 1,
         modules     => ['status'],
-        mpm_conf    => 'ServerLimit 1' . "\nStartServers 1\nThreadsPerChild @{[THREADS]}\nMaxRequestWorkers @{[THREADS]}\n"
+        mpm_conf    => 'ServerLimit 4' . "\nStartServers 1\nThreadsPerChild @{[THREADS]}\nMaxRequestWorkers @{[THREADS]}\n"
             . "AsyncRequestWorkerFactor 20\n",
         conf => "${TEST_CONF}Listen 127.0.0.1:\@PORT2\@\nTimeout $timeout\n"
             . "<VirtualHost *:\@PORT2\@>\nAdpTestWaitIO On\n</VirtualHost>\n",
@@ -31,6 +31,17 @@ sub ping {
 }
 
 my $s = server(60);
+
+# Event refreshes the figures of mod_status when one of its queues expires, so only now and then.
+sub is_waiting {
+    my ($count, $what) = @_;
+  SKIP: {
+        skip 'event may show it much later', 1 if mpm() ne 'adaptive';
+        ok((wait_for { $s->auto->{ConnsAsyncWaitIO} == $count } 30, $what), $what);
+    }
+    return;
+}
+
 my @clients = map { Adaptive::Client->new($s->port(2)) } 1 .. CONNECTIONS;
 
 subtest 'waiting for the client to send' => sub {
@@ -38,8 +49,7 @@ subtest 'waiting for the client to send' => sub {
         is(scalar(grep { ping($_) =~ /^pong pid=\d+/ } @clients), CONNECTIONS, "round $round: each of them is served");
     }
     is(http_get($s->url('/1k.html'))->{status}, 200, 'and HTTP beside it');
-    is($s->auto->{ConnsAsyncWaitIO}, CONNECTIONS, 'mod_status shows how many wait')
-        or diag explain $s->auto;
+    is_waiting(CONNECTIONS, 'mod_status shows how many wait');
     my @calls = map { ping($_) =~ /calls=(\d+)/ } @clients;
     is_deeply([ grep { $_ > 6 } @calls ], [], 'process_connection runs when there is something to do, and not else');
 };
@@ -56,9 +66,9 @@ subtest 'waiting for the client to read' => sub {
 
 subtest 'the client closes' => sub {
     $_->close for splice @clients, 0, CONNECTIONS / 2;
-    ok((wait_for { $s->auto->{ConnsAsyncWaitIO} == @clients } 15, 'the connections to go'), 'they go');
+    is_waiting(scalar @clients, 'they go');
     $_->reset for splice @clients, 0;
-    ok((wait_for { $s->auto->{ConnsAsyncWaitIO} == 0 } 15, 'the connections to go'), 'also after a reset');
+    is_waiting(0, 'also after a reset');
 };
 
 subtest 'graceful restart' => sub {
@@ -79,7 +89,7 @@ subtest 'Timeout' => sub {
     like(ping($_), qr/^pong/, 'serves') for $reads, $writes;
     $writes->send('write ' . BYTES * 4 . "\n");
     ok($reads->closed(30), 'a client that sends nothing is closed');
-    ok((wait_for { $s->auto->{ConnsAsyncWaitIO} == 0 } 30, 'the other one'), 'so is one that reads nothing');
+    is_waiting(0, 'so is one that reads nothing');
     $writes->closed(30);
     cmp_ok(length ${ $writes->buffer }, '<', BYTES * 4, '(which had not got everything)');
     ok($s->stop, 'stops');

@@ -60,9 +60,13 @@ echo "    http://127.0.0.1:$PORT/"
 echo "    http://127.0.0.1:$PORT/server-status"
 echo "Log: $root/logs/error_log. Ctrl-C stops it."
 
-# The terminal's Ctrl-C reaches httpd too; the shell only has to outlive it for its trap.
-trap : INT
-"$HTTPD" -d "$root" -f "$root/httpd.conf" -DFOREGROUND || {
-    status=$?
-    [ $status -ge 128 ] || { tail -n 5 "$root/logs/error_log" 2>/dev/null; exit $status; }
-}
+# Whatever ends this script ends httpd first.
+"$HTTPD" -d "$root" -f "$root/httpd.conf" -DFOREGROUND &
+httpd=$!
+trap 'kill $httpd 2>/dev/null' INT TERM HUP
+while kill -0 $httpd 2>/dev/null; do
+    status=0
+    wait $httpd || status=$?
+done
+[ -s "$root/logs/error_log" ] || exit $status
+[ "$status" = 0 ] || [ "$status" -ge 128 ] || { tail -n 5 "$root/logs/error_log" >&2; exit "$status"; }

@@ -208,6 +208,7 @@ static int handle_hold(request_rec *r)
     if (!hold_file) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    log_event("hold");
     enter_busy();
     while (left > 0 && access(hold_file, F_OK) == 0) {
         apr_sleep(apr_time_from_msec(10));

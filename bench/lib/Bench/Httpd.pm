@@ -60,7 +60,7 @@ KeepAliveTimeout 5
 HostnameLookups Off
 ErrorLog "\@ROOT\@/logs/error_log"
 LogLevel warn
-@{[Adaptive::Server::load_lines("mpm_$self->{mpm}", @modules)]}
+@{[$self->load_lines("mpm_$self->{mpm}", @modules)]}
 $self->{mpm_conf}
 @{[join '', map { module_conf($_) } @modules]}
 ServerName localhost

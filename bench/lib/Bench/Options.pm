@@ -23,6 +23,7 @@ my @KNOWN = (
     [PIN         => 0,  '1: the server on the first half of the cores, everything else on the second'],
     [COMPETE     => 'percore', 'spinning processes of the second pass: percore, one, or none to leave it out'],
     [QUIET       => 1,  '0: leaves out the pass without competing processes'],
+    [CALM        => 0.2, 'cores that strangers may use during a measurement before it is repeated; 0 takes everything'],
     [SYSCALLS    => 2,  'seconds over which system calls are counted; 0 leaves it out'],
     [IDLE        => 20, 'seconds over which idle servers are watched; 0 leaves it out'],
     [REPORT_DIR  => '.build/bench', 'where report.md and the raw numbers go'],

@@ -8,6 +8,7 @@ use warnings;
 
 use Carp qw(croak);
 use Exporter 'import';
+use File::Copy qw(copy);
 use File::Path qw(make_path remove_tree);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
@@ -16,7 +17,7 @@ use Test::Builder;
 use Time::HiRes qw(sleep time);
 
 use Adaptive::HTTP;
-use Adaptive::Paths qw(httpd is_static module_file mpm);
+use Adaptive::Paths qw(build_dir httpd is_static module_file mpm);
 use Adaptive::Wait;
 
 our @EXPORT = (qw(mpm wait_for), @Adaptive::HTTP::EXPORT);
@@ -113,9 +114,19 @@ sub write_conf {
     return $self;
 }
 
+# A server loads its modules anew on each restart: of ours it gets copies, which no build replaces meanwhile.
+sub module_path {
+    my ($self, $name) = @_;
+    my $built = module_file($name);
+    return $built if index($built, build_dir()) != 0;
+    my $copy = "$self->{root}/conf/mod_$name.so";
+    -e $copy or copy($built, $copy) or croak "$built: $!";
+    return $copy;
+}
+
 sub load_lines {
-    my (@names) = @_;
-    return join '', map { is_static($_) ? () : "LoadModule ${_}_module " . module_file($_) . "\n" } @names;
+    my ($self, @names) = @_;
+    return join '', map { is_static($_) ? () : "LoadModule ${_}_module " . $self->module_path($_) . "\n" } @names;
 }
 
 sub conf_text {
@@ -132,8 +143,8 @@ ServerRoot "\@ROOT\@"
 DefaultRuntimeDir "\@ROOT\@/run"
 PidFile "\@ROOT\@/run/httpd.pid"
 ErrorLog "\@ROOT\@/logs/error_log"
-@{[load_lines(@mpms)]}$self->{mpm_conf}
-@{[load_lines(@modules)]}
+@{[$self->load_lines(@mpms)]}$self->{mpm_conf}
+@{[$self->load_lines(@modules)]}
 ServerName localhost
 $listen$user
 LogLevel warn
@@ -209,7 +220,7 @@ sub spawn_httpd {
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE USR1 WINCH);
     delete @ENV{qw(LD_PRELOAD PERL5LIB)};
     @ENV{ keys %{ $self->{env} } } = values %{ $self->{env} };
-    $ENV{LD_PRELOAD} = join ' ', grep {defined} $ENV{ADAPTIVE_PRELOAD}, $ENV{LD_PRELOAD} if $ENV{ADAPTIVE_PRELOAD};
+    $ENV{LD_PRELOAD} = join ':', grep {defined} $ENV{ADAPTIVE_PRELOAD}, $ENV{LD_PRELOAD} if $ENV{ADAPTIVE_PRELOAD};
     # Marks all processes of this server, whatever becomes of them.
     $ENV{ADAPTIVE_SERVER} = $self->root;
     open STDIN, '<', '/dev/null';
