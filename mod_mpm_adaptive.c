@@ -10,6 +10,7 @@
 #include "src/parent.h"
 
 #include "ap_listen.h"
+#include "apr_portable.h"
 #include "apr_strings.h"
 #include "http_connection.h"
 #include "http_main.h"
@@ -19,6 +20,7 @@
 
 #include <sched.h>
 #include <sys/param.h>
+#include <sys/socket.h>
 
 #ifndef __linux__
 #error "mod_mpm_adaptive needs Linux: its poller is epoll (src/poller.h is where another backend would go)."
@@ -114,6 +116,41 @@ static bool listeners_changed(void)
     return false;
 }
 
+static bool is_listening(const ap_listen_rec *lr)
+{
+    int fd = -1, listening = 0;
+    socklen_t length = sizeof(listening);
+
+    return apr_os_sock_get(&fd, lr->sd) == APR_SUCCESS
+           && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening;
+}
+
+/* Buckets survive a graceful restart, but their sockets do not if ListenCoresBucketsRatio
+ * was taken out of the configuration: without SO_REUSEPORT only the first can be bound, and
+ * httpd's core only logs that. */
+static void drop_unusable_buckets(server_rec *s)
+{
+    int usable;
+
+    for (usable = 0; usable < mpm.bucket_count; usable++) {
+        const ap_listen_rec *lr = mpm.buckets[usable];
+
+        while (lr && is_listening(lr)) {
+            lr = lr->next;
+        }
+        if (lr && usable > 0) {
+            break;
+        }
+    }
+    if (usable < mpm.bucket_count) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, ADPNO(0115)
+                     "%d of %d listener buckets cannot be used; a changed "
+                     "ListenCoresBucketsRatio needs a stop and a start",
+                     mpm.bucket_count - usable, mpm.bucket_count);
+        mpm.bucket_count = usable;
+    }
+}
+
 static int hook_open_logs(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     retained_t *retained = mpm.retained;
@@ -138,6 +175,7 @@ static int hook_open_logs(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, se
                      "cannot duplicate the listening sockets (ListenCoresBucketsRatio)");
         return !OK;
     }
+    drop_unusable_buckets(s);
     retained->mpm->num_buckets = mpm.bucket_count;
     retained->mpm->max_buckets = MAX(retained->mpm->max_buckets, mpm.bucket_count);
     config_require_children(mpm.bucket_count);

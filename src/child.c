@@ -22,6 +22,8 @@
 #define BUSY_RECHECK_US (2 * CLOCK_US_PER_S)
 /* A going child looks for connections that became idle so often. */
 #define DRAIN_ROUND_US  (200 * CLOCK_US_PER_MS)
+/* A going child shortens lingering closes that may last longer. */
+#define LONG_LINGER_US (3 * CLOCK_US_PER_S)
 /* Connections that wait for a next request, closed at a time when descriptors are short:
  * those that have waited longest. */
 #define IDLE_CLOSED_A_ROUND 8
@@ -250,8 +252,13 @@ static int64_t steward_round(child_t *child)
     pool_join_left(child);
     next_us = watch_round(child, now_us);
     if (phase_of(child) == CHILD_DRAINING) {
+        int64_t linger_us = now_us + LONG_LINGER_US;
+
         conn_queue_idle(child, deadlines_take(&child->deadlines, UINT_MAX, conn_claim_idle,
                                               NULL), now_us);
+        conn_queue_long_lingers(child, deadlines_take(&child->deadlines, UINT_MAX,
+                                                      conn_claim_long_linger, &linger_us),
+                                now_us);
         next_us = MIN(next_us, now_us + DRAIN_ROUND_US);
     }
     if (phase_of(child) == CHILD_STARTING) {

@@ -322,6 +322,13 @@ static void take_out(generation_t *g, int i)
     slot->successor = -1;
 }
 
+/* It served, but not for long: the next one may be started soon, though not at once, or a
+ * module that crashes with each request would make a fork storm. */
+static void ended_young(generation_t *g, int64_t now_us)
+{
+    g->retained->next_start_us = MAX(g->retained->next_start_us, now_us + FIRST_PAUSE_US);
+}
+
 /* It ended before it was of any use: do not start the next one at once. */
 static void failed_at_start(generation_t *g, int64_t now_us)
 {
@@ -349,12 +356,16 @@ bool children_ended(generation_t *g, apr_proc_t *process, apr_exit_why_e why, in
     if (verdict == APEXIT_CHILDFATAL && children_is_current(g, slot)) {
         *give_up = true;
     }
-    else if (slot->state != SLOT_GOING && children_is_current(g, slot)
-             && (slot->state == SLOT_STARTING || verdict == APEXIT_CHILDSICK
-                 || now_us - slot->started_us < HEALTHY_AFTER_US)) {
+    else if (slot->state == SLOT_GOING || !children_is_current(g, slot)) {
+        /* it was on its way out */
+    }
+    else if (!atomic_load(&r->board->children[i].ready) || verdict == APEXIT_CHILDSICK) {
         failed_at_start(g, now_us);
         /* a resource that was never there will not come by waiting */
         *give_up = !r->ever_healthy && verdict == APEXIT_CHILDSICK;
+    }
+    else if (now_us - slot->started_us < HEALTHY_AFTER_US) {
+        ended_young(g, now_us);
     }
     take_out(g, i);
     return true;

@@ -97,7 +97,7 @@ conn_t *conn_new(child_t *child)
     conn->socket = NULL;
     conn->fd = -1;
     conn->in_poller = conn->armed = conn->begun = false;
-    atomic_init(&conn->idle, false);
+    atomic_init(&conn->hint, HINT_NONE);
     conn->c = NULL;
     conn->sbh = NULL;
     conn->r = NULL;
@@ -180,6 +180,16 @@ static void attach_to_thread(conn_t *conn, worker_t *worker)
     }
 }
 
+static void set_hint(conn_t *conn, conn_hint_e hint)
+{
+    atomic_store_explicit(&conn->hint, hint, memory_order_relaxed);
+}
+
+static conn_hint_e hint_of(conn_t *conn)
+{
+    return (conn_hint_e)atomic_load_explicit(&conn->hint, memory_order_relaxed);
+}
+
 static void count_waiting(conn_t *conn, apr_uint32_t *counter)
 {
     conn->counter = counter;
@@ -188,7 +198,7 @@ static void count_waiting(conn_t *conn, apr_uint32_t *counter)
 
 static void count_served(conn_t *conn)
 {
-    atomic_store_explicit(&conn->idle, false, memory_order_relaxed);
+    set_hint(conn, HINT_NONE);
     if (conn->counter) {
         apr_atomic_dec32(conn->counter);
         conn->counter = NULL;
@@ -402,7 +412,7 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
 static step_e step_keepalive(conn_t *conn, worker_t *worker)
 {
     (void)worker;
-    atomic_store_explicit(&conn->idle, true, memory_order_relaxed);
+    set_hint(conn, HINT_IDLE);
     return wait_for(conn, POLLER_READ, after(conn->server->keep_alive_timeout),
                     &conn->child->score->keep_alive);
 }
@@ -453,6 +463,7 @@ static step_e step_drain(conn_t *conn, worker_t *worker)
     if (clock_coarse_us() >= conn->linger_until_us) {
         return close_now(conn);
     }
+    set_hint(conn, HINT_LINGERING);
     return wait_for(conn, POLLER_READ, conn->linger_until_us,
                     &conn->child->score->lingering_close);
 }
@@ -596,7 +607,15 @@ bool conn_claim_idle(deadline_t *entry, void *ctx)
     conn_t *conn = of_deadline(entry);
 
     (void)ctx;
-    return atomic_load_explicit(&conn->idle, memory_order_relaxed)
+    return hint_of(conn) == HINT_IDLE && claim_by_deadline(&conn->claim);
+}
+
+bool conn_claim_long_linger(deadline_t *entry, void *ctx)
+{
+    conn_t *conn = of_deadline(entry);
+    const int64_t *latest_us = ctx;
+
+    return hint_of(conn) == HINT_LINGERING && atomic_load(&entry->due_us) > *latest_us
            && claim_by_deadline(&conn->claim);
 }
 
@@ -605,11 +624,11 @@ bool conn_claim_idle(deadline_t *entry, void *ctx)
 static void wait_on(conn_t *conn, worker_t *worker)
 {
     apr_uint32_t *counter = conn->counter;
-    bool idle = atomic_load_explicit(&conn->idle, memory_order_relaxed);
+    conn_hint_e hint = hint_of(conn);
 
     attach_to_thread(conn, worker);
     count_served(conn);
-    atomic_store_explicit(&conn->idle, idle, memory_order_relaxed);
+    set_hint(conn, hint);
     wait_for(conn, conn->want, atomic_load(&conn->deadline.due_us), counter);
 }
 
@@ -626,11 +645,23 @@ static void run_expired(job_t *job, void *taker)
     conn->armed = true;
     count_served(conn);
     if (!conn->begun) {
-        close_now(conn);
+        /* if the first byte came while all workers were busy, it is not the client's fault */
+        if (first_byte(conn) == FIRST_THERE) {
+            begin(conn, worker);
+        }
+        else {
+            close_now(conn);
+        }
         return;
     }
     attach_to_thread(conn, worker);
     switch (conn->cs.state) {
+    case CONN_STATE_KEEPALIVE:
+        if (first_byte(conn) == FIRST_THERE) {
+            go_on(conn, worker);
+            return;
+        }
+        break;
     case CONN_STATE_LINGER_NORMAL:
     case CONN_STATE_LINGER_SHORT:
         close_now(conn);
@@ -665,6 +696,20 @@ static void run_idle(job_t *job, void *taker)
     serve(conn, worker);
 }
 
+/* The child is going and this client has not closed yet: it has less time now; job_fn, on a
+ * worker. */
+static void run_shorten_linger(job_t *job, void *taker)
+{
+    conn_t *conn = of_job(job);
+    int64_t soon_us = after(apr_time_from_sec(LINGER_SHORT_S));
+
+    conn->linger_until_us = MIN(conn->linger_until_us, soon_us);
+    if (hint_of(conn) == HINT_LINGERING) {
+        atomic_store(&conn->deadline.due_us, conn->linger_until_us);
+    }
+    wait_on(conn, taker);
+}
+
 static void queue_list(child_t *child, deadline_t *list, job_fn *run, int64_t now_us)
 {
     while (list) {
@@ -685,6 +730,11 @@ void conn_queue_expired(child_t *child, deadline_t *list, int64_t now_us)
 void conn_queue_idle(child_t *child, deadline_t *list, int64_t now_us)
 {
     queue_list(child, list, run_idle, now_us);
+}
+
+void conn_queue_long_lingers(child_t *child, deadline_t *list, int64_t now_us)
+{
+    queue_list(child, list, run_shorten_linger, now_us);
 }
 
 /* --- suspended connections --------------------------------------------------------- */

@@ -22,13 +22,21 @@
 #include "adaptive.h"
 #include "claim.h"
 
+/* What a connection waits for, as far as the steward of a child that is going cares. Only a
+ * hint: who looks does not own the connection. */
+typedef enum {
+    HINT_NONE,
+    HINT_IDLE,                  /* the client's next request */
+    HINT_LINGERING              /* the client's close */
+} conn_hint_e;
+
 typedef struct conn_t {
     slab_item_t item;           /* first */
     claim_t claim;
     deadline_t deadline;
     job_t job;                  /* what a worker shall do with it after its deadline */
     child_t *child;
-    _Atomic bool idle;          /* waits for a next request; a hint to other threads */
+    _Atomic int hint;           /* conn_hint_e, for other threads */
     /* the rest belongs to the thread that owns the connection */
     apr_pool_t *pool;           /* kept from one connection to the next */
     apr_socket_t *socket;
@@ -72,10 +80,16 @@ bool conn_claim_deadline(deadline_t *entry, void *ctx);
 /* deadlines_claim_fn: takes a connection that only waits for the client's next request. */
 bool conn_claim_idle(deadline_t *entry, void *ctx);
 
+/* deadlines_claim_fn: takes a lingering connection that may last beyond *(int64_t *)ctx. */
+bool conn_claim_long_linger(deadline_t *entry, void *ctx);
+
 /* Have the workers close, each in its way, the connections that one of the two claim
  * functions took: list is linked by next. The steward. */
 void conn_queue_expired(child_t *child, deadline_t *list, int64_t now_us);
 void conn_queue_idle(child_t *child, deadline_t *list, int64_t now_us);
+
+/* Have the workers give lingering connections less time. The steward. */
+void conn_queue_long_lingers(child_t *child, deadline_t *list, int64_t now_us);
 
 /* A timed callback begins and ends on this worker: afterwards suspended connections that
  * are done with by their module are served on. */

@@ -138,9 +138,13 @@ static void look_at_slot(deadlines_t *d, unsigned slot, int64_t now_us, int64_t 
 
     while (e) {
         deadline_t *next = e->next;
-        int64_t due_us = atomic_load(&e->due_us);
+        int64_t due_us;
 
+        /* In this order: an owner that moves the deadline now either finds the entry filed
+         * nowhere and waits for the lock, with the connection still its own, or has stored
+         * the new deadline before it is read here. */
         unlink_entry(d, e);
+        due_us = atomic_load(&e->due_us);
         if (due_us > now_us) {
             refile(d, e, due_us);
         }

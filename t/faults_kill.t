@@ -20,8 +20,8 @@ use constant AT_THE_KILL_MS => 500;
 my $s = Adaptive::Server->new(
     test_module => 1,
     modules     => ['status'],
-    mpm_conf    => 'StartServers ' . CHILDREN . "\nThreadsPerChild 10\nMaxRequestWorkers 80\nServerLimit 8\n"
-        . "MinSpareThreads 20\nMaxSpareThreads 40\n",
+    mpm_conf    => "StartServers @{[CHILDREN]}\nServerLimit @{[CHILDREN]}\nThreadsPerChild @{[THREADS]}\n"
+        . join('', map {"$_ @{[CHILDREN * THREADS]}\n"} qw(MaxRequestWorkers MinSpareThreads MaxSpareThreads)),
     conf => $TEST_CONF,
 )->start;
 wait_for { $s->child_pids >= CHILDREN } 15, 'the children';

@@ -39,7 +39,7 @@ sub answer_to_stubborn_client {
     my ($head, $more) = @_;
     my $client = Adaptive::Client->new($server->port);
     $client->send($head);
-    $client->quiet(10);
+    $client->quiet(0.3);
     for my $n (1 .. 50) {
         $client->send($more) or last;
         $client->quiet(0.001);

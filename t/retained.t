@@ -66,6 +66,8 @@ for my $signal (qw(USR1 HUP)) {
 subtest 'limits that cannot change' => sub {
     my $s = Adaptive::Server->new(test_module => 1, modules => ['status'], conf => $TEST_CONF,
         mpm_conf => "ServerLimit 4\nThreadLimit 8\nThreadsPerChild 8\nMaxRequestWorkers 16\n")->start;
+    # ServerLimit and a reserve for the children of older generations.
+    my ($slots) = http_get($s->url('/adp/query'))->{body} =~ /^HARD_LIMIT_DAEMONS=(\d+)$/m;
     for my $signal (qw(USR1 HUP)) {
         $s->log_mark;
         $s->write_conf(mpm_conf => "ServerLimit 40\nThreadLimit 80\nThreadsPerChild 60\nMaxRequestWorkers 600\n");
@@ -74,8 +76,9 @@ subtest 'limits that cannot change' => sub {
         like($s->log_since_mark, qr/ADP\d{4}: .*ServerLimit.*40/, 'ServerLimit: it is said');
         my %query = http_get($s->url('/adp/query'))->{body} =~ /^(\w+)=(\S+)$/mg;
         is($query{HARD_LIMIT_THREADS}, 8, 'ThreadLimit is the old one');
-        is($query{HARD_LIMIT_DAEMONS}, 4, 'so is ServerLimit');
-        is($query{MAX_THREADS},        8, 'ThreadsPerChild keeps to it');
+        is($query{HARD_LIMIT_DAEMONS}, $slots, 'so is ServerLimit');
+        is($query{MAX_THREADS}, 8, 'ThreadsPerChild keeps to it');
+        is($query{MAX_DAEMONS}, 4, 'MaxRequestWorkers keeps to it');
     }
     ok($s->alive, 'the server is alive');
     unlike($s->error_log, qr/exit signal/, 'no crash');

@@ -25,7 +25,8 @@ sub new_server {
         modules  => [qw(status)],
         mpm_conf => "StartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\nMinSpareThreads 1\nMaxSpareThreads 8\n"
             . "SendBufferSize 32768\n",
-        conf => "KeepAlive On\nKeepAliveTimeout 60\nTimeout $opt{timeout}\n" . ($opt{conf} // ''),
+        # With sendfile the core leaves the rest of a file to the MPM; what it has read or mapped it writes itself first.
+        conf => "EnableSendfile On\nKeepAlive On\nKeepAliveTimeout 60\nTimeout $opt{timeout}\n" . ($opt{conf} // ''),
     );
 }
 
@@ -33,7 +34,7 @@ sub new_server {
 # Returns the number of those whose body has the checksum.
 sub read_all_slowly {
     my ($sum, @clients) = @_;
-    my ($poll, %state, $good) = (IO::Poll->new, (), 0);
+    my ($poll, $good, %state) = (IO::Poll->new, 0);
     for my $client (@clients) {
         $poll->mask($client->sock => POLLIN);
         $state{ fileno $client->sock } = { digest => Digest::SHA->new(256), head => '', left => undef };
@@ -67,6 +68,7 @@ sub take_piece {
 }
 
 subtest "$CLIENTS clients, 8 threads" => sub {
+    plan skip_all => 'event accepts no more connections than its idle workers times a factor' if mpm() eq 'event';
     my $server = new_server(timeout => 60);
     my $sum = put_big_file($server->docroot . '/file.bin', $FILE_BYTES);
     put_file($server->docroot . '/hello.txt', "hello\n");
@@ -74,18 +76,14 @@ subtest "$CLIENTS clients, 8 threads" => sub {
 
     my @clients = map { Adaptive::Client->new($server->port, rcvbuf => 8192) } 1 .. $CLIENTS;
     $_->send(Adaptive::Client::request_text('GET', '/file.bin')) for @clients;
-    if (mpm() ne 'event') {    # which brings the counter up to date only now and then
-        ok_within { $server->auto->{ConnsAsyncWriting} == $CLIENTS } 20, 'all wait in write completion';
-    }
+    ok_within { $server->auto->{ConnsAsyncWriting} == $CLIENTS } 20, 'all wait in write completion';
     ok_within { $server->auto->{BusyWorkers} == 1 } 20, 'no worker is held by them';
     my $other = Adaptive::Client->new($server->port);
     is scalar(grep { $other->get('/hello.txt')->{body} eq "hello\n" } 1 .. 100), 100, 'another client is served';
     is scalar(grep { http_get($server->url('/hello.txt'))->{status} == 200 } 1 .. 20), 20, 'and new ones';
     is read_all_slowly($sum, @clients), $CLIENTS, 'each download is intact';
     is scalar(grep { $_->get('/hello.txt')->{body} eq "hello\n" } @clients), $CLIENTS, 'each connection can be used again';
-    if (mpm() ne 'event') {
-        is $server->auto->{ConnsAsyncWriting}, 0, 'ConnsAsyncWriting is 0 again';
-    }
+    is $server->auto->{ConnsAsyncWriting}, 0, 'ConnsAsyncWriting is 0 again';
     ok $server->stop, 'the server stops';
 };
 
