@@ -322,11 +322,16 @@ static void take_out(generation_t *g, int i)
     slot->successor = -1;
 }
 
-/* It served, but not for long: the next one may be started soon, though not at once, or a
- * module that crashes with each request would make a fork storm. */
+/* It served, but not for long. It is replaced at once, unless this has just happened: a
+ * module that crashes with each request must not make a fork storm. */
 static void ended_young(generation_t *g, int64_t now_us)
 {
-    g->retained->next_start_us = MAX(g->retained->next_start_us, now_us + FIRST_PAUSE_US);
+    retained_t *r = g->retained;
+
+    if (now_us - r->last_young_end_us < FIRST_PAUSE_US) {
+        r->next_start_us = MAX(r->next_start_us, now_us + FIRST_PAUSE_US);
+    }
+    r->last_young_end_us = now_us;
 }
 
 /* It ended before it was of any use: do not start the next one at once. */

@@ -56,6 +56,7 @@ typedef struct retained_t {
     bool ever_healthy;          /* some child of this server's life served */
     int failures;               /* children in a row that ended before they served */
     int64_t last_failure_us;
+    int64_t last_young_end_us;  /* when a child last ended soon after it began to serve */
     int64_t next_start_us;      /* no child is started before */
     bool starved;               /* MaxRequestWorkers is reached and work waits */
     int64_t starved_logged_us;

@@ -65,9 +65,10 @@ subtest 'slow heads' => sub {
     is $second->response->{status}, 408, 'half a head of a second request: 408';
 
     my $dripping = Adaptive::Client->new($server->port);
+    $dripping->send("GET /1k.html HTTP/1.1\r\nX-Slow: ");
     $begin = time;
     my $sent = 0;
-    while ($dripping->quiet(0.1) && $sent++ < 300) { $dripping->send('G') }
+    while ($dripping->quiet(0.1) && $sent++ < 300) { $dripping->send('x') }
     is $dripping->response->{status}, 408, 'a byte now and then does not help';
     cmp_ok time - $begin, '<', 25, 'for long';
 

@@ -163,7 +163,7 @@ static void test_wrap(void)
 
 int main(void)
 {
-    tap_begin(60);
+    tap_begin(120);
     test_life();
     test_who_may_take();
     test_cancel();

@@ -7,7 +7,7 @@ int main(void)
     int64_t last_us = 0;
     int backwards = 0, ahead = 0, i;
 
-    tap_begin(60);
+    tap_begin(120);
     for (i = 0; i < 100000; i++) {
         int64_t coarse_us = clock_coarse_us();
         int64_t now_us = clock_now_us();

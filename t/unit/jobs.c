@@ -133,7 +133,7 @@ static void test_behind_poller(void)
 
 int main(void)
 {
-    tap_begin(60);
+    tap_begin(120);
     test_order();
     test_events();
     test_behind_poller();

@@ -231,7 +231,7 @@ static void test_interrupted(void)
 
 int main(void)
 {
-    tap_begin(60);
+    tap_begin(120);
     is(poller_open(&p), 0, "a poller");
     ok(fcntl(p.fd, F_GETFD) & FD_CLOEXEC, "which scripts do not inherit");
     test_read();

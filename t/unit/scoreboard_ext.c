@@ -116,7 +116,7 @@ int main(void)
 {
     scoreboard_ext_t *ext;
 
-    tap_begin(60);
+    tap_begin(120);
     if (!is(scoreboard_ext_create(&ext, SLOTS), 0, "shared memory")) {
         return tap_done();
     }

@@ -76,7 +76,7 @@ int main(void)
 {
     slab_t s;
 
-    tap_begin(60);
+    tap_begin(120);
     is(slab_init(&s, sizeof(thing_t)), 0, "a slab");
     test_growth(&s);
     test_reuse(&s);

@@ -77,7 +77,7 @@ static void test_courses(void)
 
 int main(void)
 {
-    tap_begin(60);
+    tap_begin(120);
     test_cases();
     test_courses();
     return tap_done();

@@ -140,7 +140,7 @@ static void test_model(void)
 
 int main(void)
 {
-    tap_begin(60);
+    tap_begin(120);
     test_one();
     test_order();
     test_wake();

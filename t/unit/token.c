@@ -17,7 +17,7 @@ int main(void)
 {
     const uint32_t last_index = SLAB_MAX_CHUNKS * SLAB_CHUNK_ITEMS - 1;
 
-    tap_begin(60);
+    tap_begin(120);
     ok(survives(TOKEN_CONNECTION, 0, 0), "all zero");
     ok(survives(TOKEN_CONNECTION, 1, 2), "a connection");
     ok(survives(TOKEN_LISTENER, 0, 3), "a listener");

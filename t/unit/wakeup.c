@@ -18,7 +18,7 @@ int main(void)
     uint64_t almost_full = UINT64_MAX - 1;
     int fd = -1;
 
-    tap_begin(60);
+    tap_begin(120);
     is(wakeup_open(&fd), 0, "a wake-up opens");
     ok(fcntl(fd, F_GETFD) & FD_CLOEXEC, "scripts do not inherit it");
     ok(!readable(fd), "nobody sent one yet");

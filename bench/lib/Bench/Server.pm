@@ -50,7 +50,7 @@ sub DESTROY {
     my ($self) = @_;
     return if $self->{owner} != $$;
     $self->SUPER::DESTROY;
-    $self->tree->remove;
+    $self->tree->remove if $self->tree;
     return;
 }
 
