@@ -13,12 +13,17 @@
 #define MAX_SERVER_LIMIT 20000
 #define MAX_THREAD_LIMIT 100000
 
-/* Without any directive: enough for thousands of requests that wait at a backend, while
- * the scoreboard (sizeof(worker_score) a thread slot, all touched at start) stays below two
- * megabytes and the status page's board below the 64 KiB line that exporters read. */
-#define DEFAULT_SERVER_LIMIT      24
-#define DEFAULT_THREADS_PER_CHILD 128
-#define DEFAULT_START_SERVERS     2
+/* Without any directive. Threads: mod_http2 starts half as many again of its own in every
+ * child, and many of them cost CPU (128: 1.1 to 1.25 times event's a request; 25: 0.93 to
+ * 1.01). Limit: 1,536 requests at a time, while the scoreboard (264 bytes a thread slot, all
+ * touched at start, the reserve included) keeps the idle server smaller than event's.
+ * Children at start: one a processor, because threads of one process that run on several
+ * pay for each other's mmap(2) and munmap(2) (one child for two processors: 63 to 70 us a
+ * kept-alive request instead of 44). bench/run.pl measures all three. */
+#define DEFAULT_THREADS_PER_CHILD 32
+#define DEFAULT_SERVER_LIMIT      48
+#define LEAST_START_SERVERS       2
+#define MOST_START_SERVERS        16
 
 /* mod_reqtimeout's own default for "header=": seconds until the first byte. */
 #define REQTIMEOUT_FIRST_BYTE_S 20
@@ -292,13 +297,14 @@ static int max_children(void)
     return effective.max_request_workers / effective.threads_per_child;
 }
 
-static void resolve_start_servers(const correction_log_t *log)
+static void resolve_start_servers(int cpus, const correction_log_t *log)
 {
     int *start = &effective.start_servers;
 
     *start = given.start_servers;
     if (*start == NOT_SET) {
-        *start = MIN(DEFAULT_START_SERVERS, max_children());
+        *start = MIN(MAX(cpus, LEAST_START_SERVERS), MOST_START_SERVERS);
+        *start = MIN(*start, max_children());
     }
     else if (*start < 1) {
         correct(log, "StartServers", start, 1, "is not allowed, the least is 1");
@@ -313,7 +319,7 @@ static void resolve_spare_threads(const correction_log_t *log)
 
     *lowest = given.min_spare_threads;
     if (*lowest == NOT_SET) {
-        *lowest = MAX(threads / 2, 1);
+        *lowest = threads;
     }
     else if (*lowest < 1) {
         correct(log, "MinSpareThreads", lowest, 1, "is not allowed, the least is 1");
@@ -379,7 +385,7 @@ void config_resolve(config_fixed_t *fixed, int cpus, bool to_console, server_rec
     resolve_threads_per_child(&log);
     default_server_limit();
     resolve_max_request_workers(&log);
-    resolve_start_servers(&log);
+    resolve_start_servers(cpus, &log);
     resolve_spare_threads(&log);
     resolve_slot_count(fixed);
     resolve_first_byte_limit();

@@ -63,22 +63,6 @@ static void link_entry(deadlines_t *d, deadline_t *e, int64_t at_us)
     atomic_store(&e->filed_us, tick * DEADLINES_TICK_US);
 }
 
-/* File an entry for a look at at_us, or at its deadline if that is earlier. The owner may
- * move the deadline at the same time: it stores due_us, then reads filed_us; here filed_us
- * is stored, then due_us read. Both orders are sequentially consistent, so one of the two
- * sees the other's value and an earlier deadline is never overlooked. */
-static void refile(deadlines_t *d, deadline_t *e, int64_t at_us)
-{
-    int64_t due_us;
-
-    link_entry(d, e, at_us);
-    due_us = atomic_load(&e->due_us);
-    if (due_us < at_us && tick_of(due_us) < tick_of(atomic_load(&e->filed_us))) {
-        unlink_entry(d, e);
-        link_entry(d, e, due_us);
-    }
-}
-
 int deadlines_init(deadlines_t *d, int64_t now_us)
 {
     memset(d, 0, sizeof(*d));
@@ -140,26 +124,22 @@ static void look_at_slot(deadlines_t *d, unsigned slot, int64_t now_us, int64_t 
         deadline_t *next = e->next;
         int64_t due_us;
 
-        /* In this order: an owner that moves the deadline now either finds the entry filed
-         * nowhere and waits for the lock, with the connection still its own, or has stored
-         * the new deadline before it is read here. */
+        /* In this order, both sequentially consistent, against deadlines_set(), which stores
+         * due_us and then reads filed_us: an owner that moves the deadline now either finds
+         * the entry filed nowhere and comes for the lock, with the connection still its own,
+         * or has stored the new deadline before it is read here. */
         unlink_entry(d, e);
         due_us = atomic_load(&e->due_us);
         if (due_us > now_us) {
-            refile(d, e, due_us);
+            link_entry(d, e, due_us);
         }
         else if (claim(e, ctx)) {
             e->next = *expired;
             *expired = e;
         }
         else {
-            /* The deadline that has passed belongs to a wait that is over. Look again
-             * later, unless the next wait has begun meanwhile (see refile()). */
+            /* the deadline that has passed belongs to a wait that is over */
             link_entry(d, e, now_us + busy_recheck_us);
-            if (atomic_load(&e->due_us) != due_us) {
-                unlink_entry(d, e);
-                refile(d, e, atomic_load(&e->due_us));
-            }
         }
         e = next;
     }

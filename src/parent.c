@@ -19,6 +19,9 @@
 #define MONITOR_INTERVAL_US (10 * CLOCK_US_PER_S)
 /* One surplus child goes per interval, as under event. */
 #define SHRINK_INTERVAL_US  CLOCK_US_PER_S
+/* Growth that follows the last one sooner doubles it. */
+#define GROWTH_PAUSE_US     (500 * CLOCK_US_PER_MS)
+#define LARGEST_STEP        16
 /* While threads are busy the spare threads are counted at least so often. */
 #define BUSY_ROUND_US       (100 * CLOCK_US_PER_MS)
 /* After a graceful restart old children accept until the new ones are ready, but if some
@@ -34,6 +37,8 @@ typedef struct run_t {
     generation_t *g;
     int64_t monitor_us;         /* when the monitor hook is due */
     int64_t shrink_us;          /* no surplus child goes before */
+    int64_t grown_us;           /* when children were last added ... */
+    int step;                   /* ... and how many at least the next time */
     int64_t began_us;
     bool handing_over;          /* children of the last generation still accept */
 } run_t;
@@ -180,6 +185,15 @@ static void report_starvation(generation_t *g, int64_t now_us)
     r->starved = starved;
 }
 
+/* The faster demand follows demand, the larger the step: children that are starting count
+ * as capacity already, so more of it was asked for than the last step gave. */
+static int widen_step(run_t *run, int change, int most_children, int64_t now_us)
+{
+    run->step = now_us - run->grown_us < GROWTH_PAUSE_US ? MIN(2 * run->step, LARGEST_STEP) : 1;
+    run->grown_us = now_us;
+    return MIN(MAX(change, run->step), most_children - run->g->retained->wanted_children);
+}
+
 /* Keep the spare threads between their bounds. Returns when to look again. */
 static int64_t adjust(run_t *run, int64_t now_us)
 {
@@ -197,6 +211,7 @@ static int64_t adjust(run_t *run, int64_t now_us)
     int change = spares_change(&sample);
 
     if (change > 0) {
+        change = widen_step(run, change, sample.max_children, now_us);
         r->wanted_children += change;
         run->shrink_us = now_us + SHRINK_INTERVAL_US;
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0093)

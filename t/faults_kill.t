@@ -71,7 +71,7 @@ cmp_ok($took[ @took / 2 ], '<', mpm() eq 'adaptive' ? 1 : 3, 'a replacement serv
 for my $name (sort keys %load) {
     my $result = $load{$name}->interrupt->result;
     note "$name: " . Adaptive::Load::summary($result);
-    cmp_ok($result->{ok}, '>', 500, "$name: requests were answered");
+    cmp_ok($result->{ok}, '>', 2 * KILLS, "$name: requests were answered");
     my @unexplained = grep {
         my $failure = $_;
         my $explained = $failure->{kind} =~ /\A(?:reset|closed|short)\z/

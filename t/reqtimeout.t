@@ -40,7 +40,7 @@ Include @ROOT@/conf/certificate.conf
     RequestReadTimeout handshake=2
 </VirtualHost>
 <VirtualHost *:@PORT3@>
-    RequestReadTimeout header=60 body=60
+    RequestReadTimeout header=15 body=15
 </VirtualHost>
 CONF
 );
@@ -52,6 +52,12 @@ my $body = <STDIN>;
 print "Content-Type: text/plain\r\n\r\n", length $body;
 CGI
 $server->start;
+
+# These take their time, so they begin now.
+my $silent     = Adaptive::Client->new($server->port);
+my $tls_silent = Adaptive::Client->new($server->port(2));
+my $tls_begun  = Adaptive::Client->new($server->port(2));
+$tls_begun->send("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
 
 subtest 'slow heads' => sub {
     my $begin  = time;
@@ -72,7 +78,6 @@ subtest 'slow heads' => sub {
     is $dripping->response->{status}, 408, 'a byte now and then does not help';
     cmp_ok time - $begin, '<', 25, 'for long';
 
-    my $silent = Adaptive::Client->new($server->port);
     ok $silent->closed(30), 'a client that sends nothing is closed';
     is ${ $silent->buffer }, '', 'without a word';
 };
@@ -93,10 +98,7 @@ subtest 'slow bodies' => sub {
 };
 
 subtest 'TLS handshakes' => sub {
-    my $silent = Adaptive::Client->new($server->port(2));
-    my $begun  = Adaptive::Client->new($server->port(2));
-    $begun->send("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03");
-    ok $_->closed(30), 'one that does not come to an end is closed' for $begun, $silent;
+    ok $_->closed(30), 'one that does not come to an end is closed' for $tls_begun, $tls_silent;
 };
 
 subtest "$SLOW_CLIENTS slow clients" => sub {

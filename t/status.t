@@ -49,7 +49,7 @@ subtest 'an idle server' => sub {
     is $letters->{_}, $auto->{IdleWorkers}, 'each idle worker with an underscore';
     is $auto->{Processes}, scalar($server->child_pids), 'Processes';
     is $auto->{Stopping}, 0, 'Stopping';
-    is $auto->{ConnsTotal}, 1, 'ConnsTotal: this connection';
+    ok_within { $server->auto->{ConnsTotal} == 1 } 10, 'ConnsTotal: this connection';
     is $auto->{"ConnsAsync$_"}, 0, "ConnsAsync$_" for qw(Writing KeepAlive Closing WaitIO);
     cmp_ok length $auto->{Scoreboard}, '>=', 64, 'the scoreboard has a place for each worker';
 };
@@ -66,7 +66,8 @@ subtest "$SLEEPERS requests under way" => sub {
     my $letters = letters($auto);
     is $letters->{W}, $SLEEPERS + 1, 'the letters too';
     is $letters->{_}, $auto->{IdleWorkers}, 'the rest is idle';
-    is $auto->{ConnsTotal}, $SLEEPERS + 1, 'ConnsTotal';
+    # The connections that asked before are still closing now and then.
+    ok_within { $server->auto->{ConnsTotal} == $SLEEPERS + 1 } 10, 'ConnsTotal';
     unlink $hold;
     is scalar(grep { $_->response->{status} == 200 } @clients), $SLEEPERS, 'they are answered';
     ok_within { my $now = $server->auto; $now->{BusyWorkers} == 1 && $now->{ConnsAsyncKeepAlive} == $SLEEPERS } 10,
