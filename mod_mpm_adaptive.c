@@ -293,6 +293,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_mpm_get_name(hook_get_name, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_mpm_register_timed_callback(child_hook_register_timer, NULL, NULL,
                                         APR_HOOK_MIDDLE);
+    ap_hook_pre_connection(conn_hook_pre_connection, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_pre_read_request(conn_hook_pre_read_request, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(conn_hook_post_read_request, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_protocol_switch(conn_hook_protocol_switch, NULL, NULL, APR_HOOK_REALLY_FIRST);

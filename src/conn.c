@@ -853,6 +853,19 @@ void conn_shutdown_all(child_t *child)
 
 /* --- hooks ------------------------------------------------------------------------ */
 
+/* An HTTP/2 stream's connection begins as a copy of the one that carries it. It needs a
+ * state of its own, or its requests would change the carrier's under the poller. */
+int conn_hook_pre_connection(conn_rec *c, void *csd)
+{
+    (void)csd;
+    if (c->master) {
+        c->cs = apr_pcalloc(c->pool, sizeof(*c->cs));
+        c->cs->state = CONN_STATE_PROCESSING;
+        c->cs->sense = CONN_SENSE_DEFAULT;
+    }
+    return OK;
+}
+
 static apr_status_t forget_request(void *data)
 {
     conn_t *conn = data;

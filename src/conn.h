@@ -104,6 +104,7 @@ void conn_shutdown_all(child_t *child);
 apr_uint32_t conn_count(const child_t *child);
 
 /* Hooks, registered by mod_mpm_adaptive.c; on whichever thread serves the connection. */
+int conn_hook_pre_connection(conn_rec *c, void *csd);
 void conn_hook_pre_read_request(request_rec *r, conn_rec *c);
 int conn_hook_post_read_request(request_rec *r);
 int conn_hook_protocol_switch(conn_rec *c, request_rec *r, server_rec *s, const char *protocol);

@@ -168,7 +168,8 @@ static void report_starvation(generation_t *g, int64_t now_us)
 {
     retained_t *r = g->retained;
     int busy = children_busy_threads(g);
-    bool starved = r->wanted_children >= max_children(g) && somebody_exhausted(g);
+    bool starved = busy > g->config->max_request_workers - g->config->threads_per_child
+                   && somebody_exhausted(g);
 
     if (starved && (!r->starved || now_us - r->starved_logged_us >= STARVED_LOG_US)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0091)

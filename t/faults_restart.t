@@ -40,7 +40,8 @@ for my $mode (['new'], ['keep', connections => 50]) {
         is(restart_again_and_again($s), RESTARTS, RESTARTS . ' graceful restarts');
         my $result = $load->interrupt->result;
         note Adaptive::Load::summary($result);
-        note "p99 $result->{p99_ms} ms";
+        # Only on a machine that has nothing else to do.
+        cmp_ok($result->{p99_ms}, '<', 300, 'p99') if $ENV{ADAPTIVE_TIMINGS};
         cmp_ok($result->{sent}, '>', RATE * RESTARTS * 0.9, 'the load was there all the time');
         # Event comes back from a restart with one child more a second, and loses requests on kept-alive connections.
         local $TODO = 'event loses some' if mpm() ne 'adaptive' && $name eq 'keep';

@@ -66,7 +66,7 @@ for my $number (sort keys %message) {
         my ($level) = $text =~ /^Level: (\w+)\./m;
         is $level, $message->{level}, "$number: the level is that of the source";
     }
-    my ($explanation) = $text =~ /\n\n(?:Level: \w+\. )?(.*?)(?:\n\n|\z)/s;
+    my ($explanation) = $text =~ /\n\n(?:Level: \w+\. ?)?(.*?)(?:\n\n|\z)/s;
     like $explanation // '', qr/\w+.*\./s, "$number: it is explained";
 }
 

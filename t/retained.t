@@ -8,23 +8,16 @@ use lib 't/lib';
 use File::Copy qw(copy);
 use File::Temp qw(tempdir);
 use Test::More;
+use Adaptive::Build;
 use Adaptive::Paths ();
 use Adaptive::Server;
 use Adaptive::Probe;
 
 plan skip_all => 'about the data of mod_mpm_adaptive' if mpm() ne 'adaptive';
 
-# The module with another version of that data, as a later release may have.
-sub build_other_version {
-    my $dir = tempdir(CLEANUP => 1);
-    my $log = qx{make -f Makefile.apxs all BUILD=$dir CPPFLAGS=-DADP_RETAINED_VERSION=99 2>&1};
-    die $log if $?;
-    return "$dir/mod_mpm_adaptive.so";
-}
-
 # A build directory of its own for the server, so that the module under it can be replaced.
 sub private_build {
-    my $dir   = tempdir(CLEANUP => 1);
+    my $dir = tempdir(CLEANUP => 1);
     my $built = Adaptive::Paths::build_dir();
     chmod 0755, $dir;
     copy("$built/mod_mpm_adaptive.so", "$dir/mod_mpm_adaptive.so") or die "$!";
@@ -39,7 +32,8 @@ sub replace_module {
     return rename "$dir/mod_mpm_adaptive.so.new", "$dir/mod_mpm_adaptive.so";
 }
 
-my $other = build_other_version();
+# As a later release may have it.
+my $other = other_build(ADP_RETAINED_VERSION => 99) . '/mod_mpm_adaptive.so';
 
 for my $signal (qw(USR1 HUP)) {
     subtest "another version of the module, SIG$signal" => sub {

@@ -10,6 +10,7 @@
 #define OWNERS  3
 #define ENTRIES 200
 #define ROUNDS  6
+#define MOST_ROUNDS 200             /* on a busy machine, until enough has happened */
 #define ROUND_US (200 * CLOCK_US_PER_MS)
 #define RECHECK (4 * DEADLINES_TICK_US)
 
@@ -97,7 +98,6 @@ static void serve_expired(deadline_t *list, random_t *r)
         list = list->next;
         e->served++;
         if (due_us > fast_now_us()) {
-            /* served and parked again between the look and the claim: wait on */
             count(&early);
             park(e, due_us, r);
         }
@@ -139,6 +139,11 @@ static void look_for_overlooked(void)
     }
 }
 
+static bool enough_happened(void)
+{
+    return atomic_load(&served) > 1000 && atomic_load(&expired) > 100;
+}
+
 int main(void)
 {
     pthread_t threads[OWNERS + 1];
@@ -154,7 +159,7 @@ int main(void)
         claim_acquire(&entries[i].claim);
         park(&entries[i], some_deadline(&r), &r);
     }
-    for (round = 0; round < ROUNDS; round++) {
+    for (round = 0; round < ROUNDS || (round < MOST_ROUNDS && !enough_happened()); round++) {
         atomic_store(&stop, false);
         start_threads(threads, OWNERS, owner);
         start_threads(threads + OWNERS, 1, steward);
@@ -165,15 +170,15 @@ int main(void)
         look_for_overlooked();
     }
     is(atomic_load(&overlooked), 0, "no deadline was overlooked");
+    is(atomic_load(&early), 0, "none was taken for a deadline that its owner had moved");
     is(wheel.count, ENTRIES, "every entry is filed once");
     for (list = deadlines_expire(&wheel, CLOCK_NEVER / 2, RECHECK, claim, &r); list;
          list = list->next) {
         came_up++;
     }
     is(came_up, ENTRIES, "and comes up in the end");
-    ok(atomic_load(&served) > 1000 && atomic_load(&expired) > 100, "enough happened");
-    diag("%ld served, %ld expired, %ld of an earlier wait's deadline", atomic_load(&served),
-         atomic_load(&expired), atomic_load(&early));
+    ok(enough_happened(), "enough happened");
+    diag("%ld served, %ld expired", atomic_load(&served), atomic_load(&expired));
     deadlines_destroy(&wheel);
     return tap_done();
 }
