@@ -29,7 +29,7 @@ use Bench::Scenario qw(make_certificate scenarios);
 use Bench::Spinner;
 use Bench::Syscalls qw(count_syscalls);
 
-use constant { ATTEMPTS => 3, CALM_PATIENCE_S => 15, CALM_LOOK_S => 0.5 };
+use constant { ATTEMPTS => 3, CALM_PATIENCE_S => 10, CALM_LOOK_S => 0.5 };
 
 if (@ARGV) {
     print usage();

@@ -619,13 +619,14 @@ bool conn_claim_long_linger(deadline_t *entry, void *ctx)
            && claim_by_deadline(&conn->claim);
 }
 
-/* The connection was taken for a wait that is over: it has been served meanwhile, and waits
- * anew. Leave it to wait on as before. */
+/* The connection was taken from its wait for a reason that does not hold (any more): leave
+ * it to wait on as before. */
 static void wait_on(conn_t *conn, worker_t *worker)
 {
     apr_uint32_t *counter = conn->counter;
     conn_hint_e hint = hint_of(conn);
 
+    conn->armed = true;
     attach_to_thread(conn, worker);
     count_served(conn);
     set_hint(conn, hint);
@@ -638,10 +639,6 @@ static void run_expired(job_t *job, void *taker)
     conn_t *conn = of_job(job);
     worker_t *worker = taker;
 
-    if (atomic_load(&conn->deadline.due_us) > clock_now_us()) {
-        wait_on(conn, worker);
-        return;
-    }
     conn->armed = true;
     count_served(conn);
     if (!conn->begun) {

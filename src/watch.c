@@ -8,6 +8,7 @@
 #include <sys/param.h>
 
 #define ROUND_US         (2 * CLOCK_US_PER_MS)
+#define FULL_ROUND_US    (20 * CLOCK_US_PER_MS)
 /* Rounds with somebody idle after which the steward goes back to sleep. */
 #define QUIET_ROUNDS     5
 #define LARGEST_BATCH    64
@@ -58,8 +59,9 @@ static void grow(child_t *child, int64_t waited_us, int64_t now_us)
     int started;
 
     if (room <= 0) {
-        atomic_store(&child->ext->exhausted, true);
-        scoreboard_ext_wake_parent(child->board);
+        if (!atomic_exchange(&child->ext->exhausted, true)) {
+            scoreboard_ext_wake_parent(child->board);
+        }
         return;
     }
     /* those that are on their way count: a slow start must not multiply them */
@@ -126,7 +128,8 @@ int64_t watch_round(child_t *child, int64_t now_us)
         pool_start_janitor(child);
     }
     if (w->quiet_ticks < QUIET_ROUNDS) {
-        return now_us + ROUND_US;
+        /* with nothing left to start, only the end of it is of interest */
+        return now_us + (atomic_load(&child->ext->exhausted) ? FULL_ROUND_US : ROUND_US);
     }
     atomic_store(&w->on, false);
     /* the last idle worker may have become busy, and found the watch still on */

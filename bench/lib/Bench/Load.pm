@@ -20,9 +20,9 @@ our @EXPORT_OK = qw(run_load load_command run_to_end time_limit);
 sub run_to_end {
     my ($limit, $output, $meanwhile, @command) = @_;
     my $pid = spawn(sub {
-        open STDIN, "<", "/dev/null";
-        open STDOUT, ">", $output or die "$output: $!\n";
-        open STDERR, ">&", \*STDOUT;
+        open STDIN, '<', '/dev/null';
+        open STDOUT, '>', $output or die "$output: $!\n";
+        open STDERR, '>&', \*STDOUT;
         exec {$command[0]} @command or die "$command[0]: $!\n";
     });
     my ($next, $deadline) = (time + 1, time + $limit);

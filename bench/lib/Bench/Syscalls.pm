@@ -99,6 +99,8 @@ sub summed {
         $calls{$name} += $count->{$_} // 0 for @kinds;
         $calls{other} -= $calls{$name};
     }
+    # the counters are not started at the very same moment
+    $calls{other} = 0 if $calls{other} < 0;
     return { calls => \%calls, requests => $load->{requests}, how => $how };
 }
 

@@ -22,18 +22,10 @@ sub make_cgroup {
     my $name = sprintf '%s/mpm-bench-%d-%d', $own // '', $$, ++$serial;
     $name =~ s{^/+}{};
     return if !mkdir "$mount/$name";
-    return { name => $name, path => "$mount/$name" } if -w "$mount/$name/cgroup.procs";
+    # making one does not mean that processes may be moved there
+    return { name => $name, path => "$mount/$name" }
+        if !system '/bin/sh', '-c', 'echo $$ 2>/dev/null >"$1/cgroup.procs"', 'sh', "$mount/$name";
     rmdir "$mount/$name";
-    return;
-}
-
-# Called by the process that is to become the server.
-sub enter {
-    my ($self) = @_;
-    return if !$self->{cgroup};
-    open my $procs, '>', "$self->{cgroup}{path}/cgroup.procs" or die "cgroup.procs: $!";
-    print {$procs} "$$\n";
-    close $procs or die "cgroup.procs: $!";
     return;
 }
 
