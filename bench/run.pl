@@ -85,8 +85,8 @@ sub compare {
     return \%runs;
 }
 
-# What strangers do meanwhile hits the tail of the latency first. Waits for a calm moment, and of several disturbed attempts takes the
-# least disturbed one, whatever came out of it.
+# What strangers do meanwhile hits the tail of the latency first. Waits for a calm moment, and of several disturbed
+# attempts takes the least disturbed one, whatever came out of it.
 sub run_calmly {
     my (@run) = @_;
     my $best;
@@ -210,7 +210,7 @@ sub setup {
 
 sub introduction {
     my @lines = (
-        "$option->{ROUNDS} rounds of $option->{SECONDS} s after $option->{WARMUP} s of warm-up, a fresh server each, order alternating",
+        "$option->{ROUNDS} rounds of $option->{SECONDS} s after $option->{WARMUP} s of warm-up, a fresh server each, alternating",
         "CPU: $accounting; switches: voluntary and involuntary, all tasks",
         "latency: as the client measures it after connecting; wrk adds what its closed loop had to leave out",
         "a connection is closed after $option->{MAX_KEEPALIVE_REQUESTS} requests (except HTTP/2)",

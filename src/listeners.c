@@ -20,10 +20,10 @@
 /* Resources that have been short for so long will not come by themselves. */
 #define STARVE_US CLOCK_US_PER_S
 
-/* Descriptors that connections leave to files, backends and scripts: an eighth of the
- * limit, within these bounds. */
-#define LEAST_RESERVED_DESCRIPTORS 8
-#define MOST_RESERVED_DESCRIPTORS  1024
+/* Descriptors that connections leave to files, backends and scripts, or accepted requests
+ * would be answered with errors: an eighth of the limit, and one a thread if a quarter
+ * allows it, but no more than: */
+#define MOST_RESERVED_DESCRIPTORS 1024
 
 /* Connections that a child takes from the backlog when it closes its listeners. */
 #define MOST_TAKEN_ALONG 1024
@@ -35,19 +35,18 @@ typedef enum {
     ACCEPT_FAILED
 } accept_result_e;
 
-static int descriptor_limit(void)
+static int descriptor_limit(const child_t *child)
 {
     struct rlimit limit;
-    int reserved;
+    int most, reserved;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY
         || limit.rlim_cur > INT_MAX) {
         return INT_MAX;
     }
-    reserved = (int)limit.rlim_cur / 8;
-    reserved = MAX(reserved, LEAST_RESERVED_DESCRIPTORS);
-    reserved = MIN(reserved, MOST_RESERVED_DESCRIPTORS);
-    return (int)limit.rlim_cur - reserved;
+    most = (int)limit.rlim_cur;
+    reserved = MAX(most / 8, MIN(child->config->threads_per_child, most / 4));
+    return most - MIN(reserved, MOST_RESERVED_DESCRIPTORS);
 }
 
 /* HTTP clients speak first. For any other protocol AcceptFilter says so: with none, the
@@ -102,7 +101,7 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
         l->records[i] = lr;
         l->client_first[i] = client_first(child, lr);
     }
-    l->descriptor_limit = descriptor_limit();
+    l->descriptor_limit = descriptor_limit(child);
     atomic_init(&l->state, ACCEPT_CLOSED);
     atomic_init(&l->retry_us, CLOCK_NEVER);
     atomic_init(&l->quota, accept_quota(child));

@@ -34,11 +34,14 @@ use Digest::SHA;
 my $sum = Digest::SHA->new(256)->addfile(\*STDIN)->hexdigest;
 print "Content-Type: text/plain\r\n\r\n$ENV{REQUEST_METHOD} $sum";
 CGI
-put_script($backend->root . '/slow.cgi', <<'CGI');
+# A request for slow.cgi ends when this file is gone.
+my $hold = $backend->root . '/tmp/hold';
+put_script($backend->root . '/slow.cgi', <<"CGI");
 #!/usr/bin/perl
-$| = 1;
+\$| = 1;
 print "Content-Type: text/plain\r\n\r\nbegin ";
-select undef, undef, undef, 1;
+select undef, undef, undef, 0.1;
+select undef, undef, undef, 0.02 while -e "$hold";
 print "end";
 CGI
 my $big_sum = put_big_file($backend->docroot . '/big.bin', 30_000_000);
@@ -106,11 +109,13 @@ subtest 'connections to the backend are reused' => sub {
 };
 
 subtest 'a slow backend' => sub {
+    put_file($hold, '');
     my @clients = map { Adaptive::Client->new($server->port) } 1 .. 40;
     $_->send(Adaptive::Client::request_text('GET', '/b/cgi/slow.cgi')) for @clients;
     ok_within { $server->auto->{BusyWorkers} >= 40 } 10, '40 requests wait for it at once';
     my $client = Adaptive::Client->new($server->port);
     is $client->get('/local.txt')->{body}, "local\n", 'something else is served meanwhile';
+    unlink $hold;
     my $whole = grep { my $r = $_->response; $r && $r->{body} eq 'begin end' } @clients;
     is $whole, 40, 'all get their answer';
 };
@@ -126,11 +131,13 @@ subtest 'the client leaves during a slow response' => sub {
 };
 
 subtest 'graceful restart of the proxy' => sub {
+    put_file($hold, '');
     my @clients = map { Adaptive::Client->new($server->port) } 1 .. 10;
     $_->send(Adaptive::Client::request_text('GET', '/b/cgi/slow.cgi')) for @clients;
     ok_within { $server->auto->{BusyWorkers} >= 10 } 10, 'requests under way';
     $server->graceful;
     is gets(20, '/b/small.txt'), 20, 'the new generation serves';
+    unlink $hold;
     is scalar(grep { my $r = $_->response; $r && $r->{body} eq 'begin end' } @clients), 10,
         'the old one finishes its requests';
 };

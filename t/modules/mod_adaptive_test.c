@@ -716,7 +716,8 @@ static int test_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pte
         }
         data = apr_shm_baseaddr_get(shm);
         memset(data, 0, sizeof(shared_data));
-        apr_pool_userdata_setn(data, key, NULL, process_pool);
+        /* with a copy of the key: this module may come to lie elsewhere on a restart */
+        apr_pool_userdata_set(data, key, NULL, process_pool);
     }
     shared = data;
     return OK;

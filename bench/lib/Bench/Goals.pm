@@ -14,7 +14,12 @@ our @EXPORT_OK = qw(ratio_verdicts idle_verdicts);
 
 use constant IDLE_WAKEUPS_PER_SECOND => 2;
 
-my %TITLE = (cpu_us => 'CPU per request', rps => 'requests per second', p99_ms => 'p99', switches => 'context switches per request');
+my %TITLE = (
+    cpu_us   => 'CPU per request',
+    rps      => 'requests per second',
+    p99_ms   => 'p99',
+    switches => 'context switches per request',
+);
 
 # Competing processes take what time they get: under them only the waiting is promised.
 my %PROMISED = (quiet => [qw(cpu_us rps p99_ms switches)], competing => [qw(p99_ms)]);
@@ -49,7 +54,8 @@ sub idle_verdicts {
             found => sprintf('%.2f', $ours->{wakeups}), met => $ours->{wakeups} <= IDLE_WAKEUPS_PER_SECOND ? 1 : 0,
         },
         {
-            what => "idle, $title: memory (PSS)", goal => '<= 1.00 x', found => sprintf('%.3f x', $ours->{pss_mib} / $theirs->{pss_mib}),
+            what => "idle, $title: memory (PSS)", goal => '<= 1.00 x',
+            found => sprintf('%.3f x', $ours->{pss_mib} / $theirs->{pss_mib}),
             met => $ours->{pss_mib} <= $theirs->{pss_mib} ? 1 : 0,
         });
 }

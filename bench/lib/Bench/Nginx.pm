@@ -17,7 +17,8 @@ sub new {
 
 sub command_line {
     my ($self) = @_;
-    return (@{ $self->{wrapper} }, program('nginx'), '-p', $self->root, '-c', $self->conf_file, '-e', $self->root . '/logs/error_log');
+    my @files = ('-p', $self->root, '-c', $self->conf_file, '-e', $self->root . '/logs/error_log');
+    return (@{ $self->{wrapper} }, program('nginx'), @files);
 }
 
 # Its workers have one thread each, unlike httpd's.

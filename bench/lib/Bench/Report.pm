@@ -48,7 +48,8 @@ sub load_table {
     my @measured = grep { $runs->{$_} } @$labels;
     for my $label (@measured) {
         my @good = grep { !$_->{failed} } @{ $runs->{$label} };
-        $table->row($label, (map { formatted($_->[2], median(map_key($_->[0], @good))) } @COLUMNS), total(map_key('errors', @good)));
+        my @medians = map { formatted($_->[2], median(map_key($_->[0], @good))) } @COLUMNS;
+        $table->row($label, @medians, total(map_key('errors', @good)));
         add_notes($table, $label, $runs->{$label});
     }
     my ($reference, @others) = @measured;
@@ -110,7 +111,7 @@ sub syscall_table {
     for my $name (map({ $_->[0] } @SYSCALLS), 'other', 'total') {
         $table->row($name, map { sprintf '%.3f', $counts->{$_}{$name} } @counted);
     }
-    $table->row('futex + epoll', map { my $c = $counts->{$_}; sprintf '%.3f', $c->{futex} + $c->{epoll_ctl} + $c->{epoll_wait} } @counted);
+    $table->row('futex + epoll', map { sprintf '%.3f', total(@{ $counts->{$_} }{qw(futex epoll_ctl epoll_wait)}) } @counted);
     $table->row('requests counted', map { $counts->{$_}{requests} } @counted);
     return $table;
 }

@@ -9,10 +9,8 @@ use Exporter 'import';
 use POSIX ();
 
 use Adaptive::HTTP;
-use Adaptive::Process;
-use Adaptive::Wait;
 
-our @EXPORT = qw(hooks served_by uids_of cpu_seconds open_files hold_requests put_hold lift_hold background_get $TEST_CONF);
+our @EXPORT = qw(hooks served_by uids_of cpu_seconds open_files hold_requests put_hold lift_hold $TEST_CONF);
 
 # Turns the test module on; /adp/hold holds its requests from put_hold to lift_hold.
 our $TEST_CONF = "AdpTest On\nAdpTestHoldFile tmp/hold\nAdpTestEventLog logs/events\n";
@@ -63,33 +61,13 @@ sub put_hold {
 
 sub lift_hold { return unlink $_[0]->root . '/tmp/hold' }
 
-# Opens connections with a request each that holds its thread; waits until all of them do.
+# Opens connections with a request each that holds its thread as soon as it has one.
 sub hold_requests {
-    my ($server, $count, $seconds) = @_;
+    my ($server, $count) = @_;
     put_hold($server);
     my @socks = map { tcp($server->port) } 1 .. $count;
     print {$_} http_request('/adp/hold', keep => 1) for @socks;
     return @socks;
-}
-
-# Runs a GET in a process of its own, so that the test can do something meanwhile. The returned code waits for the response's
-# status and body, or for undef.
-sub background_get {
-    my ($url, %opt) = @_;
-    pipe my $reader, my $writer or die "pipe: $!";
-    my $pid = spawn(sub {
-        close $reader;
-        my $response = http_get($url, %opt);
-        print {$writer} "$response->{status} $response->{body}";
-        close $writer;
-    });
-    close $writer;
-    return sub {
-        local $/;
-        my $text = <$reader>;
-        finish($pid);
-        return split ' ', $text, 2;
-    };
 }
 
 1;

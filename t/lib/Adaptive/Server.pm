@@ -384,7 +384,7 @@ sub stop {
 
 sub wait_gone {
     my ($self, $seconds) = @_;
-    return wait_for { $self->exit_status; !$self->tree_pids } $seconds, 'all processes of the server to end';
+    return wait_for { defined $self->exit_status && !$self->tree_pids } $seconds, 'all processes of the server to end';
 }
 
 sub kill_all {
