@@ -34,14 +34,14 @@ use Digest::SHA;
 my $sum = Digest::SHA->new(256)->addfile(\*STDIN)->hexdigest;
 print "Content-Type: text/plain\r\n\r\n$ENV{REQUEST_METHOD} $sum";
 CGI
-# A request for slow.cgi ends when this file is gone.
+# A request for slow.cgi (which runs in the server root) ends when this file is gone.
 my $hold = $backend->root . '/tmp/hold';
-put_script($backend->root . '/slow.cgi', <<"CGI");
+put_script($backend->root . '/slow.cgi', <<'CGI');
 #!/usr/bin/perl
-\$| = 1;
+$| = 1;
 print "Content-Type: text/plain\r\n\r\nbegin ";
 select undef, undef, undef, 0.1;
-select undef, undef, undef, 0.02 while -e "$hold";
+select undef, undef, undef, 0.02 while -e "tmp/hold";
 print "end";
 CGI
 my $big_sum = put_big_file($backend->docroot . '/big.bin', 30_000_000);
