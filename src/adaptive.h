@@ -84,6 +84,13 @@ typedef struct listeners_t {
     pthread_mutex_t lock;       /* registering and deregistering with the poller */
 } listeners_t;
 
+/* How a child was told to finish. */
+typedef enum {
+    DRAIN_NOT,
+    DRAIN_LEAVE_BACKLOG,
+    DRAIN_TAKE_BACKLOG
+} drain_order_e;
+
 typedef struct child_t child_t;
 
 /* A worker thread. The janitor (pool.h) and the steward have one too, with slot -1. */
@@ -138,7 +145,7 @@ struct child_t {
     ext_child_t *ext;           /* this child's record there */
     _Atomic int phase;          /* child_phase_e; only the steward changes it */
     _Atomic bool told_to_stop;  /* SIGTERM came */
-    _Atomic bool told_to_drain; /* MaxConnectionsPerChild without a parent */
+    _Atomic int told_to_drain;  /* drain_order_e */
     int cpus;                   /* processors that the server may use */
     bool one_process;           /* no parent: -X */
     int lifeline_fd;            /* the parent's orders (child.h); -1: no parent */

@@ -49,7 +49,7 @@ void child_wake_steward(child_t *child)
 
 void child_drain(child_t *child)
 {
-    atomic_store(&child->told_to_drain, true);
+    atomic_store(&child->told_to_drain, DRAIN_TAKE_BACKLOG);
     child_wake_steward(child);
 }
 
@@ -138,13 +138,13 @@ static void announce_end(child_t *child, volatile int *mpm_state, bool graceful)
     ap_run_child_stopping(child->pool, graceful);
 }
 
-static void begin_draining(child_t *child, volatile int *mpm_state)
+static void begin_draining(child_t *child, volatile int *mpm_state, drain_order_e order)
 {
     if (phase_of(child) >= CHILD_DRAINING) {
         return;
     }
     enter(child, CHILD_DRAINING);
-    listeners_close(child);
+    listeners_close(child, order == DRAIN_TAKE_BACKLOG);
     announce_end(child, mpm_state, true);
     pool_dismiss_idle(child);
 }
@@ -155,7 +155,7 @@ static void begin_stopping(child_t *child, volatile int *mpm_state, bool gracefu
 
     enter(child, CHILD_STOPPING);
     if (before < CHILD_DRAINING) {
-        listeners_close(child);
+        listeners_close(child, false);
         announce_end(child, mpm_state, graceful);
     }
     if (!graceful) {
@@ -183,12 +183,15 @@ static void take_orders(child_t *child)
                      "the parent process is gone; finishing what there is and ending");
         close(child->lifeline_fd);
         child->lifeline_fd = -1;
-        atomic_store(&child->told_to_drain, true);
+        atomic_store(&child->told_to_drain, DRAIN_TAKE_BACKLOG);
     }
     for (i = 0; i < n; i++) {
         switch (orders[i]) {
         case CHILD_ORDER_DRAIN:
-            atomic_store(&child->told_to_drain, true);
+            atomic_store(&child->told_to_drain, DRAIN_TAKE_BACKLOG);
+            break;
+        case CHILD_ORDER_RETIRE:
+            atomic_store(&child->told_to_drain, DRAIN_LEAVE_BACKLOG);
             break;
         case CHILD_ORDER_LOOK:
             listeners_look(child);
@@ -274,9 +277,10 @@ static void steward_loop(child_t *child, volatile int *mpm_state)
     while (!atomic_load(&child->told_to_stop)) {
         int64_t next_us = steward_round(child);
 
-        if (atomic_load(&child->told_to_drain)) {
-            begin_draining(child, mpm_state);
-            atomic_store(&child->told_to_drain, false);
+        drain_order_e order = (drain_order_e)atomic_exchange(&child->told_to_drain, DRAIN_NOT);
+
+        if (order != DRAIN_NOT) {
+            begin_draining(child, mpm_state, order);
             continue;
         }
         if (is_drained(child)) {

@@ -6,9 +6,15 @@
 
 /* What the parent writes into a child's lifeline, one byte an order. End of file (the
  * parent is gone) means CHILD_ORDER_DRAIN. The bytes never change: after an upgrade of the
- * module a new parent speaks to children of the old one. */
-#define CHILD_ORDER_DRAIN 'G'
-#define CHILD_ORDER_LOOK  'A'
+ * module a new parent speaks to children of the old one.
+ *
+ * DRAIN    accept no more and end when all connections are closed; nobody else will take
+ *          what is in the backlog, so take it along
+ * RETIRE   the same, but leave the backlog to siblings or to the next generation
+ * LOOK     look at the backlog: a sibling was woken for something that it could not take */
+#define CHILD_ORDER_DRAIN  'G'
+#define CHILD_ORDER_RETIRE 'R'
+#define CHILD_ORDER_LOOK   'A'
 
 /* What a new child has to know. */
 typedef struct child_start_t {
@@ -32,7 +38,7 @@ int child_run(const child_start_t *start);
 /* Wake the steward for another round. Any thread. */
 void child_wake_steward(child_t *child);
 
-/* Ask the steward to finish what there is and end. Any thread. */
+/* Ask the steward to finish what there is, the backlog included, and end. Any thread. */
 void child_drain(child_t *child);
 
 /* Hook mpm_register_timed_callback: run callback(baton) on a worker after delay. Any

@@ -265,7 +265,7 @@ void children_order(generation_t *g, int slot, char order)
         /* a full pipe means that the child has more orders unread than there are kinds */
         (void)!write(r->lifelines[slot], &order, 1);
     }
-    if (order == CHILD_ORDER_DRAIN && r->slots[slot].state != SLOT_FREE) {
+    if (order != CHILD_ORDER_LOOK && r->slots[slot].state != SLOT_FREE) {
         r->slots[slot].state = SLOT_GOING;
     }
 }

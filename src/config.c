@@ -14,14 +14,14 @@
 #define MAX_THREAD_LIMIT 100000
 
 /* Without any directive. Threads: mod_http2 starts half as many again of its own in every
- * child, and many of them cost CPU (128: 1.1 to 1.25 times event's a request; 25: 0.93 to
- * 1.01). Limit: 1,536 requests at a time, while the scoreboard (264 bytes a thread slot, all
+ * child, and many of them cost CPU (128: 1.1 to 1.25 times event's a request; 32: 1.01).
+ * Limit: 1,600 requests at a time, while the scoreboard (264 bytes a thread slot, all
  * touched at start, the reserve included) keeps the idle server smaller than event's.
  * Children at start: one a processor, because threads of one process that run on several
  * pay for each other's mmap(2) and munmap(2) (one child for two processors: 63 to 70 us a
  * kept-alive request instead of 44). bench/run.pl measures all three. */
-#define DEFAULT_THREADS_PER_CHILD 32
-#define DEFAULT_SERVER_LIMIT      48
+#define DEFAULT_THREADS_PER_CHILD 25
+#define DEFAULT_SERVER_LIMIT      64
 #define LEAST_START_SERVERS       2
 #define MOST_START_SERVERS        16
 

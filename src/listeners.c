@@ -153,6 +153,13 @@ void listeners_open(child_t *child)
     }
 }
 
+/* Have the parent tell the siblings to look at the backlog. */
+static void ask_for_relief(child_t *child)
+{
+    atomic_store(&child->ext->wants_relief, true);
+    scoreboard_ext_wake_parent(child->board);
+}
+
 /* Stop accepting for a while. The connection that this child was woken for goes to a
  * sibling: the kernel wakes one child for each and will not wake another by itself. */
 static void pause_accepting(child_t *child, accept_state_e why)
@@ -170,8 +177,7 @@ static void pause_accepting(child_t *child, accept_state_e why)
     }
     pthread_mutex_unlock(&l->lock);
     if (paused) {
-        atomic_store(&child->ext->wants_relief, true);
-        scoreboard_ext_wake_parent(child->board);
+        ask_for_relief(child);
         child_wake_steward(child);
     }
 }
@@ -335,7 +341,7 @@ void listeners_accept(child_t *child, uint32_t index, worker_t *worker)
     }
 }
 
-/* job_fn, on a worker. */
+/* job_fn, on a worker: take one connection, and let the next worker look for the next. */
 static void run_look(job_t *job, void *taker)
 {
     child_t *child = (child_t *)(void *)((char *)job - APR_OFFSETOF(child_t, accept_job));
@@ -343,8 +349,13 @@ static void run_look(job_t *job, void *taker)
 
     atomic_store(&child->accept_job_queued, false);
     for (i = 0; i < (uint32_t)child->listeners.count; i++) {
-        if (atomic_load(&child->listeners.state) == ACCEPT_ON) {
-            listeners_accept(child, i, taker);
+        apr_socket_t *socket;
+
+        if (atomic_load(&child->listeners.state) == ACCEPT_ON
+            && accept_one(child, i, taker, &socket) == ACCEPTED) {
+            listeners_look(child);
+            serve_accepted(child, i, taker, socket);
+            break;
         }
     }
 }
@@ -357,8 +368,7 @@ void listeners_look(child_t *child)
     }
 }
 
-/* A worker may have been woken for a connection and find the sockets deregistered, and no
- * other child is woken for it: take along what is complete. */
+/* Accept what is complete in the backlog: nobody else will. */
 static void take_along(child_t *child)
 {
     worker_t *steward = pool_steward(&child->workers);
@@ -377,7 +387,7 @@ static void take_along(child_t *child)
     }
 }
 
-void listeners_close(child_t *child)
+void listeners_close(child_t *child, bool take_backlog)
 {
     listeners_t *l = &child->listeners;
     int i;
@@ -390,13 +400,16 @@ void listeners_close(child_t *child)
     atomic_store(&l->retry_us, CLOCK_NEVER);
     child->score->not_accepting = 1;
     pthread_mutex_unlock(&l->lock);
-    take_along(child);
+    if (take_backlog) {
+        take_along(child);
+    }
     /* A worker that has fetched its last event may be about to accept: the number must not
      * become another file's under it. Something that refuses accept(2) takes its place. */
     for (i = 0; i < l->count; i++) {
         dup3(child->exit_fd, listener_fd(l, i), O_CLOEXEC);
     }
     atomic_store(&child->ext->closed, true);
+    ask_for_relief(child);
 }
 
 void listeners_connection_closed(child_t *child)

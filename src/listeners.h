@@ -14,12 +14,13 @@ void listeners_open(child_t *child);
  * A worker. */
 void listeners_accept(child_t *child, uint32_t index, worker_t *worker);
 
-/* Accept no more, for good: connections that are complete in the backlog and that no other
- * child was woken for are taken along, then the sockets are closed. The steward. */
-void listeners_close(child_t *child);
+/* Accept no more, for good. What is in the backlog, and what a worker was woken for that
+ * will not accept it now, is either taken along or left to siblings, who are told to look
+ * for it. The steward. */
+void listeners_close(child_t *child, bool take_backlog);
 
-/* Look at the backlog once, because a sibling was woken for a connection that it could not
- * take. The steward; a worker does the work. */
+/* Look at the backlog, because a sibling was woken for a connection that it could not take:
+ * workers accept until nothing is left. Any thread; workers do the work. */
 void listeners_look(child_t *child);
 
 /* Descriptors or memory have been missing for a second and more: somebody else has to give

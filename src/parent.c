@@ -140,12 +140,12 @@ static void replace_used_up(generation_t *g, int64_t now_us)
             slot->successor = MAX(successor, -1);
             if (successor == CHILDREN_NO_SLOT) {
                 /* no place beside it: it makes its own */
-                children_order(g, i, CHILD_ORDER_DRAIN);
+                children_order(g, i, CHILD_ORDER_RETIRE);
             }
         }
         else if (slot->successor >= 0 && r->slots[slot->successor].state == SLOT_SERVING) {
             slot->successor = -1;
-            children_order(g, i, CHILD_ORDER_DRAIN);
+            children_order(g, i, CHILD_ORDER_RETIRE);
         }
     }
 }
@@ -230,7 +230,7 @@ static int64_t adjust(run_t *run, int64_t now_us)
                          "%d children, one less, because %d threads are busy and "
                          "MaxSpareThreads is %d", r->wanted_children, sample.busy_threads,
                          g->config->max_spare_threads);
-            children_order(g, slot, CHILD_ORDER_DRAIN);
+            children_order(g, slot, CHILD_ORDER_RETIRE);
         }
     }
     if (change < 0) {
@@ -289,7 +289,7 @@ static void hand_over(run_t *run, int64_t now_us)
     }
     if (children_serving(g, -1) >= g->retained->wanted_children
         || now_us - run->began_us >= HANDOVER_PATIENCE_US) {
-        order_old(g, CHILD_ORDER_DRAIN);
+        order_old(g, CHILD_ORDER_RETIRE);
         run->handing_over = false;
     }
 }
@@ -492,6 +492,22 @@ static void stop_gracefully(generation_t *g)
     children_reclaim(g, true);
 }
 
+/* Modules whose requests are served by processes that live and die with the configuration:
+ * between two generations their children would answer with errors. New connections wait in
+ * the backlog instead, as they do under other MPMs. */
+static bool has_helper_processes(void)
+{
+    static const char *const modules[] = { "mod_cgid.c", "mod_wsgi.c", "mod_fcgid.c" };
+    size_t i;
+
+    for (i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+        if (ap_find_linked_module(modules[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void end_generation(generation_t *g)
 {
     retained_t *r = g->retained;
@@ -506,7 +522,11 @@ static void end_generation(generation_t *g)
         children_reclaim(g, true);
     }
     else {
-        /* old children accept until new ones are ready: hand_over() */
+        /* old children accept until new ones are ready, see hand_over(); unless what they
+         * would accept needs a process that ends with the old configuration */
+        if (has_helper_processes()) {
+            order_old(g, CHILD_ORDER_RETIRE);
+        }
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0098)
                      AP_SIG_GRACEFUL_STRING " received, restarting gracefully");
     }
