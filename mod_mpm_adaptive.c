@@ -92,14 +92,6 @@ static int hook_check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)p;
     (void)plog;
     (void)ptemp;
-    if (!retained->fixed.slot_count && ap_scoreboard_image) {
-        /* the scoreboard of another version of this module lives on */
-        const global_score *global = ap_get_scoreboard_global();
-
-        retained->fixed.slot_count = global->server_limit;
-        retained->fixed.thread_limit = global->thread_limit;
-        retained->fixed.server_limit = MAX(global->server_limit * 3 / 4, 1);
-    }
     config_resolve(&retained->fixed, count_cpus(), retained->mpm->module_loads == 1, s);
     return OK;
 }
@@ -125,30 +117,41 @@ static bool is_listening(const ap_listen_rec *lr)
            && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) == 0 && listening;
 }
 
+static bool is_usable(const ap_listen_rec *bucket)
+{
+    const ap_listen_rec *lr = bucket;
+
+    while (lr && is_listening(lr)) {
+        lr = lr->next;
+    }
+    return !lr;
+}
+
 /* Buckets survive a graceful restart, but their sockets do not if ListenCoresBucketsRatio
  * was taken out of the configuration: without SO_REUSEPORT only the first can be bound, and
- * httpd's core only logs that. */
+ * httpd's core only logs that. And each bucket needs a child of its own. */
 static void drop_unusable_buckets(server_rec *s)
 {
-    int usable;
+    int usable = 1;
+    int i;
 
-    for (usable = 0; usable < mpm.bucket_count; usable++) {
-        const ap_listen_rec *lr = mpm.buckets[usable];
-
-        while (lr && is_listening(lr)) {
-            lr = lr->next;
-        }
-        if (lr && usable > 0) {
-            break;
-        }
+    while (usable < mpm.bucket_count && usable < config_get()->server_limit
+           && is_usable(mpm.buckets[usable])) {
+        usable++;
     }
-    if (usable < mpm.bucket_count) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, ADPNO(0115)
-                     "%d of %d listener buckets cannot be used; a changed "
-                     "ListenCoresBucketsRatio needs a stop and a start",
-                     mpm.bucket_count - usable, mpm.bucket_count);
-        mpm.bucket_count = usable;
+    if (usable >= mpm.bucket_count) {
+        return;
     }
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, ADPNO(0115)
+                 "%d of %d listener buckets cannot be used: there is one a child, of which "
+                 "ServerLimit allows %d, and a changed ListenCoresBucketsRatio needs a stop "
+                 "and a start", mpm.bucket_count - usable, mpm.bucket_count,
+                 config_get()->server_limit);
+    /* an open socket would go on getting connections that nobody accepts */
+    for (i = usable; i < mpm.bucket_count; i++) {
+        ap_close_listeners_ex(mpm.buckets[i]);
+    }
+    mpm.bucket_count = usable;
 }
 
 static int hook_open_logs(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)

@@ -1,7 +1,6 @@
 #include "scoreboard_ext.h"
 
 #include "src/clock.h"
-#include "src/wakeup.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -14,7 +13,6 @@ static size_t mapping_size(int slot_count)
 int scoreboard_ext_create(scoreboard_ext_t **ext, int slot_count)
 {
     scoreboard_ext_t *created;
-    int rc;
 
     /* mmap(2) and not apr_shm: it needs no file name, and must outlive every pool that a
      * restart clears */
@@ -23,12 +21,6 @@ int scoreboard_ext_create(scoreboard_ext_t **ext, int slot_count)
     if (created == MAP_FAILED) {
         return errno;
     }
-    rc = wakeup_open(&created->parent_wakeup_fd);
-    if (rc) {
-        munmap(created, mapping_size(slot_count));
-        return rc;
-    }
-    created->version = SCOREBOARD_EXT_VERSION;
     created->slot_count = slot_count;
     *ext = created;
     return 0;
@@ -36,7 +28,6 @@ int scoreboard_ext_create(scoreboard_ext_t **ext, int slot_count)
 
 void scoreboard_ext_destroy(scoreboard_ext_t *ext)
 {
-    wakeup_close(&ext->parent_wakeup_fd);
     munmap(ext, mapping_size(ext->slot_count));
 }
 
@@ -49,11 +40,6 @@ void scoreboard_ext_reset(ext_child_t *child)
     atomic_store(&child->wants_successor, false);
     atomic_store(&child->wants_relief, false);
     atomic_store(&child->exhausted, false);
-}
-
-void scoreboard_ext_wake_parent(const scoreboard_ext_t *ext)
-{
-    wakeup_send(ext->parent_wakeup_fd);
 }
 
 bool scoreboard_ext_may_log(scoreboard_ext_t *ext, log_kind_e kind, int64_t now_us)

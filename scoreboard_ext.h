@@ -2,7 +2,8 @@
  *
  * One record a scoreboard slot. Created once by the parent and kept over graceful
  * restarts (both generations use it), inherited over fork. Plain C11 atomics: every field
- * is written by the child alone, except where noted, and read by the parent.
+ * is written by the child alone, except where noted, and read by the parent. Children are
+ * unprivileged: the parent believes nothing here that could hurt it.
  */
 #ifndef SCOREBOARD_EXT_H
 #define SCOREBOARD_EXT_H
@@ -11,9 +12,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* Raised whenever the layout changes. */
-#define SCOREBOARD_EXT_VERSION 1
 
 typedef struct ext_child_t {
     _Atomic int threads;            /* worker threads that run */
@@ -36,24 +34,19 @@ typedef enum {
 } log_kind_e;
 
 typedef struct scoreboard_ext_t {
-    int version;
     int slot_count;
-    int parent_wakeup_fd;           /* eventfd: children wake the parent; the same number
-                                     * in every process */
     _Atomic int64_t logged_us[LOG_KINDS];   /* when last, monotonic; any process */
     _Alignas(64) ext_child_t children[];     /* a cache line each */
 } scoreboard_ext_t;
 
-/* Map shared memory for slot_count children and open the wake-up. Returns 0 or an errno
- * value. The parent; lives until the process ends. */
+/* Map shared memory for slot_count children. Returns 0 or an errno value. The parent; lives
+ * until the process ends. */
 int scoreboard_ext_create(scoreboard_ext_t **ext, int slot_count);
+/* For the unit tests. */
 void scoreboard_ext_destroy(scoreboard_ext_t *ext);
 
 /* Forget what an earlier child wrote, before a new one is started in its slot. Parent. */
 void scoreboard_ext_reset(ext_child_t *child);
-
-/* Wake the parent's loop. A child, any thread. */
-void scoreboard_ext_wake_parent(const scoreboard_ext_t *ext);
 
 /* True if a message of this kind may be logged at now_us (monotonic µs): at most one a
  * second from all processes together. Any process, any thread. */

@@ -32,10 +32,11 @@ APLOG_USE_MODULE(mpm_adaptive);
 /* The effective configuration of one generation, after all corrections (config.c). */
 typedef struct adp_config_t {
     int start_servers;          /* children at start */
-    int server_limit;           /* children that may accept at the same time, at most */
+    int server_limit;           /* children of one generation, at most */
     int thread_limit;           /* scoreboard slots a child, constant for the parent's life */
     int threads_per_child;      /* worker threads a child may grow to */
     int max_request_workers;    /* worker threads in all, at most */
+    int max_children;           /* of one generation: that many threads make so many */
     int min_spare_threads;      /* threads that children have or may grow, and that are idle */
     int max_spare_threads;
     double async_factor;        /* AsyncRequestWorkerFactor, 0: connections are not limited */
@@ -149,6 +150,7 @@ struct child_t {
     int cpus;                   /* processors that the server may use */
     bool one_process;           /* no parent: -X */
     int lifeline_fd;            /* the parent's orders (child.h); -1: no parent */
+    int parent_fd;              /* wakes the parent; -1: no parent */
     int steward_fd;             /* wakes the steward */
     int probe_fd;               /* see watch.c */
     int exit_fd;                /* written once: every worker leaves */

@@ -25,7 +25,7 @@
 /* A going child shortens lingering closes that may last longer. */
 #define LONG_LINGER_US (3 * CLOCK_US_PER_S)
 /* Connections that wait for a next request, closed at a time when descriptors are short:
- * those that have waited longest. */
+ * those whose deadline was filed for the earliest time. */
 #define IDLE_CLOSED_A_ROUND 8
 /* How long an ungraceful stop waits for threads before it leaves without them; below the
  * time after which ap_reclaim_child_processes() resorts to SIGKILL. */
@@ -45,6 +45,13 @@ static void on_stop_signal(int signo)
 void child_wake_steward(child_t *child)
 {
     wakeup_send(child->steward_fd);
+}
+
+void child_wake_parent(child_t *child)
+{
+    if (child->parent_fd >= 0) {
+        wakeup_send(child->parent_fd);
+    }
 }
 
 void child_drain(child_t *child)
@@ -125,7 +132,7 @@ static void begin_serving(child_t *child, int64_t now_us)
         enter(child, CHILD_SERVING);
         listeners_open(child);
         atomic_store(&child->ext->ready, true);
-        scoreboard_ext_wake_parent(child->board);
+        child_wake_parent(child);
     }
 }
 
@@ -146,6 +153,7 @@ static void begin_draining(child_t *child, volatile int *mpm_state, drain_order_
     enter(child, CHILD_DRAINING);
     listeners_close(child, order == DRAIN_TAKE_BACKLOG);
     announce_end(child, mpm_state, true);
+    pool_show_going(child);
     pool_dismiss_idle(child);
 }
 
@@ -157,9 +165,6 @@ static void begin_stopping(child_t *child, volatile int *mpm_state, bool gracefu
     if (before < CHILD_DRAINING) {
         listeners_close(child, false);
         announce_end(child, mpm_state, graceful);
-    }
-    if (!graceful) {
-        conn_shutdown_all(child);
     }
     wakeup_send(child->exit_fd);
 }
@@ -369,9 +374,11 @@ static apr_pool_t *create_pool(apr_pool_t *pconf)
         return NULL;
     }
     apr_allocator_owner_set(allocator, pool);
-    if (apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, pool) == APR_SUCCESS) {
-        apr_allocator_mutex_set(allocator, mutex);
+    if (apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
+        apr_pool_destroy(pool);
+        return NULL;
     }
+    apr_allocator_mutex_set(allocator, mutex);
     apr_pool_tag(pool, "pchild");
     return pool;
 }
@@ -396,6 +403,7 @@ static child_t *create_child(const child_start_t *start)
     child->cpus = start->cpus;
     child->one_process = start->one_process;
     child->lifeline_fd = start->lifeline_fd;
+    child->parent_fd = start->parent_fd;
     return child;
 }
 

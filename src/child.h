@@ -26,17 +26,19 @@ typedef struct child_start_t {
     int slot;
     ap_generation_t generation;
     int lifeline_fd;            /* read end; -1: no parent */
+    int parent_fd;              /* wakes the parent; -1: no parent */
     int cpus;
     bool one_process;
     volatile int *mpm_state;    /* what AP_MPMQ_MPM_STATE answers */
 } child_start_t;
 
-/* Be a child until it is over. Returns the exit code; only with one_process is it safe to
- * go on in this process afterwards. In the freshly forked process, signals blocked. */
+/* Be a child until it is over. Returns the exit code, with which the caller exits. In the
+ * freshly forked process, signals blocked. */
 int child_run(const child_start_t *start);
 
-/* Wake the steward for another round. Any thread. */
+/* Wake the steward, or the parent's loop, for another round. Any thread. */
 void child_wake_steward(child_t *child);
+void child_wake_parent(child_t *child);
 
 /* Ask the steward to finish what there is, the backlog included, and end. Any thread. */
 void child_drain(child_t *child);

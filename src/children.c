@@ -13,7 +13,8 @@
 #include <sys/param.h>
 #include <unistd.h>
 
-/* A child that served for less counts as one that failed at its start. */
+/* A child that served for so long shows that children can; one that ends earlier is
+ * replaced with care. */
 #define HEALTHY_AFTER_US CLOCK_US_PER_S
 /* Pauses between starts that fail, doubled each time. */
 #define FIRST_PAUSE_US   (100 * CLOCK_US_PER_MS)
@@ -95,6 +96,13 @@ static void log_full(generation_t *g, int64_t now_us)
     retained_t *r = g->retained;
     int i, going = 0;
 
+    if (!r->full_since_us) {
+        r->full_since_us = now_us;
+    }
+    /* while a generation hands over to the next both need slots, which soon are free again */
+    if (now_us - r->full_since_us < CHILDREN_FULL_PATIENCE_US) {
+        return;
+    }
     if (r->full_logged_us && now_us - r->full_logged_us < FULL_LOG_US) {
         return;
     }
@@ -113,9 +121,9 @@ static int free_slot(generation_t *g, int64_t now_us)
     int i;
 
     for (i = 0; i < g->retained->fixed.slot_count; i++) {
-        /* a child of another version of this module is known to the scoreboard only */
         if (g->retained->slots[i].state == SLOT_FREE
             && ap_get_scoreboard_process(i)->pid == 0) {
+            g->retained->full_since_us = 0;
             return i;
         }
     }
@@ -123,7 +131,7 @@ static int free_slot(generation_t *g, int64_t now_us)
     return CHILDREN_NO_SLOT;
 }
 
-static int neediest_bucket(const generation_t *g)
+int children_neediest_bucket(const generation_t *g)
 {
     int b, best = 0;
 
@@ -166,7 +174,7 @@ static void be_child(generation_t *g, int slot, int bucket, int lifeline_fd)
     child_start_t start = {
         .server = g->server, .pconf = g->pconf, .config = g->config, .board = r->board,
         .bucket = g->buckets[bucket], .slot = slot, .generation = r->mpm->my_generation,
-        .lifeline_fd = lifeline_fd, .cpus = g->cpus, .mpm_state = &r->mpm->mpm_state
+        .lifeline_fd = lifeline_fd, .parent_fd = r->wakeup_fd, .cpus = g->cpus, .mpm_state = &r->mpm->mpm_state
     };
     int i;
 
@@ -213,15 +221,16 @@ static void fork_refused(generation_t *g, int error, int64_t now_us)
     if (scoreboard_ext_may_log(g->retained->board, LOG_FORK, now_us)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, error, g->server, ADPNO(0082)
                      "cannot start another child process, going on with %d; raise the limit "
-                     "of processes (ulimit -u, pids.max)", children_count(g, -1));
+                     "of %s", children_count(g, -1),
+                     error == EMFILE || error == ENFILE ? "open files (ulimit -n)"
+                                                        : "processes (ulimit -u, pids.max)");
     }
 }
 
-int children_start(generation_t *g, int64_t now_us)
+int children_start(generation_t *g, int bucket, int64_t now_us)
 {
     retained_t *r = g->retained;
     int slot = free_slot(g, now_us);
-    int bucket = neediest_bucket(g);
     int lifeline[2];
     pid_t pid;
 
@@ -265,15 +274,18 @@ void children_order(generation_t *g, int slot, char order)
         /* a full pipe means that the child has more orders unread than there are kinds */
         (void)!write(r->lifelines[slot], &order, 1);
     }
-    if (order != CHILD_ORDER_LOOK && r->slots[slot].state != SLOT_FREE) {
+    if (order != CHILD_ORDER_LOOK && r->slots[slot].state != SLOT_FREE
+        && r->slots[slot].state != SLOT_GOING) {
+        r->slots[slot].going_us = clock_now_us();
         r->slots[slot].state = SLOT_GOING;
     }
 }
 
-int children_note_ready(generation_t *g, int64_t now_us)
+void children_note_ready(generation_t *g, int64_t now_us)
 {
     retained_t *r = g->retained;
-    int i, count = 0;
+    bool recovered = false;
+    int i;
 
     for (i = 0; i < r->slots_used; i++) {
         slot_t *slot = &r->slots[i];
@@ -281,19 +293,31 @@ int children_note_ready(generation_t *g, int64_t now_us)
         if (slot->state == SLOT_STARTING && atomic_load(&r->board->children[i].ready)) {
             slot->state = SLOT_SERVING;
             r->ever_healthy = true;
-            count++;
         }
         /* only a child that was started after the last failure shows that it is over */
-        if (slot->state == SLOT_SERVING && r->failures && children_is_current(g, slot)
-            && slot->started_us > r->last_failure_us
-            && now_us - slot->started_us >= HEALTHY_AFTER_US) {
-            ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0083)
-                         "children start again (after %d failures in a row)", r->failures);
-            r->failures = 0;
-            r->next_start_us = 0;
+        recovered = recovered || (slot->state == SLOT_SERVING && children_is_current(g, slot)
+                                  && slot->started_us > r->last_failure_us
+                                  && now_us - slot->started_us >= HEALTHY_AFTER_US);
+    }
+    if (r->failures && recovered) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0083)
+                     "children start again (after %d failures in a row)", r->failures);
+        r->failures = 0;
+        r->next_start_us = 0;
+    }
+}
+
+void children_look(generation_t *g, int bucket)
+{
+    int i;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        const slot_t *slot = &g->retained->slots[i];
+
+        if (slot->state == SLOT_SERVING && slot->bucket == bucket) {
+            children_order(g, i, CHILD_ORDER_LOOK);
         }
     }
-    return count;
 }
 
 /* --- ending ----------------------------------------------------------------------- */
@@ -320,6 +344,7 @@ static void take_out(generation_t *g, int i)
     slot->state = SLOT_FREE;
     slot->pid = 0;
     slot->successor = -1;
+    children_look(g, slot->bucket);
 }
 
 /* It served, but not for long. It is replaced at once, unless this has just happened: a
@@ -346,12 +371,25 @@ static void failed_at_start(generation_t *g, int64_t now_us)
     }
 }
 
+/* By our own books: children can write in the scoreboard. */
+static int slot_of_pid(const retained_t *r, pid_t pid)
+{
+    int i;
+
+    for (i = 0; i < r->slots_used; i++) {
+        if (r->slots[i].state != SLOT_FREE && r->slots[i].pid == pid) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 bool children_ended(generation_t *g, apr_proc_t *process, apr_exit_why_e why, int status,
                     int64_t now_us, bool *give_up)
 {
     retained_t *r = g->retained;
     int verdict = ap_process_child_status(process, why, status);
-    int i = ap_find_child_by_pid(process);
+    int i = slot_of_pid(r, process->pid);
     slot_t *slot;
 
     if (i < 0) {
@@ -386,14 +424,9 @@ static void reclaimed(int slot, pid_t pid, ap_generation_t generation)
     }
 }
 
-void children_reclaim(generation_t *g, bool terminate)
+void children_reclaim(generation_t *g)
 {
     reclaiming = g;
-    if (terminate) {
-        ap_reclaim_child_processes(1, reclaimed);
-    }
-    else {
-        ap_relieve_child_processes(reclaimed);
-    }
+    ap_reclaim_child_processes(1, reclaimed);
     reclaiming = NULL;
 }

@@ -18,25 +18,33 @@ typedef struct generation_t {
 #define CHILDREN_NO_SLOT (-1)
 #define CHILDREN_REFUSED (-2)
 
-/* Fork a child of the current generation for the bucket that has fewest. Returns its slot,
- * or why there is none: no slot is free, or fork was refused (next_start_us says when to
+/* No slot has been free for so long: that is worth a line, and a sacrifice. */
+#define CHILDREN_FULL_PATIENCE_US (5 * CLOCK_US_PER_S)
+
+/* The bucket that has fewest children. */
+int children_neediest_bucket(const generation_t *g);
+
+/* Fork a child of the current generation for a bucket. Returns its slot, or why there is none: no slot is free, or fork was refused (next_start_us says when to
  * try again). Both are logged. */
-int children_start(generation_t *g, int64_t now_us);
+int children_start(generation_t *g, int bucket, int64_t now_us);
 
 /* Send one order to a child; if that finishes it, it counts as going from now on. */
 void children_order(generation_t *g, int slot, char order);
 
-/* Note which of the starting children have become ready. Returns how many did. */
-int children_note_ready(generation_t *g, int64_t now_us);
+/* Have all children that accept from a bucket look at its backlog: somebody was woken for a
+ * connection that will not take it. */
+void children_look(generation_t *g, int bucket);
+
+/* Note which of the starting children have become ready. */
+void children_note_ready(generation_t *g, int64_t now_us);
 
 /* A process ended. Takes it out of the books; true if it was a child of ours.
  * *give_up is set if the server has to end because of how the child ended. */
 bool children_ended(generation_t *g, apr_proc_t *process, apr_exit_why_e why, int status,
                     int64_t now_us, bool *give_up);
 
-/* End all children with signals of rising force (terminate), or bury those that have ended
- * by themselves. */
-void children_reclaim(generation_t *g, bool terminate);
+/* End all children, with signals of rising force. */
+void children_reclaim(generation_t *g);
 
 /* Current generation, accepting or starting; of one bucket, or of all (-1). */
 int children_count(const generation_t *g, int bucket);

@@ -40,6 +40,7 @@ typedef struct directives_t {
     int min_spare_threads;
     int max_spare_threads;
     double async_factor;
+    bool max_clients;           /* the old name was used */
 } directives_t;
 
 static directives_t given;
@@ -86,10 +87,7 @@ static const char *set_integer(cmd_parms *cmd, void *dummy, const char *arg)
             *(int *)((char *)&given + d->offset) = (int)value;
         }
     }
-    if (!ap_cstr_casecmp(cmd->cmd->name, "MaxClients")) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, NULL, ADPNO(0002)
-                     "MaxClients is deprecated, use MaxRequestWorkers %s instead", arg);
-    }
+    given.max_clients = given.max_clients || !ap_cstr_casecmp(cmd->cmd->name, "MaxClients");
     return NULL;
 }
 
@@ -119,16 +117,16 @@ static const char *set_async_factor(cmd_parms *cmd, void *dummy, const char *arg
 
 const command_rec config_commands[] = {
     LISTEN_COMMANDS,
-    INTEGER_DIRECTIVE("StartServers", "Number of child processes launched at server startup"),
-    INTEGER_DIRECTIVE("ServerLimit", "Maximum number of child processes that accept connections"),
-    INTEGER_DIRECTIVE("ThreadLimit", "Maximum value of ThreadsPerChild for this run of the server"),
-    INTEGER_DIRECTIVE("ThreadsPerChild", "Number of worker threads each child may grow to"),
-    INTEGER_DIRECTIVE("MaxRequestWorkers", "Maximum number of requests processed at the same time"),
+    INTEGER_DIRECTIVE("StartServers", "Children at start"),
+    INTEGER_DIRECTIVE("ServerLimit", "Most children of one generation"),
+    INTEGER_DIRECTIVE("ThreadLimit", "Most threads that ThreadsPerChild may ask for until the next stop"),
+    INTEGER_DIRECTIVE("ThreadsPerChild", "Most worker threads of a child"),
+    INTEGER_DIRECTIVE("MaxRequestWorkers", "Most worker threads in all: requests that are served at once"),
     INTEGER_DIRECTIVE("MaxClients", "Deprecated name of MaxRequestWorkers"),
-    INTEGER_DIRECTIVE("MinSpareThreads", "Minimum number of idle threads, to handle request spikes"),
-    INTEGER_DIRECTIVE("MaxSpareThreads", "Maximum number of idle threads"),
+    INTEGER_DIRECTIVE("MinSpareThreads", "Idle threads, grown or yet to grow, below which a child is added"),
+    INTEGER_DIRECTIVE("MaxSpareThreads", "Idle threads, grown or yet to grow, above which a child goes"),
     AP_INIT_TAKE1("AsyncRequestWorkerFactor", set_async_factor, NULL, RSRC_CONF,
-                  "How many connections a child takes beyond its threads, per idle thread"),
+                  "Connections that a child takes beyond its threads, for each idle one"),
     AP_GRACEFUL_SHUTDOWN_TIMEOUT_COMMAND,
     { NULL, { NULL }, NULL, 0, NO_ARGS, NULL }
 };
@@ -176,6 +174,16 @@ static void correct_range(const correction_log_t *log, const char *directive, in
     }
 }
 
+static void note_old_name(const correction_log_t *log)
+{
+    if (given.max_clients) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE | (log->to_console ? APLOG_STARTUP : 0), 0,
+                     log->to_console ? NULL : log->s, ADPNO(0002)
+                     "MaxClients is deprecated, use MaxRequestWorkers %d instead",
+                     given.max_request_workers);
+    }
+}
+
 static void resolve_server_limit(config_fixed_t *fixed, const correction_log_t *log)
 {
     int *limit = &effective.server_limit;
@@ -219,6 +227,23 @@ static void resolve_thread_limit(config_fixed_t *fixed, const correction_log_t *
     fixed->thread_limit = *limit;
 }
 
+/* Threads a child, at most most, so that equally large children come to total: a plain total
+ * is honoured to the thread, or as nearly as up to twice as many children as needed allow. */
+static int split_evenly(int total, int most)
+{
+    int fewest = (total + most - 1) / most;
+    int best = total / fewest, lost = total % fewest;
+    int children;
+
+    for (children = fewest; children <= 2 * fewest && children <= total && lost > 0; children++) {
+        if (total % children < lost) {
+            lost = total % children;
+            best = total / children;
+        }
+    }
+    return MAX(best, 1);
+}
+
 static void resolve_threads_per_child(const correction_log_t *log)
 {
     int *threads = &effective.threads_per_child;
@@ -228,21 +253,15 @@ static void resolve_threads_per_child(const correction_log_t *log)
     if (*threads == NOT_SET) {
         *threads = MIN(DEFAULT_THREADS_PER_CHILD, effective.thread_limit);
         if (total > 0) {
-            /* a plain total is honoured to the thread where nobody asked for a split:
-             * as few children as the default allows, equally large */
-            int children = (total + *threads - 1) / *threads;
-
-            while (total % children && total / children > *threads / 2) {
-                children++;
-            }
-            *threads = MAX(total / children, 1);
+            *threads = split_evenly(total, *threads);
         }
         return;
     }
     if (*threads > effective.thread_limit) {
-        char why[80];
+        char why[120];
 
-        apr_snprintf(why, sizeof(why), "is above ThreadLimit %d", effective.thread_limit);
+        apr_snprintf(why, sizeof(why), "is above ThreadLimit %d, which only a stop and a start "
+                     "can raise", effective.thread_limit);
         correct(log, "ThreadsPerChild", threads, effective.thread_limit, why);
     }
     else if (*threads < 1) {
@@ -270,7 +289,7 @@ static void resolve_max_request_workers(const correction_log_t *log)
     int *total = &effective.max_request_workers;
     int threads = effective.threads_per_child;
     apr_int64_t highest = (apr_int64_t)effective.server_limit * threads;
-    char why[120];
+    char why[160];
 
     *total = given.max_request_workers;
     if (*total == NOT_SET) {
@@ -286,15 +305,11 @@ static void resolve_max_request_workers(const correction_log_t *log)
         correct(log, "MaxRequestWorkers", total, *total - *total % threads, why);
     }
     if (*total > highest) {
-        apr_snprintf(why, sizeof(why), "is above ServerLimit %d times ThreadsPerChild %d",
+        apr_snprintf(why, sizeof(why), "is above ServerLimit %d times ThreadsPerChild %d (a "
+                     "higher ServerLimit needs a stop and a start)",
                      effective.server_limit, threads);
         correct(log, "MaxRequestWorkers", total, (int)highest, why);
     }
-}
-
-static int max_children(void)
-{
-    return effective.max_request_workers / effective.threads_per_child;
 }
 
 static void resolve_start_servers(int cpus, const correction_log_t *log)
@@ -304,7 +319,7 @@ static void resolve_start_servers(int cpus, const correction_log_t *log)
     *start = given.start_servers;
     if (*start == NOT_SET) {
         *start = MIN(MAX(cpus, LEAST_START_SERVERS), MOST_START_SERVERS);
-        *start = MIN(*start, max_children());
+        *start = MIN(*start, effective.max_children);
     }
     else if (*start < 1) {
         correct(log, "StartServers", start, 1, "is not allowed, the least is 1");
@@ -380,11 +395,13 @@ void config_resolve(config_fixed_t *fixed, int cpus, bool to_console, server_rec
 {
     correction_log_t log = { to_console, s };
 
+    note_old_name(&log);
     resolve_server_limit(fixed, &log);
     resolve_thread_limit(fixed, &log);
     resolve_threads_per_child(&log);
     default_server_limit();
     resolve_max_request_workers(&log);
+    effective.max_children = effective.max_request_workers / effective.threads_per_child;
     resolve_start_servers(cpus, &log);
     resolve_spare_threads(&log);
     resolve_slot_count(fixed);
@@ -400,8 +417,8 @@ void config_resolve(config_fixed_t *fixed, int cpus, bool to_console, server_rec
 void config_require_children(int count)
 {
     effective.start_servers = MAX(effective.start_servers, count);
-    effective.max_request_workers = MAX(effective.max_request_workers,
-                                        count * effective.threads_per_child);
+    effective.max_children = MAX(effective.max_children, count);
+    effective.max_request_workers = effective.max_children * effective.threads_per_child;
     effective.max_spare_threads = MAX(effective.max_spare_threads,
                                       (count + 1) * effective.threads_per_child);
 }

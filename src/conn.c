@@ -12,6 +12,7 @@
 #include "http_vhost.h"
 #include "mpm_common.h"
 
+#include <poll.h>
 #include <sys/param.h>
 #include <sys/socket.h>
 
@@ -24,8 +25,8 @@
  * keep the thread. */
 #define LINGER_READS        32
 #define LINGER_READ_BYTES   16384
-/* Free connections that keep their pool. */
-#define MAX_POOLED          512
+/* Free connections that keep their pool, for each thread a child may have. */
+#define POOLED_A_THREAD     2
 
 /* What a step of the state machine came to. */
 typedef enum {
@@ -101,6 +102,7 @@ conn_t *conn_new(child_t *child)
     conn->c = NULL;
     conn->sbh = NULL;
     conn->r = NULL;
+    conn->server = NULL;
     conn->counter = NULL;
     conn->settled_after = 0;
     claim_acquire(&conn->claim);
@@ -113,7 +115,7 @@ void conn_discard(conn_t *conn)
 
     /* pools are worth keeping, but not those of a crowd that has left */
     if (atomic_fetch_add_explicit(&child->pooled_connections, 1, memory_order_relaxed)
-        < MAX_POOLED) {
+        < POOLED_A_THREAD * child->config->threads_per_child) {
         apr_pool_clear(conn->pool);
     }
     else {
@@ -431,7 +433,13 @@ static step_e step_linger(conn_t *conn, worker_t *worker)
     bool brief;
 
     (void)worker;
-    /* what the filters still hold goes out now or never */
+    if (!c->aborted && c->data_in_output_filters) {
+        /* the client has Timeout to take it */
+        c->keepalive = AP_CONN_CLOSE;
+        conn->cs.state = CONN_STATE_WRITE_COMPLETION;
+        return STEP_AGAIN;
+    }
+    /* what the modules still say at the end goes out now or never */
     apr_socket_timeout_set(socket, apr_time_from_sec(LAST_FLUSH_S));
     if (ap_start_lingering_close(c)) {
         return close_now(conn);
@@ -500,6 +508,24 @@ static void serve(conn_t *conn, worker_t *worker)
     } while (step == STEP_AGAIN);
 }
 
+/* The janitor serves no requests, or one that hangs would stop all deadlines. What is there
+ * to be served makes the poller fire at once, for the next worker that is free. */
+static void leave_to_workers(conn_t *conn, worker_t *worker, poller_want_e want)
+{
+    apr_uint32_t *counter = conn->counter;
+    server_rec *server = conn->server ? conn->server : conn->child->server;
+
+    attach_to_thread(conn, worker);
+    count_served(conn);
+    wait_for(conn, want, after(server->timeout),
+             counter ? counter : &conn->child->score->wait_io);
+}
+
+static bool is_janitor(const worker_t *worker)
+{
+    return worker->slot < 0;
+}
+
 /* --- first byte ------------------------------------------------------------------- */
 
 /* What a look at the socket of a new connection finds. */
@@ -529,6 +555,10 @@ static void begin(conn_t *conn, worker_t *worker)
         close_now(conn);
         return;
     }
+    if (is_janitor(worker)) {
+        leave_to_workers(conn, worker, conn->client_first ? POLLER_READ : POLLER_WRITE);
+        return;
+    }
     if (first == FIRST_MISSING) {
         wait_for(conn, POLLER_READ, after(config_first_byte_timeout(conn->server)),
                  &conn->child->score->wait_io);
@@ -540,10 +570,12 @@ static void begin(conn_t *conn, worker_t *worker)
 
 static void take_socket(conn_t *conn, apr_socket_t *socket, bool client_first)
 {
+    int fd = -1;
+
     conn->socket = socket;
     conn->client_first = client_first;
-    apr_os_sock_get(&conn->fd, socket);
-    apr_atomic_inc32(&conn->child->score->connections);
+    apr_os_sock_get(&fd, socket);
+    atomic_store(&conn->fd, fd);
 }
 
 void conn_accepted(conn_t *conn, apr_socket_t *socket, bool client_first, worker_t *worker)
@@ -576,6 +608,18 @@ static void go_on(conn_t *conn, worker_t *worker)
     serve(conn, worker);
 }
 
+/* What the connection waited for has happened. */
+static void resume(conn_t *conn, worker_t *worker)
+{
+    count_served(conn);
+    if (!conn->begun) {
+        begin(conn, worker);
+        return;
+    }
+    attach_to_thread(conn, worker);
+    go_on(conn, worker);
+}
+
 void conn_event(child_t *child, poller_token_t token, worker_t *worker)
 {
     conn_t *conn = slab_at(&child->connections, token_index(token));
@@ -584,13 +628,7 @@ void conn_event(child_t *child, poller_token_t token, worker_t *worker)
         return;
     }
     conn->armed = false;
-    count_served(conn);
-    if (!conn->begun) {
-        begin(conn, worker);
-        return;
-    }
-    attach_to_thread(conn, worker);
-    go_on(conn, worker);
+    resume(conn, worker);
 }
 
 bool conn_claim_deadline(deadline_t *entry, void *ctx)
@@ -633,42 +671,44 @@ static void wait_on(conn_t *conn, worker_t *worker)
     wait_for(conn, conn->want, atomic_load(&conn->deadline.due_us), counter);
 }
 
+/* Has what the connection waits for happened, though no worker had time to see it? */
+static bool is_ready(const conn_t *conn)
+{
+    struct pollfd pfd = {
+        .fd = conn->fd, .events = conn->want == POLLER_WRITE ? POLLOUT : POLLIN
+    };
+
+    return poll(&pfd, 1, 0) == 1;
+}
+
 /* A wait timed out; job_fn, on a worker. */
 static void run_expired(job_t *job, void *taker)
 {
     conn_t *conn = of_job(job);
     worker_t *worker = taker;
+    bool lingers = conn->begun && (conn->cs.state == CONN_STATE_LINGER_NORMAL
+                                   || conn->cs.state == CONN_STATE_LINGER_SHORT);
 
     conn->armed = true;
-    count_served(conn);
-    if (!conn->begun) {
-        /* if the first byte came while all workers were busy, it is not the client's fault */
-        if (first_byte(conn) == FIRST_THERE) {
-            begin(conn, worker);
+    if (!lingers && is_ready(conn)) {
+        if (is_janitor(worker)) {
+            leave_to_workers(conn, worker, conn->want);
         }
         else {
-            close_now(conn);
+            resume(conn, worker);
         }
         return;
     }
-    attach_to_thread(conn, worker);
-    switch (conn->cs.state) {
-    case CONN_STATE_KEEPALIVE:
-        if (first_byte(conn) == FIRST_THERE) {
-            go_on(conn, worker);
-            return;
-        }
-        break;
-    case CONN_STATE_LINGER_NORMAL:
-    case CONN_STATE_LINGER_SHORT:
+    count_served(conn);
+    if (!conn->begun || lingers) {
+        attach_to_thread(conn, worker);
         close_now(conn);
         return;
-    case CONN_STATE_WRITE_COMPLETION:
+    }
+    attach_to_thread(conn, worker);
+    if (conn->cs.state == CONN_STATE_WRITE_COMPLETION) {
         /* the client does not take what is there: nothing more can be said to it */
         conn->c->aborted = 1;
-        break;
-    default:
-        break;
     }
     conn->cs.state = CONN_STATE_LINGER;
     serve(conn, worker);
@@ -686,10 +726,18 @@ static void run_idle(job_t *job, void *taker)
         return;
     }
     conn->armed = true;
+    if (first_byte(conn) == FIRST_THERE) {
+        if (is_janitor(worker)) {
+            leave_to_workers(conn, worker, POLLER_READ);
+        }
+        else {
+            resume(conn, worker);
+        }
+        return;
+    }
     count_served(conn);
     attach_to_thread(conn, worker);
-    conn->cs.state = first_byte(conn) == FIRST_THERE ? CONN_STATE_PROCESSING
-                                                      : CONN_STATE_LINGER;
+    conn->cs.state = CONN_STATE_LINGER;
     serve(conn, worker);
 }
 
@@ -771,6 +819,10 @@ static void run_resumed(job_t *job, void *taker)
     conn_t *conn = of_job(job);
     worker_t *worker = taker;
 
+    if (is_janitor(worker)) {
+        leave_to_workers(conn, worker, POLLER_WRITE);
+        return;
+    }
     count_served(conn);
     attach_to_thread(conn, worker);
     serve(conn, worker);
@@ -863,11 +915,15 @@ int conn_hook_pre_connection(conn_rec *c, void *csd)
     return OK;
 }
 
+/* With pipelining the next request may have been read before this one is gone. */
 static apr_status_t forget_request(void *data)
 {
-    conn_t *conn = data;
+    request_rec *r = data;
+    conn_t *conn = of_conn_rec(r->connection);
 
-    conn->r = NULL;
+    if (conn && conn->r == r) {
+        conn->r = NULL;
+    }
     return APR_SUCCESS;
 }
 
@@ -877,7 +933,7 @@ void conn_hook_pre_read_request(request_rec *r, conn_rec *c)
 
     if (conn) {
         conn->r = r;
-        apr_pool_cleanup_register(r->pool, conn, forget_request, apr_pool_cleanup_null);
+        apr_pool_cleanup_register(r->pool, r, forget_request, apr_pool_cleanup_null);
     }
 }
 

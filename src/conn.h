@@ -37,10 +37,10 @@ typedef struct conn_t {
     job_t job;                  /* what a worker shall do with it after its deadline */
     child_t *child;
     _Atomic int hint;           /* conn_hint_e, for other threads */
-    /* the rest belongs to the thread that owns the connection */
+    /* the rest, fd apart, belongs to the thread that owns the connection */
     apr_pool_t *pool;           /* kept from one connection to the next */
     apr_socket_t *socket;
-    int fd;
+    _Atomic int fd;             /* conn_shutdown_all() looks at it */
     bool in_poller;             /* the poller knows the descriptor */
     bool armed;                 /* taken by its deadline: the poller may still fire */
     bool client_first;          /* wait for the first byte before anything is set up */

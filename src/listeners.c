@@ -4,6 +4,7 @@
 #include "conn.h"
 #include "pool.h"
 
+#include "apr_atomic.h"
 #include "apr_portable.h"
 #include "apr_strings.h"
 #include "mpm_common.h"
@@ -35,6 +36,18 @@ typedef enum {
     ACCEPT_FAILED
 } accept_result_e;
 
+/* The lowest number that is free, INT_MAX if none is. */
+static int lowest_descriptor(const child_t *child)
+{
+    int fd = dup(child->steward_fd);
+
+    if (fd < 0) {
+        return INT_MAX;
+    }
+    close(fd);
+    return fd;
+}
+
 static int descriptor_limit(const child_t *child)
 {
     struct rlimit limit;
@@ -46,7 +59,9 @@ static int descriptor_limit(const child_t *child)
     }
     most = (int)limit.rlim_cur;
     reserved = MAX(most / 8, MIN(child->config->threads_per_child, most / 4));
-    return most - MIN(reserved, MOST_RESERVED_DESCRIPTORS);
+    reserved = MIN(reserved, MOST_RESERVED_DESCRIPTORS);
+    /* log files of many virtual hosts may have taken most of the limit already */
+    return most - MIN(reserved, (most - lowest_descriptor(child)) / 2);
 }
 
 /* HTTP clients speak first. For any other protocol AcceptFilter says so: with none, the
@@ -157,7 +172,7 @@ void listeners_open(child_t *child)
 static void ask_for_relief(child_t *child)
 {
     atomic_store(&child->ext->wants_relief, true);
-    scoreboard_ext_wake_parent(child->board);
+    child_wake_parent(child);
 }
 
 /* Stop accepting for a while. The connection that this child was woken for goes to a
@@ -274,10 +289,13 @@ static accept_result_e accept_one(child_t *child, uint32_t index, worker_t *work
             return ACCEPT_FAILED;
         }
     }
+    /* counted before it is there, so that a child that is going waits for it */
+    apr_atomic_inc32(&child->score->connections);
     rv = accept_socket(child->listeners.records[index], socket, worker->spare->pool);
     if (rv == APR_SUCCESS) {
         return ACCEPTED;
     }
+    apr_atomic_dec32(&child->score->connections);
     if (is_connection_error(rv)) {
         return ACCEPT_NOTHING;
     }
@@ -309,7 +327,7 @@ static void use_quota(child_t *child)
         child_drain(child);
     }
     else if (!atomic_exchange(&child->ext->wants_successor, true)) {
-        scoreboard_ext_wake_parent(child->board);
+        child_wake_parent(child);
     }
 }
 
@@ -390,17 +408,19 @@ static void take_along(child_t *child)
 void listeners_close(child_t *child, bool take_backlog)
 {
     listeners_t *l = &child->listeners;
-    int i;
+    int i, before;
 
     pthread_mutex_lock(&l->lock);
-    if (atomic_load(&l->state) == ACCEPT_ON) {
+    before = atomic_load(&l->state);
+    if (before == ACCEPT_ON) {
         deregister(child);
     }
     atomic_store(&l->state, ACCEPT_CLOSED);
     atomic_store(&l->retry_us, CLOCK_NEVER);
     child->score->not_accepting = 1;
     pthread_mutex_unlock(&l->lock);
-    if (take_backlog) {
+    /* a child that has never accepted may have no worker to serve it */
+    if (take_backlog && before != ACCEPT_CLOSED) {
         take_along(child);
     }
     /* A worker that has fetched its last event may be about to accept: the number must not
@@ -423,16 +443,14 @@ void listeners_connection_closed(child_t *child)
     }
 }
 
-/* Whether the next descriptor would leave the reserve alone. */
+/* Whether the next descriptor would leave the reserve alone. Without any connection it is
+ * not connections that use it up. */
 static bool descriptors_left(const child_t *child)
 {
-    int fd = dup(child->steward_fd);
+    int lowest = lowest_descriptor(child);
 
-    if (fd < 0) {
-        return false;
-    }
-    close(fd);
-    return fd < child->listeners.descriptor_limit;
+    return lowest < child->listeners.descriptor_limit
+           || (lowest != INT_MAX && conn_count(child) == 0);
 }
 
 int64_t listeners_retry_at(child_t *child)

@@ -21,7 +21,7 @@
 #define SHRINK_INTERVAL_US  CLOCK_US_PER_S
 /* Growth that follows the last one sooner doubles it. */
 #define GROWTH_PAUSE_US     (500 * CLOCK_US_PER_MS)
-#define LARGEST_STEP        16
+#define LARGEST_STEP        16      /* children at once */
 /* While threads are busy the spare threads are counted at least so often. */
 #define BUSY_ROUND_US       (100 * CLOCK_US_PER_MS)
 /* After a graceful restart old children accept until the new ones are ready, but if some
@@ -43,10 +43,13 @@ typedef struct run_t {
     bool handing_over;          /* children of the last generation still accept */
 } run_t;
 
+/* For the signal handler: where to report that a child has ended. */
+static int child_signal_fd = -1;
+
 static void on_child_signal(int signo)
 {
-    /* only there to interrupt the parent's sleep */
     (void)signo;
+    wakeup_send(child_signal_fd);
 }
 
 static bool is_told_to_end(const generation_t *g)
@@ -56,45 +59,39 @@ static bool is_told_to_end(const generation_t *g)
     return mpm->shutdown_pending || mpm->restart_pending;
 }
 
+/* Once a graceful stop has begun only a stop changes it: a restart is ignored. */
 static bool is_told_to_hurry(const generation_t *g)
 {
-    return g->retained->mpm->is_ungraceful;
+    ap_unixd_mpm_retained_data *mpm = g->retained->mpm;
+
+    if (mpm->restart_pending) {
+        mpm->restart_pending = 0;
+        mpm->is_ungraceful = 0;
+    }
+    return mpm->is_ungraceful;
 }
 
 /* --- reaping ---------------------------------------------------------------------- */
 
-/* Bury every process that has ended. False: the server has to end too. */
+/* Bury every process that has ended. False: one ended so that the server has to end too. */
 static bool reap(generation_t *g)
 {
     bool give_up = false;
+    apr_exit_why_e why;
+    apr_proc_t process;
+    int status;
 
-    while (!give_up) {
-        apr_proc_t process;
-        apr_exit_why_e why;
-        int status;
-        apr_status_t rv = apr_proc_wait_all_procs(&process, &status, &why, APR_NOWAIT, g->pconf);
-
-        if (rv != APR_CHILD_DONE) {
-            break;
-        }
+    while (!give_up && apr_proc_wait_all_procs(&process, &status, &why, APR_NOWAIT, g->pconf)
+                       == APR_CHILD_DONE) {
         if (!children_ended(g, &process, why, status, clock_now_us(), &give_up)) {
             /* piped loggers, mod_cgid's daemon: whoever registered it hears of it */
             apr_proc_other_child_alert(&process, APR_OC_REASON_DEATH, status);
         }
     }
-    if (give_up) {
-        ap_log_error(APLOG_MARK, APLOG_ALERT, 0, g->server, ADPNO(0090)
-                     "no child process can run (see the messages above): the server ends");
-    }
     return !give_up;
 }
 
 /* --- how many children ------------------------------------------------------------ */
-
-static int max_children(const generation_t *g)
-{
-    return g->config->max_request_workers / g->config->threads_per_child;
-}
 
 static int pending_successors(const generation_t *g)
 {
@@ -107,14 +104,54 @@ static int pending_successors(const generation_t *g)
     return count;
 }
 
+/* No slot is left. Children of an earlier generation that still accept hand over one by one
+ * then; if the new generation cannot begin at all, because every slot is held by a child that
+ * finishes old connections, the one that has been at it longest has had its time. */
+static void make_room(generation_t *g, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    slot_t *oldest = NULL;
+    int i;
+
+    for (i = 0; i < r->slots_used; i++) {
+        slot_t *slot = &r->slots[i];
+
+        if (!children_is_current(g, slot)
+            && (slot->state == SLOT_SERVING || slot->state == SLOT_STARTING)) {
+            children_order(g, i, slot->bucket > 0 ? CHILD_ORDER_DRAIN : CHILD_ORDER_RETIRE);
+            return;
+        }
+        if (slot->state == SLOT_GOING && (!oldest || slot->going_us < oldest->going_us)) {
+            oldest = slot;
+        }
+    }
+    if (oldest && children_count(g, -1) == 0
+        && now_us - r->full_since_us >= CHILDREN_FULL_PATIENCE_US) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, g->server, ADPNO(0102)
+                     "ending child %" APR_PID_T_FMT " and its connections, which it has been "
+                     "finishing for %d s: no slot is left for the new configuration; raise "
+                     "ServerLimit %d", oldest->pid,
+                     (int)((now_us - oldest->going_us) / CLOCK_US_PER_S),
+                     g->config->server_limit);
+        ap_mpm_safe_kill(oldest->pid, SIGTERM);
+        r->full_since_us = now_us;
+    }
+}
+
 /* Start what is missing, whether it was never there or died. */
 static void start_missing(generation_t *g, int64_t now_us)
 {
     retained_t *r = g->retained;
 
     while (now_us >= r->next_start_us
-           && children_count(g, -1) - pending_successors(g) < r->wanted_children) {
-        if (children_start(g, now_us) < 0) {
+           && (children_count(g, -1) - pending_successors(g) < r->wanted_children
+               || children_count(g, children_neediest_bucket(g)) == 0)) {
+        int slot = children_start(g, children_neediest_bucket(g), now_us);
+
+        if (slot == CHILDREN_NO_SLOT) {
+            make_room(g, now_us);
+        }
+        if (slot < 0) {
             r->next_start_us = MAX(r->next_start_us, now_us + BUSY_ROUND_US);
             break;
         }
@@ -135,7 +172,7 @@ static void replace_used_up(generation_t *g, int64_t now_us)
             continue;
         }
         if (slot->successor < 0 && now_us >= r->next_start_us) {
-            int successor = children_start(g, now_us);
+            int successor = children_start(g, slot->bucket, now_us);
 
             slot->successor = MAX(successor, -1);
             if (successor == CHILDREN_NO_SLOT) {
@@ -207,7 +244,7 @@ static int64_t adjust(run_t *run, int64_t now_us)
         .min_spare_threads = g->config->min_spare_threads,
         .max_spare_threads = g->config->max_spare_threads,
         .min_children = g->bucket_count,
-        .max_children = max_children(g)
+        .max_children = g->config->max_children
     };
     int change = spares_change(&sample);
 
@@ -244,18 +281,12 @@ static int64_t adjust(run_t *run, int64_t now_us)
 static void relieve(generation_t *g)
 {
     retained_t *r = g->retained;
-    int i, j;
+    int i;
 
     for (i = 0; i < r->slots_used; i++) {
-        if (r->slots[i].state == SLOT_FREE
-            || !atomic_exchange(&r->board->children[i].wants_relief, false)) {
-            continue;
-        }
-        for (j = 0; j < r->slots_used; j++) {
-            if (j != i && r->slots[j].state == SLOT_SERVING
-                && r->slots[j].bucket == r->slots[i].bucket) {
-                children_order(g, j, CHILD_ORDER_LOOK);
-            }
+        if (r->slots[i].state != SLOT_FREE
+            && atomic_exchange(&r->board->children[i].wants_relief, false)) {
+            children_look(g, r->slots[i].bucket);
         }
     }
 }
@@ -271,7 +302,9 @@ static void order_old(generation_t *g, char order)
 
         if (slot->state != SLOT_FREE && slot->state != SLOT_GOING
             && !children_is_current(g, slot)) {
-            children_order(g, i, order);
+            /* the sockets of further buckets end with their configuration: what is in their
+             * backlog is lost unless the last to hold them takes it along */
+            children_order(g, i, slot->bucket > 0 ? CHILD_ORDER_DRAIN : order);
         }
     }
 }
@@ -292,18 +325,6 @@ static void hand_over(run_t *run, int64_t now_us)
         order_old(g, CHILD_ORDER_RETIRE);
         run->handing_over = false;
     }
-}
-
-static int count_old(const generation_t *g)
-{
-    int i, count = 0;
-
-    for (i = 0; i < g->retained->slots_used; i++) {
-        const slot_t *slot = &g->retained->slots[i];
-
-        count += slot->state == SLOT_SERVING && !children_is_current(g, slot);
-    }
-    return count;
 }
 
 void parent_release_listeners(retained_t *retained)
@@ -333,14 +354,14 @@ void parent_release_listeners(retained_t *retained)
 
 /* --- the loop --------------------------------------------------------------------- */
 
-/* Sleep until a child wakes us, a signal comes, or until_us. A signal that came since the
- * last look is not slept over: signals are blocked but for the sleep itself, and is_over is
- * asked whether one came that ends the wait. */
+/* Sleep until a child wakes us or ends, a signal comes, or until_us. A signal that came since
+ * the last look is not slept over: signals are blocked but for the sleep itself, and is_over
+ * is asked whether one came that ends the wait. */
 static void sleep_until(const generation_t *g, int64_t until_us, bool (*is_over)(const generation_t *))
 {
     static const int waking[] = { SIGTERM, SIGINT, SIGHUP, AP_SIG_GRACEFUL,
-                                  AP_SIG_GRACEFUL_STOP, SIGCHLD };
-    int wakeup_fd = g->retained->board->parent_wakeup_fd;
+                                  AP_SIG_GRACEFUL_STOP };
+    int wakeup_fd = g->retained->wakeup_fd;
     struct pollfd fd = { .fd = wakeup_fd, .events = POLLIN };
     struct timespec timeout = { 0, 0 };
     sigset_t blocked, before;
@@ -412,6 +433,8 @@ static bool serve(run_t *run)
         int64_t next_us;
 
         if (!reap(run->g)) {
+            ap_log_error(APLOG_MARK, APLOG_ALERT, 0, run->g->server, ADPNO(0090)
+                         "no child process can run (see the messages above): the server ends");
             return false;
         }
         next_us = round_of(run);
@@ -424,7 +447,7 @@ static bool serve(run_t *run)
 
 static void stop_at_once(generation_t *g, bool remove_pid_file)
 {
-    children_reclaim(g, true);
+    children_reclaim(g);
     if (remove_pid_file) {
         ap_remove_pid(g->pconf, ap_pid_fname);
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0095)
@@ -458,7 +481,6 @@ static void order_all(generation_t *g, char order)
 /* Wait for children to finish, up to GracefulShutdownTimeout or a second signal. */
 static void stop_gracefully(generation_t *g)
 {
-    ap_unixd_mpm_retained_data *mpm = g->retained->mpm;
     int64_t give_up_us = ap_graceful_shutdown_timeout > 0
                          ? clock_now_us() + ap_graceful_shutdown_timeout * CLOCK_US_PER_S
                          : CLOCK_NEVER;
@@ -473,23 +495,13 @@ static void stop_gracefully(generation_t *g)
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0096)
                  "caught SIGWINCH, shutting down gracefully");
     /* only an ungraceful signal cuts the wait short */
-    while (any_child(g) && !mpm->is_ungraceful && clock_now_us() < give_up_us) {
-        bool ignored = false;
-        apr_proc_t process;
-        apr_exit_why_e why;
-        int status;
-
-        while (apr_proc_wait_all_procs(&process, &status, &why, APR_NOWAIT, g->pconf)
-               == APR_CHILD_DONE) {
-            if (!children_ended(g, &process, why, status, clock_now_us(), &ignored)) {
-                apr_proc_other_child_alert(&process, APR_OC_REASON_DEATH, status);
-            }
-        }
+    while (any_child(g) && !is_told_to_hurry(g) && clock_now_us() < give_up_us) {
+        reap(g);
         if (any_child(g)) {
             sleep_until(g, MIN(give_up_us, clock_now_us() + CLOCK_US_PER_S), is_told_to_hurry);
         }
     }
-    children_reclaim(g, true);
+    children_reclaim(g);
 }
 
 /* Modules whose requests are served by processes that live and die with the configuration:
@@ -519,7 +531,7 @@ static void end_generation(generation_t *g)
     if (r->mpm->is_ungraceful) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0097)
                      "SIGHUP received, restarting");
-        children_reclaim(g, true);
+        children_reclaim(g);
     }
     else {
         /* old children accept until new ones are ready, see hand_over(); unless what they
@@ -540,7 +552,7 @@ static void run_one_process(generation_t *g)
     child_start_t start = {
         .server = g->server, .pconf = g->pconf, .config = g->config, .board = r->board,
         .bucket = g->buckets[0], .slot = 0, .generation = r->mpm->my_generation,
-        .lifeline_fd = -1, .cpus = g->cpus, .one_process = true,
+        .lifeline_fd = -1, .parent_fd = -1, .cpus = g->cpus, .one_process = true,
         .mpm_state = &r->mpm->mpm_state
     };
     process_score *score = ap_get_scoreboard_process(0);
@@ -557,10 +569,11 @@ static void run_one_process(generation_t *g)
     exit(status);
 }
 
-static void watch_children(void)
+static void watch_children(int wakeup_fd)
 {
     struct sigaction sa = { .sa_handler = on_child_signal, .sa_flags = SA_NOCLDSTOP | SA_RESTART };
 
+    child_signal_fd = wakeup_fd;
     sigemptyset(&sa.sa_mask);
     sigaction(SIGCHLD, &sa, NULL);
 }
@@ -582,7 +595,7 @@ static void log_start(const generation_t *g)
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0101)
                  "up to %d request workers: %d children of up to %d threads; at start %d "
                  "children of %d threads; %d processors", g->config->max_request_workers,
-                 max_children(g), g->config->threads_per_child, g->retained->wanted_children,
+                 g->config->max_children, g->config->threads_per_child, g->retained->wanted_children,
                  g->config->start_threads, g->cpus);
 }
 
@@ -596,9 +609,12 @@ static int run_children(run_t *run)
     run->monitor_us = run->began_us + MONITOR_INTERVAL_US;
     run->shrink_us = run->began_us + SHRINK_INTERVAL_US;
     run->handing_over = r->mpm->was_graceful;
-    /* as many as before the reload: its load is still there */
-    r->wanted_children = MAX(g->config->start_servers, count_old(g));
-    r->wanted_children = MIN(r->wanted_children, max_children(g));
+    /* as many as before a reload: its load is still there */
+    if (!r->mpm->was_graceful) {
+        r->wanted_children = 0;
+    }
+    r->wanted_children = MAX(g->config->start_servers, r->wanted_children);
+    r->wanted_children = MIN(r->wanted_children, g->config->max_children);
     r->next_start_us = 0;
     r->mpm->mpm_state = AP_MPMQ_RUNNING;
     start_missing(g, run->began_us);
@@ -640,7 +656,8 @@ int parent_run(generation_t *g, bool one_process)
     if (one_process) {
         run_one_process(g);
     }
-    watch_children();
+    retained_adopt_strangers(r);
+    watch_children(r->wakeup_fd);
     rc = run_children(&run);
     unwatch_children();
     return rc;

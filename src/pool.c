@@ -199,12 +199,28 @@ static void run_dismiss(job_t *job, void *taker)
     worker_t *worker = taker;
     child_t *child = worker->child;
 
-    if (worker->slot < 0 || !give_place(&child->workers)) {
-        return;
+    if (worker->slot >= 0 && give_place(&child->workers)) {
+        worker->dismissed = true;
+        if (atomic_load(&child->ext->idle) > 0) {
+            jobs_push(&child->jobs, job, clock_coarse_us());
+            return;
+        }
     }
-    worker->dismissed = true;
-    if (atomic_load(&child->ext->idle) > 0) {
-        jobs_push(&child->jobs, job, clock_coarse_us());
+    /* which may have waited for this job only */
+    child_wake_steward(child);
+}
+
+void pool_show_going(child_t *child)
+{
+    int i;
+
+    for (i = 0; i < child->workers.limit; i++) {
+        worker_score *score = ap_get_scoreboard_worker_from_indexes(child->slot, i);
+
+        /* one that takes an event right now shows the truth a moment later */
+        if (score->status == SERVER_READY) {
+            score->status = SERVER_GRACEFUL;
+        }
     }
 }
 

@@ -35,6 +35,10 @@ void pool_join_left(child_t *child);
  * given away. The worker. */
 bool pool_may_retire(child_t *child);
 
+/* The child is going: threads that idle already look like it on the status page. The
+ * steward. */
+void pool_show_going(child_t *child);
+
 /* The child is going: all idle workers but a few shall leave now. The steward. */
 void pool_dismiss_idle(child_t *child);
 

@@ -1,6 +1,7 @@
 #include "retained.h"
 
 #include "child.h"
+#include "wakeup.h"
 
 #include "http_config.h"
 
@@ -55,6 +56,7 @@ retained_t *retained_get(void)
     else if (!is_ours(found)) {
         dismiss_strangers(found);
         retained = begin();
+        retained->fixed = found->fixed;
     }
     last_mpm = retained->mpm->baton;
     if (last_mpm != found) {
@@ -73,10 +75,15 @@ retained_t *retained_get(void)
 apr_status_t retained_size_slots(retained_t *retained, apr_pool_t *p)
 {
     int count = retained->fixed.slot_count;
+    apr_status_t rv;
     int i;
 
     if (retained->slots) {
         return APR_SUCCESS;
+    }
+    if ((rv = scoreboard_ext_create(&retained->board, count)) != 0
+        || (rv = wakeup_open(&retained->wakeup_fd)) != 0) {
+        return rv;
     }
     retained->slots = apr_pcalloc(p, sizeof(*retained->slots) * count);
     retained->lifelines = apr_pcalloc(p, sizeof(*retained->lifelines) * count);
@@ -85,5 +92,21 @@ apr_status_t retained_size_slots(retained_t *retained, apr_pool_t *p)
         retained->slots[i].successor = -1;
     }
     retained->lifeline_count = count;
-    return scoreboard_ext_create(&retained->board, count);
+    return APR_SUCCESS;
+}
+
+void retained_adopt_strangers(retained_t *retained)
+{
+    int i;
+
+    for (i = 0; i < retained->fixed.slot_count; i++) {
+        const process_score *score = ap_get_scoreboard_process(i);
+
+        if (score->pid != 0 && retained->slots[i].state == SLOT_FREE) {
+            retained->slots[i].state = SLOT_GOING;
+            retained->slots[i].pid = score->pid;
+            retained->slots[i].generation = score->generation;
+            retained->slots_used = i + 1;
+        }
+    }
 }

@@ -36,6 +36,7 @@ typedef struct slot_t {
     ap_generation_t generation;
     int bucket;
     int64_t started_us;
+    int64_t going_us;           /* when it was told to finish */
     int successor;              /* slot of the child that takes its place, -1: none yet */
 } slot_t;
 
@@ -46,10 +47,11 @@ typedef struct retained_t {
     apr_size_t size;
     int lifeline_count;
     int *lifelines;             /* by slot: write end of the child's lifeline, or -1 */
+    config_fixed_t fixed;       /* the scoreboard that outlives the module */
     /* of this version */
     ap_unixd_mpm_retained_data *mpm;
-    config_fixed_t fixed;
     scoreboard_ext_t *board;    /* created at the first start */
+    int wakeup_fd;              /* eventfd by which children wake the parent's loop */
     slot_t *slots;              /* fixed.slot_count of them */
     int slots_used;             /* highest slot that was ever in use, plus one */
     int wanted_children;        /* of the current generation */
@@ -60,11 +62,16 @@ typedef struct retained_t {
     int64_t next_start_us;      /* no child is started before */
     bool starved;               /* MaxRequestWorkers is reached and work waits */
     int64_t starved_logged_us;
+    int64_t full_since_us;      /* no slot is free since then; 0: one is */
     int64_t full_logged_us;
 } retained_t;
 
 /* The block, found or begun. pre_config; s may be NULL then. */
 retained_t *retained_get(void);
+
+/* Children of another version that the scoreboard shows are going, and take their slots
+ * until they end. After the scoreboard was taken over from another version. */
+void retained_adopt_strangers(retained_t *retained);
 
 /* Allocate what depends on the number of slots, once. Returns an error if memory is
  * refused. The process pool p outlives restarts. */

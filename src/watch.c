@@ -60,7 +60,7 @@ static void grow(child_t *child, int64_t waited_us, int64_t now_us)
 
     if (room <= 0) {
         if (!atomic_exchange(&child->ext->exhausted, true)) {
-            scoreboard_ext_wake_parent(child->board);
+            child_wake_parent(child);
         }
         return;
     }
@@ -75,7 +75,7 @@ static void grow(child_t *child, int64_t waited_us, int64_t now_us)
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, child->server, ADPNO(0060)
                      "%d worker threads, %d more, because a request waited %d ms for one",
                      pool_live(pool), started, (int)(waited_us / CLOCK_US_PER_MS));
-        scoreboard_ext_wake_parent(child->board);
+        child_wake_parent(child);
     }
 }
 
