@@ -184,47 +184,35 @@ static void note_old_name(const correction_log_t *log)
     }
 }
 
-static void resolve_server_limit(config_fixed_t *fixed, const correction_log_t *log)
+/* A limit that sizes the scoreboard: what was given, within its range; on a restart what it
+ * was at the start. NOT_SET if it is left to a default that depends on the rest. */
+static int resolve_limit(const correction_log_t *log, const char *directive, int value,
+                         int highest, int fixed)
 {
-    int *limit = &effective.server_limit;
-
-    *limit = given.server_limit;
-    if (given.server_limit != NOT_SET) {
-        correct_range(log, "ServerLimit", limit, MAX_SERVER_LIMIT);
-    }
-    if (fixed->server_limit) {
-        if (*limit == NOT_SET) {
-            *limit = fixed->server_limit;
-        }
-        else if (*limit != fixed->server_limit) {
-            correct(log, "ServerLimit", limit, fixed->server_limit,
+    if (value != NOT_SET) {
+        correct_range(log, directive, &value, highest);
+        if (fixed && value != fixed) {
+            correct(log, directive, &value, fixed,
                     "was changed by a restart, which needs a stop and a start");
         }
     }
+    return fixed ? fixed : value;
 }
 
-static void resolve_thread_limit(config_fixed_t *fixed, const correction_log_t *log)
+static void resolve_limits(config_fixed_t *fixed, const correction_log_t *log)
 {
-    int *limit = &effective.thread_limit;
+    int *threads = &effective.thread_limit;
 
-    *limit = given.thread_limit;
-    if (given.thread_limit != NOT_SET) {
-        correct_range(log, "ThreadLimit", limit, MAX_THREAD_LIMIT);
-    }
-    if (fixed->thread_limit) {
-        if (*limit == NOT_SET) {
-            *limit = fixed->thread_limit;
-        }
-        else if (*limit != fixed->thread_limit) {
-            correct(log, "ThreadLimit", limit, fixed->thread_limit,
-                    "was changed by a restart, which needs a stop and a start");
-        }
-    }
-    else if (*limit == NOT_SET) {
+    effective.server_limit = resolve_limit(log, "ServerLimit", given.server_limit,
+                                           MAX_SERVER_LIMIT, fixed->server_limit);
+    *threads = resolve_limit(log, "ThreadLimit", given.thread_limit, MAX_THREAD_LIMIT,
+                             fixed->thread_limit);
+    if (*threads == NOT_SET) {
         /* nobody has to raise it by hand for a large ThreadsPerChild */
-        *limit = MAX(DEFAULT_THREADS_PER_CHILD, MIN(given.threads_per_child, MAX_THREAD_LIMIT));
+        *threads = MAX(DEFAULT_THREADS_PER_CHILD,
+                       MIN(given.threads_per_child, MAX_THREAD_LIMIT));
     }
-    fixed->thread_limit = *limit;
+    fixed->thread_limit = *threads;
 }
 
 /* Threads a child, at most most, so that equally large children come to total: a plain total
@@ -396,8 +384,7 @@ void config_resolve(config_fixed_t *fixed, int cpus, bool to_console, server_rec
     correction_log_t log = { to_console, s };
 
     note_old_name(&log);
-    resolve_server_limit(fixed, &log);
-    resolve_thread_limit(fixed, &log);
+    resolve_limits(fixed, &log);
     resolve_threads_per_child(&log);
     default_server_limit();
     resolve_max_request_workers(&log);

@@ -104,6 +104,14 @@ static int pending_successors(const generation_t *g)
     return count;
 }
 
+/* How a child of an earlier generation is told to finish. The sockets of further buckets end
+ * with their configuration: what is in their backlog is lost unless the last to hold them
+ * takes it along. */
+static char farewell(const slot_t *slot)
+{
+    return slot->bucket > 0 ? CHILD_ORDER_DRAIN : CHILD_ORDER_RETIRE;
+}
+
 /* No slot is left. Children of an earlier generation that still accept hand over one by one
  * then; if the new generation cannot begin at all, because every slot is held by a child that
  * finishes old connections, the one that has been at it longest has had its time. */
@@ -118,7 +126,7 @@ static void make_room(generation_t *g, int64_t now_us)
 
         if (!children_is_current(g, slot)
             && (slot->state == SLOT_SERVING || slot->state == SLOT_STARTING)) {
-            children_order(g, i, slot->bucket > 0 ? CHILD_ORDER_DRAIN : CHILD_ORDER_RETIRE);
+            children_order(g, i, farewell(slot));
             return;
         }
         if (slot->state == SLOT_GOING && (!oldest || slot->going_us < oldest->going_us)) {
@@ -293,7 +301,7 @@ static void relieve(generation_t *g)
 
 /* --- handing over ----------------------------------------------------------------- */
 
-static void order_old(generation_t *g, char order)
+static void retire_old(generation_t *g)
 {
     int i;
 
@@ -302,9 +310,7 @@ static void order_old(generation_t *g, char order)
 
         if (slot->state != SLOT_FREE && slot->state != SLOT_GOING
             && !children_is_current(g, slot)) {
-            /* the sockets of further buckets end with their configuration: what is in their
-             * backlog is lost unless the last to hold them takes it along */
-            children_order(g, i, slot->bucket > 0 ? CHILD_ORDER_DRAIN : order);
+            children_order(g, i, farewell(slot));
         }
     }
 }
@@ -322,7 +328,7 @@ static void hand_over(run_t *run, int64_t now_us)
     }
     if (children_serving(g, -1) >= g->retained->wanted_children
         || now_us - run->began_us >= HANDOVER_PATIENCE_US) {
-        order_old(g, CHILD_ORDER_RETIRE);
+        retire_old(g);
         run->handing_over = false;
     }
 }
@@ -467,13 +473,13 @@ static bool any_child(const generation_t *g)
     return false;
 }
 
-static void order_all(generation_t *g, char order)
+static void drain_all(generation_t *g)
 {
     int i;
 
     for (i = 0; i < g->retained->slots_used; i++) {
         if (g->retained->slots[i].state != SLOT_FREE) {
-            children_order(g, i, order);
+            children_order(g, i, CHILD_ORDER_DRAIN);
         }
     }
 }
@@ -490,7 +496,7 @@ static void stop_gracefully(generation_t *g)
     for (b = 0; b < g->bucket_count; b++) {
         ap_close_listeners_ex(g->buckets[b]);
     }
-    order_all(g, CHILD_ORDER_DRAIN);
+    drain_all(g);
     ap_remove_pid(g->pconf, ap_pid_fname);
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0096)
                  "caught SIGWINCH, shutting down gracefully");
@@ -537,7 +543,7 @@ static void end_generation(generation_t *g)
         /* old children accept until new ones are ready, see hand_over(); unless what they
          * would accept needs a process that ends with the old configuration */
         if (has_helper_processes()) {
-            order_old(g, CHILD_ORDER_RETIRE);
+            retire_old(g);
         }
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0098)
                      AP_SIG_GRACEFUL_STRING " received, restarting gracefully");

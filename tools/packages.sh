@@ -10,7 +10,7 @@ check="$build apache2 apache2-utils curl faketime libapache2-mod-perl2 libapache
 case ${1-} in
     run)     wanted=$build ;;
     check)   wanted=$check ;;
-    bench)   wanted="$build apache2-utils nghttp2-client nginx openssl strace wrk" ;;
+    bench)   wanted="$build apache2-utils linux-perf nghttp2-client nginx openssl strace wrk" ;;
     analyze) wanted="$build clang-tidy cppcheck" ;;
     *)       echo "usage: $0 run|check|bench|analyze" >&2; exit 2 ;;
 esac

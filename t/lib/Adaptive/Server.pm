@@ -286,7 +286,7 @@ sub is_up {
 sub is_listening {
     my ($port) = @_;
     my $hex = sprintf '%04X', $port;
-    return read_text('/proc/net/tcp') . read_text('/proc/net/tcp6') =~ /^\s*\d+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A /m;
+    return (read_text('/proc/net/tcp') . read_text('/proc/net/tcp6')) =~ /^\s*\d+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A /m;
 }
 
 # The server's own status as wait(2) has it, once it has ended (of a server that detached: that of the process we started).

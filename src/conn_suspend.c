@@ -1,0 +1,102 @@
+/* Connections that a module has suspended, until it is done with them. */
+
+#include "conn_internal.h"
+
+/* httpd 2.4 does not tell the MPM when a module is done with a connection that it
+ * suspended: the module's timed callback merely leaves another state in c->cs. Which
+ * callback that was is unknown, and the one that did it may still be at work on the
+ * connection. So the change counts once every callback that had begun by the time it was
+ * seen has ended. */
+
+void conn_callback_begins(child_t *child, worker_t *worker)
+{
+    pthread_mutex_lock(&child->suspended_lock);
+    atomic_store(&worker->callback, ++child->callbacks_started);
+    pthread_mutex_unlock(&child->suspended_lock);
+}
+
+/* The lowest number of a callback that still runs. Called with suspended_lock held. */
+static uint64_t oldest_callback(child_t *child)
+{
+    uint64_t oldest = UINT64_MAX;
+    int i;
+
+    for (i = 0; i <= child->workers.limit; i++) {
+        uint64_t running = atomic_load(&child->workers.workers[i].callback);
+
+        if (running && running < oldest) {
+            oldest = running;
+        }
+    }
+    return oldest;
+}
+
+/* A suspended connection is done with; job_fn, on a worker. */
+static void run_resumed(job_t *job, void *taker)
+{
+    conn_t *conn = conn_of_job(job);
+    worker_t *worker = taker;
+
+    if (conn_is_janitor(worker)) {
+        conn_leave_to_workers(conn, worker, POLLER_WRITE);
+        return;
+    }
+    conn_count_served(conn);
+    conn_attach(conn, worker);
+    conn_serve(conn, worker);
+}
+
+/* Called with suspended_lock held. */
+static void resume_settled(child_t *child)
+{
+    uint64_t oldest = child->suspended ? oldest_callback(child) : 0;
+    conn_t *conn, *next;
+
+    for (conn = child->suspended; conn; conn = next) {
+        next = conn->suspended_next;
+        if (conn->cs.state == CONN_STATE_SUSPENDED) {
+            continue;
+        }
+        if (!conn->settled_after) {
+            conn->settled_after = child->callbacks_started;
+        }
+        if (oldest > conn->settled_after) {
+            *conn->suspended_link = next;
+            if (next) {
+                next->suspended_link = conn->suspended_link;
+            }
+            conn->settled_after = 0;
+            conn->job.run = run_resumed;
+            jobs_push(&child->jobs, &conn->job, clock_coarse_us());
+        }
+    }
+}
+
+step_e conn_step_suspended(conn_t *conn, worker_t *worker)
+{
+    child_t *child = conn->child;
+
+    (void)worker;
+    deadlines_drop(&child->deadlines, &conn->deadline);
+    conn_count_waiting(conn, &child->score->suspended);
+    conn_detach(conn);
+    pthread_mutex_lock(&child->suspended_lock);
+    conn->suspended_next = child->suspended;
+    conn->suspended_link = &child->suspended;
+    if (child->suspended) {
+        child->suspended->suspended_link = &conn->suspended_next;
+    }
+    child->suspended = conn;
+    /* the callback may have been faster than we are */
+    resume_settled(child);
+    pthread_mutex_unlock(&child->suspended_lock);
+    return STEP_GONE;
+}
+
+void conn_callback_ends(child_t *child, worker_t *worker)
+{
+    pthread_mutex_lock(&child->suspended_lock);
+    atomic_store(&worker->callback, 0);
+    resume_settled(child);
+    pthread_mutex_unlock(&child->suspended_lock);
+}
