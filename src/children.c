@@ -19,7 +19,8 @@
 /* Pauses between starts that fail, doubled each time. */
 #define FIRST_PAUSE_US   (100 * CLOCK_US_PER_MS)
 #define LAST_PAUSE_US    (10 * CLOCK_US_PER_S)
-/* How often the full scoreboard is worth a line. */
+/* When, and how often, the full scoreboard is worth a line. */
+#define FULL_PATIENCE_US (5 * CLOCK_US_PER_S)
 #define FULL_LOG_US      (60 * CLOCK_US_PER_S)
 
 /* For reclaimed(), whose signature is httpd's. */
@@ -100,7 +101,7 @@ static void log_full(generation_t *g, int64_t now_us)
         r->full_since_us = now_us;
     }
     /* while a generation hands over to the next both need slots, which soon are free again */
-    if (now_us - r->full_since_us < CHILDREN_FULL_PATIENCE_US) {
+    if (now_us - r->full_since_us < FULL_PATIENCE_US) {
         return;
     }
     if (r->full_logged_us && now_us - r->full_logged_us < FULL_LOG_US) {
@@ -274,9 +275,7 @@ void children_order(generation_t *g, int slot, char order)
         /* a full pipe means that the child has more orders unread than there are kinds */
         (void)!write(r->lifelines[slot], &order, 1);
     }
-    if (order != CHILD_ORDER_LOOK && r->slots[slot].state != SLOT_FREE
-        && r->slots[slot].state != SLOT_GOING) {
-        r->slots[slot].going_us = clock_now_us();
+    if (order != CHILD_ORDER_LOOK && r->slots[slot].state != SLOT_FREE) {
         r->slots[slot].state = SLOT_GOING;
     }
 }

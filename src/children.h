@@ -18,9 +18,6 @@ typedef struct generation_t {
 #define CHILDREN_NO_SLOT (-1)
 #define CHILDREN_REFUSED (-2)
 
-/* No slot has been free for so long: that is worth a line, and a sacrifice. */
-#define CHILDREN_FULL_PATIENCE_US (5 * CLOCK_US_PER_S)
-
 /* The bucket that has fewest children. */
 int children_neediest_bucket(const generation_t *g);
 

@@ -112,37 +112,43 @@ static char farewell(const slot_t *slot)
     return slot->bucket > 0 ? CHILD_ORDER_DRAIN : CHILD_ORDER_RETIRE;
 }
 
-/* No slot is left. Children of an earlier generation that still accept hand over one by one
- * then; if the new generation cannot begin at all, because every slot is held by a child that
- * finishes old connections, the one that has been at it longest has had its time. */
-static void make_room(generation_t *g, int64_t now_us)
+/* May this child of an earlier generation make room for one of the current? Somebody has to
+ * accept from its bucket meanwhile, and its slot should be free soon. */
+static bool may_make_room(const generation_t *g, int i)
 {
-    retained_t *r = g->retained;
-    slot_t *oldest = NULL;
-    int i;
+    const slot_t *slot = &g->retained->slots[i];
+    int j;
 
-    for (i = 0; i < r->slots_used; i++) {
-        slot_t *slot = &r->slots[i];
-
-        if (!children_is_current(g, slot)
-            && (slot->state == SLOT_SERVING || slot->state == SLOT_STARTING)) {
-            children_order(g, i, farewell(slot));
-            return;
-        }
-        if (slot->state == SLOT_GOING && (!oldest || slot->going_us < oldest->going_us)) {
-            oldest = slot;
+    if (children_is_current(g, slot) || slot->state != SLOT_SERVING) {
+        return false;
+    }
+    if (children_serving(g, slot->bucket) > 0) {
+        return true;
+    }
+    for (j = 0; j < g->retained->slots_used; j++) {
+        if (j != i && g->retained->slots[j].state == SLOT_SERVING
+            && g->retained->slots[j].bucket == slot->bucket) {
+            return ap_get_scoreboard_process(i)->connections == 0;
         }
     }
-    if (oldest && children_count(g, -1) == 0
-        && now_us - r->full_since_us >= CHILDREN_FULL_PATIENCE_US) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, g->server, ADPNO(0102)
-                     "ending child %" APR_PID_T_FMT " and its connections, which it has been "
-                     "finishing for %d s: no slot is left for the new configuration; raise "
-                     "ServerLimit %d", oldest->pid,
-                     (int)((now_us - oldest->going_us) / CLOCK_US_PER_S),
-                     g->config->server_limit);
-        ap_mpm_safe_kill(oldest->pid, SIGTERM);
-        r->full_since_us = now_us;
+    return false;
+}
+
+/* No slot is left for the new generation: the old one hands over child by child. What cannot
+ * be handed over goes on being served by the old one. */
+static void make_room(generation_t *g)
+{
+    int i, best = -1;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        if (may_make_room(g, i)
+            && (best < 0 || ap_get_scoreboard_process(i)->connections
+                            < ap_get_scoreboard_process(best)->connections)) {
+            best = i;
+        }
+    }
+    if (best >= 0) {
+        children_order(g, best, farewell(&g->retained->slots[best]));
     }
 }
 
@@ -157,7 +163,7 @@ static void start_missing(generation_t *g, int64_t now_us)
         int slot = children_start(g, children_neediest_bucket(g), now_us);
 
         if (slot == CHILDREN_NO_SLOT) {
-            make_room(g, now_us);
+            make_room(g);
         }
         if (slot < 0) {
             r->next_start_us = MAX(r->next_start_us, now_us + BUSY_ROUND_US);

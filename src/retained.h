@@ -36,7 +36,6 @@ typedef struct slot_t {
     ap_generation_t generation;
     int bucket;
     int64_t started_us;
-    int64_t going_us;           /* when it was told to finish */
     int successor;              /* slot of the child that takes its place, -1: none yet */
 } slot_t;
 
