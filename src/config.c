@@ -79,8 +79,8 @@ static const char *set_integer(cmd_parms *cmd, void *dummy, const char *arg)
     value = strtol(arg, &end, 10);
     if (errno || end == arg || *end || value <= INT_MIN || value > INT_MAX) {
         return apr_pstrcat(cmd->pool, ADPNO(0001), cmd->cmd->name, " \"", arg,
-                           "\": not a whole number; write for example ", cmd->cmd->name,
-                           " 64, or leave the line out", NULL);
+                           "\": not a whole number; write one with digits only, or leave "
+                           "the line out", NULL);
     }
     for (d = integer_directives; d->name; d++) {
         if (!ap_cstr_casecmp(d->name, cmd->cmd->name)) {
@@ -268,7 +268,6 @@ static void default_server_limit(void)
     if (given.max_request_workers != NOT_SET) {
         needed = MAX(needed, given.max_request_workers / effective.threads_per_child);
     }
-    needed = MAX(needed, given.start_servers);
     effective.server_limit = MIN(needed, MAX_SERVER_LIMIT);
 }
 
@@ -311,6 +310,12 @@ static void resolve_start_servers(int cpus, const correction_log_t *log)
     }
     else if (*start < 1) {
         correct(log, "StartServers", start, 1, "is not allowed, the least is 1");
+    }
+    else if (*start > effective.server_limit) {
+        char why[60];
+
+        apr_snprintf(why, sizeof(why), "is above ServerLimit %d", effective.server_limit);
+        correct(log, "StartServers", start, effective.server_limit, why);
     }
 }
 

@@ -157,7 +157,7 @@ static void start_missing(generation_t *g, int64_t now_us)
 {
     retained_t *r = g->retained;
 
-    while (now_us >= r->next_start_us
+    while (now_us >= r->next_start_us && !is_told_to_end(g)
            && (children_count(g, -1) - pending_successors(g) < r->wanted_children
                || children_count(g, children_neediest_bucket(g)) == 0)) {
         int slot = children_start(g, children_neediest_bucket(g), now_us);

@@ -48,7 +48,6 @@ retained_t *retained_get(void)
 {
     retained_t *found = ap_retained_data_get(RETAINED_KEY);
     retained_t *retained = found;
-    const void *last_mpm;
 
     if (!found || found->magic != RETAINED_MAGIC) {
         retained = found = begin();
@@ -58,14 +57,8 @@ retained_t *retained_get(void)
         retained = begin();
         retained->fixed = found->fixed;
     }
-    last_mpm = retained->mpm->baton;
-    if (last_mpm != found) {
-        if (last_mpm) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, NULL, ADPNO(0085)
-                         "the MPM was changed by a restart; that needs a stop and a start: "
-                         "child processes of the other MPM may be left behind");
-        }
-        /* nothing of the other one's scoreboard can be used */
+    if (retained->mpm->baton != found) {
+        /* a first start: there is no scoreboard yet */
         retained->mpm->was_graceful = 0;
     }
     retained->mpm->baton = retained;

@@ -3,7 +3,17 @@
 # MODULE, LIBEXECDIR, HTTPD and PORT come from the makefile.
 set -eu
 
-root=$1
+case $PORT in
+    *[!0-9]* | '') good=no ;;
+    *) [ "$PORT" -ge 1 ] && [ "$PORT" -le 65535 ] && good=yes || good=no ;;
+esac
+if [ $good = no ]; then
+    echo "PORT \"$PORT\" is not a port: a number from 1 to 65535, for example PORT=8081" >&2
+    exit 1
+fi
+
+# One directory a port: two sites of one checkout must not share it.
+root=$1-$PORT
 source=$(dirname "$0")/sample-site
 
 if perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new("127.0.0.1:$ARGV[0]")' "$PORT"; then
