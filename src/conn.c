@@ -203,7 +203,7 @@ void conn_leave_to_workers(conn_t *conn, worker_t *worker, poller_want_e want)
     conn_attach(conn, worker);
     conn_count_served(conn);
     conn_wait(conn, want, conn_after(server->timeout),
-             counter ? counter : &conn->child->score->wait_io);
+              counter ? counter : &conn->child->score->wait_io);
 }
 
 /* --- beginning and going on ---------------------------------------------------- */
@@ -272,7 +272,7 @@ static void begin(conn_t *conn, worker_t *worker)
     }
     if (first == FIRST_MISSING) {
         conn_wait(conn, POLLER_READ, conn_after(config_first_byte_timeout(conn->server)),
-                 &conn->child->score->wait_io);
+                  &conn->child->score->wait_io);
         return;
     }
     introduce(conn, worker);

@@ -108,7 +108,7 @@ static bool others_wait(const child_t *child)
 static step_e yield(conn_t *conn)
 {
     return conn_wait(conn, POLLER_WRITE, conn_after(conn->server->timeout),
-                    &conn->child->score->keep_alive);
+                     &conn->child->score->keep_alive);
 }
 
 static step_e step_write_completion(conn_t *conn, worker_t *worker)
@@ -121,7 +121,7 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
     }
     else if (c->data_in_output_filters) {
         return conn_wait(conn, wanted(conn, POLLER_WRITE), conn_after(conn->server->timeout),
-                        &conn->child->score->write_completion);
+                         &conn->child->score->write_completion);
     }
     if (c->aborted || c->keepalive != AP_CONN_KEEPALIVE) {
         conn->cs.state = CONN_STATE_LINGER;
@@ -146,14 +146,14 @@ static step_e step_keepalive(conn_t *conn, worker_t *worker)
     (void)worker;
     conn_set_hint(conn, HINT_IDLE);
     return conn_wait(conn, POLLER_READ, conn_after(conn->server->keep_alive_timeout),
-                    &conn->child->score->keep_alive);
+                     &conn->child->score->keep_alive);
 }
 
 static step_e step_async_waitio(conn_t *conn, worker_t *worker)
 {
     (void)worker;
     return conn_wait(conn, wanted(conn, POLLER_READ), conn_after(conn->server->timeout),
-                    &conn->child->score->wait_io);
+                     &conn->child->score->wait_io);
 }
 
 static step_e step_linger(conn_t *conn, worker_t *worker)
@@ -203,7 +203,7 @@ static step_e step_drain(conn_t *conn, worker_t *worker)
     }
     conn_set_hint(conn, HINT_LINGERING);
     return conn_wait(conn, POLLER_READ, conn->linger_until_us,
-                    &conn->child->score->lingering_close);
+                     &conn->child->score->lingering_close);
 }
 
 static step_e step_unexpected(conn_t *conn, worker_t *worker)
