@@ -69,6 +69,16 @@ subtest 'a child dies' => sub {
     all_served($s, 'afterwards');
 };
 
+# Each bucket's child is replaced many times; a successor in another's bucket would leave its own with nobody.
+subtest 'children are replaced' => sub {
+    my $short = Adaptive::Server->new(%OPTIONS, conf => "${TEST_CONF}MaxConnectionsPerChild 20\n")->start;
+    ok((wait_for { $short->child_pids >= $CORES } 15, 'children'), 'each bucket has a child');
+    my %old = map { $_ => 1 } $short->child_pids;
+    all_served($short, "round $_") for 1 .. 3;
+    ok((wait_for { !grep { $old{$_} } $short->child_pids } 15, 'successors'), 'they have been replaced');
+    ok($short->stop, 'stops');
+};
+
 subtest 'without buckets from now on' => sub {
     $s->write_conf(mpm_conf => "StartServers 2\nThreadsPerChild 8\n");
     ok($s->graceful, 'graceful restart');

@@ -68,4 +68,13 @@ for my $kind (qw(silent idle)) {
     };
 }
 
+# The log files of many virtual hosts leave less than would be kept in reserve for requests.
+subtest 'descriptors that are not connections' => sub {
+    my $hosts = join '', map {"<VirtualHost *:\@PORT\@>\nServerName h$_\nErrorLog logs/error_$_\n</VirtualHost>\n"} 1 .. 50;
+    my $s = Adaptive::Server->new(test_module => 1, rlimit => { nofile => 90 }, conf => "$TEST_CONF$hosts");
+    $s->start;
+    is(scalar(grep { http_get($s->url('/1k.html'), timeout => 10)->{status} == 200 } 1 .. 20), 20, 'every request is served');
+    ok($s->stop, 'stops');
+};
+
 done_testing;
