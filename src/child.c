@@ -358,34 +358,43 @@ static apr_status_t open_parts(child_t *child, const child_start_t *start)
     return APR_SUCCESS;
 }
 
-/* The pool of everything in this child. Its allocator is shared by all threads. */
-static apr_pool_t *create_pool(apr_pool_t *pconf)
+apr_pool_t *child_create_pool(apr_pool_t *parent, const char *tag)
 {
     apr_allocator_t *allocator;
-    apr_thread_mutex_t *mutex;
     apr_pool_t *pool;
 
     if (apr_allocator_create(&allocator) != APR_SUCCESS) {
         return NULL;
     }
     apr_allocator_max_free_set(allocator, ap_max_mem_free);
-    if (apr_pool_create_ex(&pool, pconf, NULL, allocator) != APR_SUCCESS) {
+    if (apr_pool_create_ex(&pool, parent, NULL, allocator) != APR_SUCCESS) {
         apr_allocator_destroy(allocator);
         return NULL;
     }
     apr_allocator_owner_set(allocator, pool);
-    if (apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
+    apr_pool_tag(pool, tag);
+    return pool;
+}
+
+/* The pool of everything in this child. All threads share it: its allocator has a lock. */
+static apr_pool_t *create_shared_pool(apr_pool_t *pconf)
+{
+    apr_pool_t *pool = child_create_pool(pconf, "pchild");
+    apr_thread_mutex_t *mutex;
+
+    if (pool && apr_thread_mutex_create(&mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS) {
         apr_pool_destroy(pool);
         return NULL;
     }
-    apr_allocator_mutex_set(allocator, mutex);
-    apr_pool_tag(pool, "pchild");
+    if (pool) {
+        apr_allocator_mutex_set(apr_pool_allocator_get(pool), mutex);
+    }
     return pool;
 }
 
 static child_t *create_child(const child_start_t *start)
 {
-    apr_pool_t *pool = create_pool(start->pconf);
+    apr_pool_t *pool = create_shared_pool(start->pconf);
     child_t *child;
 
     if (!pool) {

@@ -36,6 +36,10 @@ typedef struct child_start_t {
  * freshly forked process, signals blocked. */
 int child_run(const child_start_t *start);
 
+/* A pool with an allocator of its own, which keeps no more than MaxMemFree and belongs to the
+ * pool: for one thread at a time. NULL: no memory. */
+apr_pool_t *child_create_pool(apr_pool_t *parent, const char *tag);
+
 /* Wake the steward, or the parent's loop, for another round. Any thread. */
 void child_wake_steward(child_t *child);
 void child_wake_parent(child_t *child);

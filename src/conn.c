@@ -1,6 +1,5 @@
 #include "conn_internal.h"
 
-#include "child.h"
 #include "config.h"
 #include "listeners.h"
 
@@ -10,31 +9,13 @@
 #include "http_vhost.h"
 #include "mpm_common.h"
 
-#include <sys/param.h>
+#include <errno.h>
 #include <sys/socket.h>
 
 /* Free connections that keep their pool, for each thread a child may have. */
 #define POOLED_A_THREAD     2
 
 /* --- birth and death ------------------------------------------------------------- */
-
-static apr_pool_t *pool_new(child_t *child)
-{
-    apr_allocator_t *allocator;
-    apr_pool_t *pool;
-
-    if (apr_allocator_create(&allocator) != APR_SUCCESS) {
-        return NULL;
-    }
-    apr_allocator_max_free_set(allocator, ap_max_mem_free);
-    if (apr_pool_create_ex(&pool, child->pool, NULL, allocator) != APR_SUCCESS) {
-        apr_allocator_destroy(allocator);
-        return NULL;
-    }
-    apr_allocator_owner_set(allocator, pool);
-    apr_pool_tag(pool, "transaction");
-    return pool;
-}
 
 conn_t *conn_new(child_t *child)
 {
@@ -47,7 +28,7 @@ conn_t *conn_new(child_t *child)
         atomic_fetch_sub_explicit(&child->pooled_connections, 1, memory_order_relaxed);
     }
     else {
-        conn->pool = pool_new(child);
+        conn->pool = child_create_pool(child->pool, "transaction");
         if (!conn->pool) {
             slab_give(&child->connections, conn);
             return NULL;

@@ -76,12 +76,11 @@ static void run_expired(job_t *job, void *taker)
         return;
     }
     conn_count_served(conn);
+    conn_attach(conn, worker);
     if (!conn->begun || lingers) {
-        conn_attach(conn, worker);
         conn_close(conn);
         return;
     }
-    conn_attach(conn, worker);
     if (conn->cs.state == CONN_STATE_WRITE_COMPLETION) {
         /* the client does not take what is there: nothing more can be said to it */
         conn->c->aborted = 1;

@@ -6,7 +6,6 @@
 #include "mpm_common.h"
 
 #include <errno.h>
-#include <sys/param.h>
 #include <sys/socket.h>
 
 /* How long a client may go on sending after we closed our side (RFC 9112, 9.6). */

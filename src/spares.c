@@ -19,10 +19,10 @@ int spares_change(const spares_sample_t *s)
         long missing = s->min_spare_threads - spare;
         long children = (missing + s->threads_per_child - 1) / s->threads_per_child;
 
-        return (int)(children < LARGEST_STEP ? least((int)children,
-                                                     s->max_children - s->children)
-                                             : least(LARGEST_STEP,
-                                                     s->max_children - s->children));
+        if (children > LARGEST_STEP) {
+            children = LARGEST_STEP;
+        }
+        return least((int)children, s->max_children - s->children);
     }
     if (spare > s->max_spare_threads && s->children > s->min_children
         && spare - s->threads_per_child >= s->min_spare_threads) {
