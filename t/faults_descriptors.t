@@ -46,10 +46,10 @@ for my $kind (qw(silent idle)) {
         my @children = $s->child_pids;
         my @took;
         for my $round (1 .. ROUNDS) {
+            my $begun = time;
+            $s->log_mark;
             my $clients = Adaptive::Load->start($s->port,
                 mode => 'hold', kind => $kind, connections => CLIENTS, seconds => 60, timeout => 60);
-            $s->log_mark;
-            my $begun = time;
             ok($s->wait_log($SHORTAGE, 20), "round $round: it is said");
             cmp_ok(load_of($s), '<', 0.05, "round $round: it does not spin");
             my @lines = $s->log_since_mark =~ /^(.*$SHORTAGE.*)$/mg;

@@ -13,7 +13,9 @@ use Adaptive::Probe;
 
 $SIG{PIPE} = 'IGNORE';
 
-use constant { CLIENTS => 3000, FURTHER => 50 };
+# Where the backlog is short (net.core.somaxconn) the kernel may lose a few of those that it told their clients are open, and a
+# client that never sends anything does not learn of it: hence some to spare.
+use constant { CLIENTS => 3000, SPARE => 300, FURTHER => 50 };
 
 sub threads {
     my ($s) = @_;
@@ -29,11 +31,11 @@ for my $kind (qw(idle silent)) {
         my $s = Adaptive::Server->new(
             test_module => 1,
             modules     => ['status'],
-            conf        => "${TEST_CONF}AcceptFilter http none\nKeepAliveTimeout 100\nTimeout 100\n"
+            conf        => "${TEST_CONF}AcceptFilter http none\nKeepAliveTimeout 200\nTimeout 200\n"
         )->start;
         my $clients = Adaptive::Load->start($s->port,
-            mode => 'hold', kind => $kind, connections => CLIENTS, seconds => 60, timeout => 30);
-        is($clients->ready(40), CLIENTS, CLIENTS . ' connections are open');
+            mode => 'hold', kind => $kind, connections => CLIENTS + SPARE, seconds => 120, timeout => 90);
+        cmp_ok($clients->ready(40), '>=', CLIENTS, CLIENTS . ' connections are open');
 
         my @further = map { http_get($s->url('/1k.html'), timeout => 10) } 1 .. FURTHER;
         is(scalar(grep { $_->{status} == 200 } @further), FURTHER, 'further clients are served');

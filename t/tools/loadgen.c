@@ -535,6 +535,8 @@ static void run_schedule(void)
 
 /* ---- held connections ---- */
 
+#define HOLD_RATE 2000      /* connections opened a second */
+
 /* A held connection has what its kind asks for: from here on only its end is of interest. */
 static void hold_reached(connection *c)
 {
@@ -596,7 +598,11 @@ static void run_hold(void)
         if (!conn_open(c)) {
             request_failed(c, FAIL_CONNECT);
         }
-        hold_wait(0);
+        /* Not all at once: where the backlog overflows, the kernel lets a client believe that it is connected while the
+         * server will never hear of it. */
+        do {
+            hold_wait(1);
+        } while (now_us() < start_us + (int64_t)(i + 1) * 1000000 / HOLD_RATE);
     }
     while (!interrupted && now_us() < end) {
         if (sweep_timeouts() == 0 && !told) {
