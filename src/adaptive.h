@@ -17,6 +17,7 @@
 
 #include "../scoreboard_ext.h"
 #include "clock.h"
+#include "controller.h"
 #include "deadlines.h"
 #include "jobs.h"
 #include "poller.h"
@@ -28,6 +29,13 @@ APLOG_USE_MODULE(mpm_adaptive);
 
 /* Our message numbers; AHnnnnn belong to httpd. Each is explained in docs/messages.md. */
 #define ADPNO(n) "ADP" #n ": "
+
+/* AdaptiveMode */
+typedef enum {
+    ADAPTIVE_ON,
+    ADAPTIVE_OBSERVE,           /* plan, log and show, but act as under OFF */
+    ADAPTIVE_OFF                /* the rule of Min/MaxSpareThreads, all threads from the start */
+} adaptive_mode_e;
 
 /* The effective configuration of one generation, after all corrections (config.c). */
 typedef struct adp_config_t {
@@ -43,6 +51,15 @@ typedef struct adp_config_t {
     int slot_count;             /* scoreboard slots for children: server_limit and a reserve
                                  * for those that are going; constant for the parent's life */
     int start_threads;          /* worker threads of a child at start */
+    adaptive_mode_e adaptive_mode;
+    int64_t wait_target_us;     /* AdaptiveWaitTarget */
+    int64_t hold_us;            /* AdaptiveHold */
+    int64_t drain_timeout_us;   /* AdaptiveDrainTimeout, 0: unlimited */
+    double memory_share;        /* AdaptiveMemory as a share of the limit, 0: in bytes */
+    int64_t memory_bytes;
+    bool max_request_workers_given;     /* by a directive, not by default */
+    int given_min_spare_threads;        /* by a directive, or CTL_NOT_SET */
+    int given_max_spare_threads;
 } adp_config_t;
 
 /* The life of a child.

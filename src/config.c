@@ -399,6 +399,13 @@ void config_resolve(config_fixed_t *fixed, int cpus, bool to_console, server_rec
     resolve_slot_count(fixed);
     resolve_first_byte_limit();
     effective.async_factor = given.async_factor;
+    effective.adaptive_mode = ADAPTIVE_ON;
+    effective.wait_target_us = 2 * CLOCK_US_PER_MS;
+    effective.hold_us = 30 * CLOCK_US_PER_S;
+    effective.memory_share = 0.8;
+    effective.max_request_workers_given = given.max_request_workers != NOT_SET;
+    effective.given_min_spare_threads = given.min_spare_threads == NOT_SET ? CTL_NOT_SET : effective.min_spare_threads;
+    effective.given_max_spare_threads = given.max_spare_threads == NOT_SET ? CTL_NOT_SET : effective.max_spare_threads;
     /* about one thread a processor in all, but two in a child: one that computes shall
      * not hide the other's event until the steward notices */
     effective.start_threads = cpus / MAX(effective.start_servers, 1);
