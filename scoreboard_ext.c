@@ -3,6 +3,7 @@
 #include "src/clock.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 static size_t mapping_size(int slot_count)
@@ -33,13 +34,8 @@ void scoreboard_ext_destroy(scoreboard_ext_t *ext)
 
 void scoreboard_ext_reset(ext_child_t *child)
 {
-    atomic_store(&child->threads, 0);
-    atomic_store(&child->idle, 0);
-    atomic_store(&child->ready, false);
-    atomic_store(&child->closed, false);
-    atomic_store(&child->wants_successor, false);
-    atomic_store(&child->wants_relief, false);
-    atomic_store(&child->exhausted, false);
+    /* nobody else looks: the slot is free */
+    memset(child, 0, sizeof(*child));
 }
 
 bool scoreboard_ext_may_log(scoreboard_ext_t *ext, log_kind_e kind, int64_t now_us)

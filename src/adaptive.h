@@ -86,6 +86,7 @@ typedef enum {
     ACCEPT_ON,
     ACCEPT_NO_RESOURCES,        /* descriptors or memory ran out: tried again soon */
     ACCEPT_ASYNC_LIMIT,         /* AsyncRequestWorkerFactor reached */
+    ACCEPT_PARKED,              /* the parent does not need the child right now */
     ACCEPT_CLOSED               /* the child is going */
 } accept_state_e;
 
@@ -111,6 +112,13 @@ typedef enum {
 
 typedef struct child_t child_t;
 
+/* What a worker on the bench is told; see bench.h. */
+typedef enum {
+    BENCH_WAIT,
+    BENCH_GO,                   /* back to work */
+    BENCH_LEAVE                 /* the thread ends */
+} bench_verdict_e;
+
 /* A worker thread. The janitor (pool.h) and the steward have one too, with slot -1. */
 typedef struct worker_t {
     child_t *child;
@@ -120,7 +128,10 @@ typedef struct worker_t {
     apr_pool_t *pool;           /* for the thread's bookkeeping; the steward's */
     _Atomic int tid;            /* kernel's id, 0 before it runs and after it left */
     _Atomic bool left;          /* the thread is about to end and can be joined */
-    bool dismissed;             /* by pool_dismiss_job(): leave after this event */
+    bool dismissed;             /* by a job of pool_retire(): leave after this event */
+    pthread_cond_t called;      /* bench.h: its verdict has changed */
+    bench_verdict_e verdict;    /* guarded by bench_t.lock */
+    int64_t started_us;         /* when the steward started it */
     _Atomic uint64_t callback;  /* number of the timed callback it runs, 0: none */
     struct conn_t *spare;       /* a connection ready for the next accept */
 } worker_t;
@@ -129,26 +140,42 @@ typedef struct worker_t {
 typedef struct pool_t {
     worker_t *workers;          /* limit of them, then the janitor's and the steward's */
     int limit;
-    _Atomic int floor;          /* threads that are never retired for idleness; lower while
-                                 * the child is going */
     apr_threadattr_t *attributes;
-    _Atomic int live;           /* started and not yet left */
-    _Atomic int arriving;       /* started and not yet at the poller */
-    _Atomic int64_t last_retired_us;
+    job_t dismiss_job;          /* an idle worker that takes it leaves, see pool_retire() */
+    _Atomic bool dismiss_queued;
+    _Atomic int dismissals;     /* workers that shall leave that way */
+    _Atomic int64_t slowest_start_us;   /* from pthread_create(3) to work, decaying */
     /* the steward's */
     int64_t retry_us;           /* thread creation was refused: not before */
     int64_t backoff_us;
 } pool_t;
 
-/* The steward's watch over waiting events; see watch.c. */
+/* Workers that are kept out of the poll; see bench.h. */
+typedef struct bench_t {
+    pthread_mutex_t lock;
+    worker_t **seats;           /* guarded by lock: who sits, the warmest last */
+    int taken;                  /* guarded by lock */
+    bool closed;                /* guarded by lock: nobody sits any more */
+    _Atomic int admitted;       /* workers that may take work; written under lock */
+} bench_t;
+
+/* The measure of how long work waits; see watch.c. */
 typedef struct watch_t {
     _Atomic bool on;            /* the steward looks every few ms, workers need not wake it */
-    int quiet_ticks;
-    int batch;                  /* threads to start next */
-    int blocked_rounds;         /* in a row, with processors that nobody used */
+    _Atomic int many;           /* so many busy workers are worth a look of the steward */
+    int quiet_rounds;
     int64_t probe_sent_us;      /* 0: none outstanding */
     _Atomic bool probe_taken;
 } watch_t;
+
+/* The steward's decisions about threads; see steer_threads.c. */
+typedef struct steer_t {
+    ctl_thread_state_t state;
+    int64_t look_us;            /* decide again then */
+    int64_t told_parent_us;     /* when the parent was last woken for siblings */
+    uint64_t events;            /* taken, */
+    uint64_t completions;       /* ... and done: never fewer than before */
+} steer_t;
 
 /* What hangs together in a child process. Unless a comment says otherwise a field is set
  * before the first worker starts and constant from then on. */
@@ -164,7 +191,8 @@ struct child_t {
     _Atomic int phase;          /* child_phase_e; only the steward changes it */
     _Atomic bool told_to_stop;  /* SIGTERM came */
     _Atomic int told_to_drain;  /* drain_order_e */
-    int cpus;                   /* processors that the server may use */
+    double cpus;                /* processors that the server may use */
+    int start_threads;          /* worker threads to begin with */
     bool one_process;           /* no parent: -X */
     int lifeline_fd;            /* the parent's orders (child.h); -1: no parent */
     int parent_fd;              /* wakes the parent; -1: no parent */
@@ -179,8 +207,9 @@ struct child_t {
     _Atomic int pooled_connections;     /* free ones that keep their pool */
     listeners_t listeners;
     pool_t workers;
+    bench_t bench;
     watch_t watch;
-    job_t dismiss_job;          /* lets an idle worker go, see pool_dismiss_idle() */
+    steer_t steer;
     job_t accept_job;           /* a look at the listeners, for a sibling that could not */
     _Atomic bool accept_job_queued;
     pthread_mutex_t suspended_lock;

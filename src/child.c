@@ -1,10 +1,11 @@
 #include "child.h"
 
+#include "bench.h"
 #include "conn.h"
 #include "listeners.h"
 #include "pool.h"
+#include "steer_threads.h"
 #include "wakeup.h"
-#include "watch.h"
 
 #include "apr_signal.h"
 #include "http_main.h"
@@ -122,15 +123,16 @@ static void enter(child_t *child, child_phase_e phase)
 /* The first workers run: accept. Tried again later if the system refused them all. */
 static void begin_serving(child_t *child, int64_t now_us)
 {
-    int missing = child->config->start_threads - pool_live(&child->workers);
+    int missing = child->start_threads - pool_live(child);
 
     if (now_us < pool_retry_at(&child->workers)) {
         return;
     }
     pool_start(child, missing, now_us);
-    if (pool_live(&child->workers) > 0) {
+    if (pool_live(child) > 0) {
         enter(child, CHILD_SERVING);
         listeners_open(child);
+        atomic_store(&child->ext->ready_us, clock_now_us());
         atomic_store(&child->ext->ready, true);
         child_wake_parent(child);
     }
@@ -166,6 +168,7 @@ static void begin_stopping(child_t *child, volatile int *mpm_state, bool gracefu
         listeners_close(child, false);
         announce_end(child, mpm_state, graceful);
     }
+    bench_close(child);
     wakeup_send(child->exit_fd);
 }
 
@@ -200,6 +203,12 @@ static void take_orders(child_t *child)
             break;
         case CHILD_ORDER_LOOK:
             listeners_look(child);
+            break;
+        case CHILD_ORDER_PARK:
+            listeners_park(child);
+            break;
+        case CHILD_ORDER_RESUME:
+            listeners_resume(child);
             break;
         default:
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0072)
@@ -258,10 +267,11 @@ static int64_t steward_round(child_t *child)
                                               conn_claim_idle, NULL), now_us);
     }
     pool_join_left(child);
-    next_us = watch_round(child, now_us);
+    next_us = phase_of(child) == CHILD_STARTING ? CLOCK_NEVER : steer_threads_round(child, now_us);
     if (phase_of(child) == CHILD_DRAINING) {
         int64_t linger_us = now_us + LONG_LINGER_US;
 
+        pool_dismiss_idle(child);
         conn_queue_idle(child, deadlines_take(&child->deadlines, UINT_MAX, conn_claim_idle,
                                               NULL), now_us);
         conn_queue_long_lingers(child, deadlines_take(&child->deadlines, UINT_MAX,
@@ -352,6 +362,7 @@ static apr_status_t open_parts(child_t *child, const child_start_t *start)
         || (rv = poller_add_level(&child->poller, child->exit_fd,
                                   token_make(TOKEN_EXIT, 0, 0))) != 0
         || (rv = pool_init(child)) != APR_SUCCESS
+        || (rv = bench_init(child)) != 0
         || (rv = listeners_init(child, start->bucket)) != APR_SUCCESS) {
         return rv;
     }
@@ -410,6 +421,7 @@ static child_t *create_child(const child_start_t *start)
     child->board = start->board;
     child->ext = &start->board->children[start->slot];
     child->cpus = start->cpus;
+    child->start_threads = start->start_threads;
     child->one_process = start->one_process;
     child->lifeline_fd = start->lifeline_fd;
     child->parent_fd = start->parent_fd;
@@ -439,10 +451,11 @@ int child_run(const child_start_t *start)
         return APEXIT_CHILDSICK;
     }
     ap_run_child_init(child->pool, start->server);
+    steer_threads_init(child, clock_now_us());
     steward_loop(child, start->mpm_state);
     if (!stop_workers(child, start->mpm_state)) {
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, start->server, ADPNO(0075)
-                     "leaving %d busy worker threads behind", pool_live(&child->workers));
+                     "leaving %d busy worker threads behind", pool_live(child));
         /* destructors would pull the memory away under them */
         _exit(APEXIT_OK);
     }

@@ -11,10 +11,14 @@
  * DRAIN    accept no more and end when all connections are closed; nobody else will take
  *          what is in the backlog, so take it along
  * RETIRE   the same, but leave the backlog to siblings or to the next generation
- * LOOK     look at the backlog: a sibling was woken for something that it could not take */
+ * LOOK     look at the backlog: a sibling was woken for something that it could not take
+ * PARK     stop accepting, keep the connections: the child is not needed right now
+ * RESUME   accept again */
 #define CHILD_ORDER_DRAIN  'G'
 #define CHILD_ORDER_RETIRE 'R'
 #define CHILD_ORDER_LOOK   'A'
+#define CHILD_ORDER_PARK   'P'
+#define CHILD_ORDER_RESUME 'S'
 
 /* What a new child has to know. */
 typedef struct child_start_t {
@@ -25,9 +29,10 @@ typedef struct child_start_t {
     ap_listen_rec *bucket;      /* the listening sockets that it accepts from */
     int slot;
     ap_generation_t generation;
+    int start_threads;          /* how many at first */
     int lifeline_fd;            /* read end; -1: no parent */
     int parent_fd;              /* wakes the parent; -1: no parent */
-    int cpus;
+    double cpus;                /* processors that the server may use */
     bool one_process;
     volatile int *mpm_state;    /* what AP_MPMQ_MPM_STATE answers */
 } child_start_t;

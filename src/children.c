@@ -35,7 +35,8 @@ static bool accepts(const generation_t *g, int i, int bucket)
 {
     const slot_t *slot = &g->retained->slots[i];
 
-    return children_is_current(g, slot) && slot->state != SLOT_GOING
+    return children_is_current(g, slot)
+           && (slot->state == SLOT_STARTING || slot->state == SLOT_SERVING)
            && (bucket < 0 || slot->bucket == bucket);
 }
 
@@ -67,10 +68,57 @@ int children_busy_threads(const generation_t *g)
         if (accepts(g, i, -1)) {
             const ext_child_t *ext = &g->retained->board->children[i];
 
-            busy += MAX(atomic_load(&ext->threads) - atomic_load(&ext->idle), 0);
+            busy += ext_busy(ext);
         }
     }
     return busy;
+}
+
+int children_parked(const generation_t *g)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        count += g->retained->slots[i].state == SLOT_PARKED
+                 && children_is_current(g, &g->retained->slots[i]);
+    }
+    return count;
+}
+
+/* Of two parked children the one that is the better kept: it has more connections. */
+static int pick_parked(const generation_t *g, int bucket, bool most)
+{
+    int i, best = -1;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        const slot_t *slot = &g->retained->slots[i];
+
+        if (slot->state != SLOT_PARKED || !children_is_current(g, slot)
+            || (bucket >= 0 && slot->bucket != bucket)) {
+            continue;
+        }
+        if (best < 0 || (ap_get_scoreboard_process(i)->connections
+                         > ap_get_scoreboard_process(best)->connections) == most) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+bool children_resurrect(generation_t *g, int bucket)
+{
+    int i = pick_parked(g, bucket, true);
+
+    if (i < 0) {
+        return false;
+    }
+    children_order(g, i, CHILD_ORDER_RESUME);
+    return true;
+}
+
+int children_least_missed(const generation_t *g)
+{
+    return pick_parked(g, -1, false);
 }
 
 int children_least_needed(const generation_t *g)
@@ -175,7 +223,8 @@ static void be_child(generation_t *g, int slot, int bucket, int lifeline_fd)
     child_start_t start = {
         .server = g->server, .pconf = g->pconf, .config = g->config, .board = r->board,
         .bucket = g->buckets[bucket], .slot = slot, .generation = r->mpm->my_generation,
-        .lifeline_fd = lifeline_fd, .parent_fd = r->wakeup_fd, .cpus = g->cpus, .mpm_state = &r->mpm->mpm_state
+        .start_threads = r->start_threads, .lifeline_fd = lifeline_fd, .parent_fd = r->wakeup_fd,
+        .cpus = g->cpus, .mpm_state = &r->mpm->mpm_state
     };
     int i;
 
@@ -267,6 +316,20 @@ int children_start(generation_t *g, int bucket, int64_t now_us)
 
 /* --- serving ---------------------------------------------------------------------- */
 
+static slot_state_e state_after(char order, slot_state_e before)
+{
+    switch (order) {
+    case CHILD_ORDER_PARK:
+        return SLOT_PARKED;
+    case CHILD_ORDER_RESUME:
+        return SLOT_SERVING;
+    case CHILD_ORDER_LOOK:
+        return before;
+    default:
+        return SLOT_GOING;
+    }
+}
+
 void children_order(generation_t *g, int slot, char order)
 {
     retained_t *r = g->retained;
@@ -275,9 +338,19 @@ void children_order(generation_t *g, int slot, char order)
         /* a full pipe means that the child has more orders unread than there are kinds */
         (void)!write(r->lifelines[slot], &order, 1);
     }
-    if (order != CHILD_ORDER_LOOK && r->slots[slot].state != SLOT_FREE) {
-        r->slots[slot].state = SLOT_GOING;
+    if (r->slots[slot].state != SLOT_FREE) {
+        r->slots[slot].state = state_after(order, r->slots[slot].state);
     }
+}
+
+/* The slowest start of late: a slower one counts at once, faster ones by an eighth each. */
+static void note_start_time(retained_t *r, const slot_t *slot, const ext_child_t *ext)
+{
+    int64_t took_us = atomic_load(&ext->ready_us) - slot->started_us;
+
+    /* children can write what they like there */
+    took_us = MIN(MAX(took_us, 0), CLOCK_US_PER_S);
+    r->child_start_us = MAX(took_us, r->child_start_us - (r->child_start_us - took_us) / 8);
 }
 
 void children_note_ready(generation_t *g, int64_t now_us)
@@ -292,9 +365,11 @@ void children_note_ready(generation_t *g, int64_t now_us)
         if (slot->state == SLOT_STARTING && atomic_load(&r->board->children[i].ready)) {
             slot->state = SLOT_SERVING;
             r->ever_healthy = true;
+            note_start_time(r, slot, &r->board->children[i]);
         }
         /* only a child that was started after the last failure shows that it is over */
-        recovered = recovered || (slot->state == SLOT_SERVING && children_is_current(g, slot)
+        recovered = recovered || ((slot->state == SLOT_SERVING || slot->state == SLOT_PARKED)
+                                  && children_is_current(g, slot)
                                   && slot->started_us > r->last_failure_us
                                   && now_us - slot->started_us >= HEALTHY_AFTER_US);
     }

@@ -12,7 +12,7 @@ typedef struct generation_t {
     const adp_config_t *config;
     ap_listen_rec **buckets;
     int bucket_count;
-    int cpus;
+    double cpus;                /* processors that the server may use */
 } generation_t;
 
 #define CHILDREN_NO_SLOT (-1)
@@ -26,7 +26,7 @@ int children_neediest_bucket(const generation_t *g);
  * are logged. */
 int children_start(generation_t *g, int bucket, int64_t now_us);
 
-/* Send one order to a child; if that finishes it, it counts as going from now on. */
+/* Send one order to a child: from now on it counts as parked, serving or going by it. */
 void children_order(generation_t *g, int slot, char order);
 
 /* Have all children that accept from a bucket look at its backlog: somebody was woken for a
@@ -56,6 +56,15 @@ int children_busy_threads(const generation_t *g);
 /* Which child misses least when it goes: of the current generation, serving, not the last
  * of its bucket, with the fewest connections. -1: none. */
 int children_least_needed(const generation_t *g);
+
+/* Parked children of the current generation. */
+int children_parked(const generation_t *g);
+
+/* Have a parked child of a bucket (of any: -1) accept again. False: there is none. */
+bool children_resurrect(generation_t *g, int bucket);
+
+/* The parked child that misses least when it ends, -1: none. */
+int children_least_missed(const generation_t *g);
 
 bool children_is_current(const generation_t *g, const slot_t *slot);
 

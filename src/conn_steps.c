@@ -96,7 +96,7 @@ static poller_want_e wanted(conn_t *conn, poller_want_e by_default)
 
 static bool others_wait(const child_t *child)
 {
-    return atomic_load_explicit(&child->ext->idle, memory_order_relaxed) == 0
+    return ext_idle(child->ext) == 0
            && poller_has_ready(&child->poller);
 }
 

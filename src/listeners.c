@@ -12,6 +12,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/param.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -308,7 +310,7 @@ static bool above_async_limit(const child_t *child)
 {
     const process_score *score = child->score;
     int limit = child->config->threads_per_child;
-    int busy = atomic_load(&child->ext->threads) - atomic_load(&child->ext->idle);
+    int busy = ext_busy(child->ext);
     double most = limit + child->config->async_factor * MAX(limit - busy, 0);
 
     return child->config->async_factor > 0.0
@@ -403,6 +405,51 @@ static void take_along(child_t *child)
             conn_taken_along(conn, socket, child->listeners.client_first[i]);
         }
     }
+}
+
+void listeners_park(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    bool parked;
+
+    pthread_mutex_lock(&l->lock);
+    parked = atomic_load(&l->state) != ACCEPT_CLOSED;
+    if (parked) {
+        if (atomic_load(&l->state) == ACCEPT_ON) {
+            deregister(child);
+        }
+        atomic_store(&l->state, ACCEPT_PARKED);
+        atomic_store(&l->retry_us, CLOCK_NEVER);
+        child->score->not_accepting = 1;
+    }
+    pthread_mutex_unlock(&l->lock);
+    if (parked) {
+        ask_for_relief(child);
+    }
+}
+
+void listeners_resume(child_t *child)
+{
+    if (atomic_load(&child->listeners.state) == ACCEPT_PARKED) {
+        listeners_open(child);
+    }
+}
+
+int listeners_backlog(const child_t *child)
+{
+    const listeners_t *l = &child->listeners;
+    int i, waiting = 0;
+
+    for (i = 0; i < l->count; i++) {
+        struct tcp_info info;
+        socklen_t length = sizeof(info);
+
+        /* for a listening socket that is what it holds: tcp(7) leaves it unsaid, ss(8) shows it so */
+        if (!getsockopt(listener_fd(l, i), IPPROTO_TCP, TCP_INFO, &info, &length)) {
+            waiting += (int)info.tcpi_unacked;
+        }
+    }
+    return waiting;
 }
 
 void listeners_close(child_t *child, bool take_backlog)

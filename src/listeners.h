@@ -10,6 +10,14 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket);
 /* Begin to accept, or begin again after a pause. The steward. */
 void listeners_open(child_t *child);
 
+/* Stop accepting until listeners_resume(), and keep the connections. The steward. */
+void listeners_park(child_t *child);
+void listeners_resume(child_t *child);
+
+/* Connections that are complete and that nobody has accepted; those of all siblings that
+ * share the sockets. The steward. */
+int listeners_backlog(const child_t *child);
+
 /* The poller has an event for listener number index: accept and serve one connection.
  * A worker. */
 void listeners_accept(child_t *child, uint32_t index, worker_t *worker);

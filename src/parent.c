@@ -1,7 +1,7 @@
 #include "parent.h"
 
 #include "child.h"
-#include "spares.h"
+#include "steer_children.h"
 #include "wakeup.h"
 
 #include "apr_signal.h"
@@ -17,13 +17,8 @@
 
 /* ap_wait_or_timeout() runs the monitor hook at every tenth of its one-second rounds. */
 #define MONITOR_INTERVAL_US (10 * CLOCK_US_PER_S)
-/* One surplus child goes per interval, as under event. */
-#define SHRINK_INTERVAL_US  CLOCK_US_PER_S
-/* Growth that follows the last one sooner doubles it. */
-#define GROWTH_PAUSE_US     (500 * CLOCK_US_PER_MS)
-#define LARGEST_STEP        16      /* children at once */
-/* While threads are busy the spare threads are counted at least so often. */
-#define BUSY_ROUND_US       (100 * CLOCK_US_PER_MS)
+/* How soon to look again at what cannot be done now. */
+#define RETRY_US            (100 * CLOCK_US_PER_MS)
 /* After a graceful restart old children accept until the new ones are ready, but if some
  * of these fail, no longer than this once every bucket is served. */
 #define HANDOVER_PATIENCE_US (5 * CLOCK_US_PER_S)
@@ -36,9 +31,7 @@
 typedef struct run_t {
     generation_t *g;
     int64_t monitor_us;         /* when the monitor hook is due */
-    int64_t shrink_us;          /* no surplus child goes before */
-    int64_t grown_us;           /* when children were last added ... */
-    int step;                   /* ... and how many at least the next time */
+    spare_rule_t rule;
     int64_t began_us;
     bool handing_over;          /* children of the last generation still accept */
 } run_t;
@@ -160,13 +153,18 @@ static void start_missing(generation_t *g, int64_t now_us)
     while (now_us >= r->next_start_us && !is_told_to_end(g)
            && (children_count(g, -1) - pending_successors(g) < r->wanted_children
                || children_count(g, children_neediest_bucket(g)) == 0)) {
-        int slot = children_start(g, children_neediest_bucket(g), now_us);
+        int bucket = children_neediest_bucket(g);
+        int slot;
 
+        if (children_resurrect(g, bucket)) {
+            continue;
+        }
+        slot = children_start(g, bucket, now_us);
         if (slot == CHILDREN_NO_SLOT) {
             make_room(g);
         }
         if (slot < 0) {
-            r->next_start_us = MAX(r->next_start_us, now_us + BUSY_ROUND_US);
+            r->next_start_us = MAX(r->next_start_us, now_us + RETRY_US);
             break;
         }
     }
@@ -237,60 +235,6 @@ static void report_starvation(generation_t *g, int64_t now_us)
     r->starved = starved;
 }
 
-/* The faster demand follows demand, the larger the step: children that are starting count
- * as capacity already, so more of it was asked for than the last step gave. */
-static int widen_step(run_t *run, int change, int most_children, int64_t now_us)
-{
-    run->step = now_us - run->grown_us < GROWTH_PAUSE_US ? MIN(2 * run->step, LARGEST_STEP) : 1;
-    run->grown_us = now_us;
-    return MIN(MAX(change, run->step), most_children - run->g->retained->wanted_children);
-}
-
-/* Keep the spare threads between their bounds. Returns when to look again. */
-static int64_t adjust(run_t *run, int64_t now_us)
-{
-    generation_t *g = run->g;
-    retained_t *r = g->retained;
-    spares_sample_t sample = {
-        .children = r->wanted_children,
-        .busy_threads = children_busy_threads(g),
-        .threads_per_child = g->config->threads_per_child,
-        .min_spare_threads = g->config->min_spare_threads,
-        .max_spare_threads = g->config->max_spare_threads,
-        .min_children = g->bucket_count,
-        .max_children = g->config->max_children
-    };
-    int change = spares_change(&sample);
-
-    if (change > 0) {
-        change = widen_step(run, change, sample.max_children, now_us);
-        r->wanted_children += change;
-        run->shrink_us = now_us + SHRINK_INTERVAL_US;
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0093)
-                     "%d children, %d more, because %d threads are busy and MinSpareThreads "
-                     "is %d", r->wanted_children, change, sample.busy_threads,
-                     g->config->min_spare_threads);
-    }
-    else if (change < 0 && now_us >= run->shrink_us) {
-        int slot = children_least_needed(g);
-
-        run->shrink_us = now_us + SHRINK_INTERVAL_US;
-        if (slot >= 0) {
-            r->wanted_children--;
-            ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0094)
-                         "%d children, one less, because %d threads are busy and "
-                         "MaxSpareThreads is %d", r->wanted_children, sample.busy_threads,
-                         g->config->max_spare_threads);
-            children_order(g, slot, CHILD_ORDER_RETIRE);
-        }
-    }
-    if (change < 0) {
-        return run->shrink_us;
-    }
-    /* with few threads busy only a child's wake-up can change the answer */
-    return sample.busy_threads > sample.children ? now_us + BUSY_ROUND_US : CLOCK_NEVER;
-}
-
 /* A child was woken for connections that it cannot take: its siblings look for them. */
 static void relieve(generation_t *g)
 {
@@ -346,7 +290,8 @@ void parent_release_listeners(retained_t *retained)
 
     for (i = 0; i < retained->slots_used; i++) {
         if (retained->slots[i].state == SLOT_STARTING
-            || retained->slots[i].state == SLOT_SERVING) {
+            || retained->slots[i].state == SLOT_SERVING
+            || retained->slots[i].state == SLOT_PARKED) {
             children_order(&g, i, CHILD_ORDER_DRAIN);
         }
     }
@@ -392,6 +337,7 @@ static void sleep_until(const generation_t *g, int64_t until_us, bool (*is_over)
     }
     if (ppoll(&fd, 1, &timeout, &before) > 0) {
         wakeup_receive(wakeup_fd);
+        g->retained->woken = true;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
@@ -416,21 +362,21 @@ static int64_t round_of(run_t *run)
     if (run->handing_over) {
         hand_over(run, now_us);
     }
-    next_us = adjust(run, now_us);
+    next_us = steer_children_round(g, &run->rule, now_us);
     replace_used_up(g, now_us);
     start_missing(g, now_us);
     relieve(g);
     report_starvation(g, now_us);
     run_monitor(run, now_us);
     if (g->retained->failures) {
-        next_us = MIN(next_us, now_us + BUSY_ROUND_US);
+        next_us = MIN(next_us, now_us + RETRY_US);
     }
     if (g->retained->next_start_us > now_us) {
         next_us = MIN(next_us, g->retained->next_start_us);
     }
     if (run->handing_over) {
         next_us = MIN(next_us, run->began_us + HANDOVER_PATIENCE_US);
-        next_us = MAX(next_us, now_us + BUSY_ROUND_US);
+        next_us = MAX(next_us, now_us + RETRY_US);
     }
     if (g->retained->starved) {
         next_us = MIN(next_us, now_us + CLOCK_US_PER_S);
@@ -564,7 +510,9 @@ static void run_one_process(generation_t *g)
     child_start_t start = {
         .server = g->server, .pconf = g->pconf, .config = g->config, .board = r->board,
         .bucket = g->buckets[0], .slot = 0, .generation = r->mpm->my_generation,
-        .lifeline_fd = -1, .parent_fd = -1, .cpus = g->cpus, .one_process = true,
+        .start_threads = g->config->start_threads, .lifeline_fd = -1, .parent_fd = -1,
+        .cpus = g->cpus,
+        .one_process = true,
         .mpm_state = &r->mpm->mpm_state
     };
     process_score *score = ap_get_scoreboard_process(0);
@@ -606,7 +554,7 @@ static void log_start(const generation_t *g)
     ap_log_mpm_common(g->server);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0101)
                  "up to %d request workers: %d children of up to %d threads; at start %d "
-                 "children of %d threads; %d processors", g->config->max_request_workers,
+                 "children of %d threads; %.2g processors", g->config->max_request_workers,
                  g->config->max_children, g->config->threads_per_child, g->retained->wanted_children,
                  g->config->start_threads, g->cpus);
 }
@@ -619,14 +567,8 @@ static int run_children(run_t *run)
 
     run->began_us = clock_now_us();
     run->monitor_us = run->began_us + MONITOR_INTERVAL_US;
-    run->shrink_us = run->began_us + SHRINK_INTERVAL_US;
     run->handing_over = r->mpm->was_graceful;
-    /* as many as before a reload: its load is still there */
-    if (!r->mpm->was_graceful) {
-        r->wanted_children = 0;
-    }
-    r->wanted_children = MAX(g->config->start_servers, r->wanted_children);
-    r->wanted_children = MIN(r->wanted_children, g->config->max_children);
+    steer_children_begin(g, &run->rule, run->began_us);
     r->next_start_us = 0;
     r->mpm->mpm_state = AP_MPMQ_RUNNING;
     start_missing(g, run->began_us);

@@ -1,12 +1,12 @@
 #include "pool.h"
 
+#include "bench.h"
 #include "child.h"
 
 #include "apr_portable.h"
 #include "mpm_common.h"
 
-/* At most one thread a child leaves per interval: 10 of 64 idle ones go in a second. */
-#define RETIRE_INTERVAL_US (100 * CLOCK_US_PER_MS)
+#include <sys/param.h>
 
 /* Threads that a child keeps to its end. */
 #define FLOOR_WHEN_GOING 2
@@ -31,11 +31,11 @@ apr_status_t pool_init(child_t *child)
     int i;
 
     pool->limit = child->config->threads_per_child;
-    atomic_init(&pool->floor, child->config->start_threads);
     pool->workers = apr_pcalloc(child->pool, sizeof(*pool->workers) * (pool->limit + 2));
     for (i = 0; i < pool->limit + 2; i++) {
         pool->workers[i].child = child;
         pool->workers[i].slot = i < pool->limit ? i : -1;
+        pthread_cond_init(&pool->workers[i].called, NULL);
     }
     rv = apr_threadattr_create(&pool->attributes, child->pool);
     if (rv == APR_SUCCESS && ap_thread_stacksize != 0) {
@@ -97,7 +97,19 @@ static void refused(child_t *child, apr_status_t rv, int64_t now_us)
     child_log_limited(child, LOG_THREADS, APLOG_WARNING, rv, ADPNO(0041)
                       "cannot start another worker thread, going on with %d; raise the limit "
                       "of processes (ulimit -u, pids.max) or lower ThreadsPerChild %d",
-                      pool_live(pool), pool->limit);
+                      pool_live(child), pool->limit);
+}
+
+static void count_start(child_t *child, int change)
+{
+    /* arriving first: between the two the thread must not look busy */
+    if (change > 0) {
+        atomic_fetch_add(&child->ext->arriving, change);
+    }
+    atomic_fetch_add(&child->ext->threads, change);
+    if (change < 0) {
+        atomic_fetch_add(&child->ext->arriving, change);
+    }
 }
 
 int pool_start(child_t *child, int count, int64_t now_us)
@@ -113,14 +125,11 @@ int pool_start(child_t *child, int count, int64_t now_us)
             continue;
         }
         ap_update_child_status_from_indexes(child->slot, i, SERVER_STARTING, NULL);
-        atomic_fetch_add(&pool->live, 1);
-        atomic_fetch_add(&pool->arriving, 1);
-        atomic_fetch_add(&child->ext->threads, 1);
+        count_start(child, 1);
+        worker->started_us = clock_now_us();
         rv = start(child, worker, worker_main);
         if (rv != APR_SUCCESS) {
-            atomic_fetch_sub(&pool->live, 1);
-            atomic_fetch_sub(&pool->arriving, 1);
-            atomic_fetch_sub(&child->ext->threads, 1);
+            count_start(child, -1);
             ap_update_child_status_from_indexes(child->slot, i, SERVER_DEAD, NULL);
             refused(child, rv, now_us);
             break;
@@ -129,6 +138,11 @@ int pool_start(child_t *child, int count, int64_t now_us)
         started++;
     }
     return started;
+}
+
+int64_t pool_start_us(const pool_t *pool)
+{
+    return atomic_load(&pool->slowest_start_us);
 }
 
 int64_t pool_retry_at(const pool_t *pool)
@@ -158,39 +172,16 @@ void pool_join_left(child_t *child)
     }
 }
 
-int pool_live(const pool_t *pool)
+int pool_live(const child_t *child)
 {
-    return atomic_load(&pool->live);
+    return atomic_load(&child->ext->threads) + atomic_load(&child->ext->benched);
 }
 
-int pool_idle_ms(const child_t *child)
+static void post_dismissal(child_t *child)
 {
-    return pool_live(&child->workers) > atomic_load(&child->workers.floor)
-           ? POOL_HOLD_MS : -1;
-}
-
-/* Give a place away unless only the floor is left. */
-static bool give_place(pool_t *pool)
-{
-    int live = pool_live(pool);
-
-    while (live > atomic_load(&pool->floor)) {
-        if (atomic_compare_exchange_weak(&pool->live, &live, live - 1)) {
-            return true;
-        }
+    if (!atomic_exchange(&child->workers.dismiss_queued, true)) {
+        jobs_push(&child->jobs, &child->workers.dismiss_job, clock_now_us());
     }
-    return false;
-}
-
-bool pool_may_retire(child_t *child)
-{
-    pool_t *pool = &child->workers;
-    int64_t now_us = clock_coarse_us();
-    int64_t last_us = atomic_load(&pool->last_retired_us);
-
-    return now_us - last_us >= RETIRE_INTERVAL_US
-           && atomic_compare_exchange_strong(&pool->last_retired_us, &last_us, now_us)
-           && give_place(pool);
 }
 
 /* job_fn, on a worker: leave, and pass the word on to the next that idles. */
@@ -198,16 +189,35 @@ static void run_dismiss(job_t *job, void *taker)
 {
     worker_t *worker = taker;
     child_t *child = worker->child;
+    int left = atomic_load(&child->workers.dismissals);
 
-    if (worker->slot >= 0 && give_place(&child->workers)) {
-        worker->dismissed = true;
-        if (atomic_load(&child->ext->idle) > 0) {
-            jobs_push(&child->jobs, job, clock_coarse_us());
-            return;
-        }
+    (void)job;
+    atomic_store(&child->workers.dismiss_queued, false);
+    if (worker->slot < 0) {
+        return;
+    }
+    while (left > 0 && !atomic_compare_exchange_weak(&child->workers.dismissals, &left, left - 1)) {
+        continue;
+    }
+    worker->dismissed = left > 0;
+    if (left > 1 && ext_idle(child->ext) > 0) {
+        post_dismissal(child);
     }
     /* which may have waited for this job only */
     child_wake_steward(child);
+}
+
+void pool_retire(child_t *child, int count)
+{
+    pool_t *pool = &child->workers;
+
+    count -= bench_dismiss(child, count);
+    count = MIN(count, ext_idle(child->ext));
+    if (count > 0) {
+        pool->dismiss_job.run = run_dismiss;
+        atomic_store(&pool->dismissals, count);
+        post_dismissal(child);
+    }
 }
 
 void pool_show_going(child_t *child)
@@ -226,9 +236,7 @@ void pool_show_going(child_t *child)
 
 void pool_dismiss_idle(child_t *child)
 {
-    atomic_store(&child->workers.floor, FLOOR_WHEN_GOING);
-    child->dismiss_job.run = run_dismiss;
-    jobs_push(&child->jobs, &child->dismiss_job, clock_coarse_us());
+    pool_retire(child, pool_live(child) - FLOOR_WHEN_GOING);
 }
 
 bool pool_is_empty(child_t *child)

@@ -1,4 +1,4 @@
-/* The worker threads of a child: started when work waits, retired when they idle.
+/* The worker threads of a child: started and let go as steer_threads.c says.
  *
  * Only the steward starts and joins threads, so that none of this needs a lock. A thread
  * that leaves marks its worker_t and wakes the steward, which joins it before the slot is
@@ -8,11 +8,6 @@
 #define ADP_POOL_H
 
 #include "adaptive.h"
-
-/* An idle thread above the floor leaves after so long. */
-#ifndef POOL_HOLD_MS
-#define POOL_HOLD_MS 30000
-#endif
 
 /* Prepare for up to config->threads_per_child threads. The steward. */
 apr_status_t pool_init(child_t *child);
@@ -31,22 +26,22 @@ void pool_start_janitor(child_t *child);
 /* Join threads that have left. The steward, on every round. */
 void pool_join_left(child_t *child);
 
-/* This worker has been idle for POOL_HOLD_MS: may it leave? If so it has to, its place is
- * given away. The worker. */
-bool pool_may_retire(child_t *child);
+/* Let count threads go that have nothing to do: those on the bench first, then idle ones.
+ * Fewer if fewer are idle. The steward. */
+void pool_retire(child_t *child, int count);
 
 /* The child is going: threads that idle already look like it on the status page. The
  * steward. */
 void pool_show_going(child_t *child);
 
-/* The child is going: all idle workers but a few shall leave now. The steward. */
+/* The child is going: idle workers but a few shall leave. The steward, again and again. */
 void pool_dismiss_idle(child_t *child);
 
-/* How long an idle worker waits before it asks; -1 for ever. The worker. */
-int pool_idle_ms(const child_t *child);
+/* 95th percentile, about, of how long a thread takes to start; 0: none has. The steward. */
+int64_t pool_start_us(const pool_t *pool);
 
 /* Threads that are started and have not left, the janitor not counted. Any thread. */
-int pool_live(const pool_t *pool);
+int pool_live(const child_t *child);
 
 /* All threads have left, the janitor included, and are joined. The steward. */
 bool pool_is_empty(child_t *child);

@@ -14,19 +14,27 @@
 
 /* Raise it with every change of retained_t, slot_t or the shared memory. */
 #ifndef ADP_RETAINED_VERSION
-#define ADP_RETAINED_VERSION 1
+#define ADP_RETAINED_VERSION 2
 #endif
 
 /* A child as the parent sees it.
  *
  *   FREE ---fork---> STARTING ---ready---> SERVING ---told to finish---> GOING
- *    ^                  |                     |                            |
- *    +------------------+---------exit--------+----------------------------+
+ *    ^                  |                   |  ^ |                        ^  |
+ *    |                  |              park |  | | resurrect              |  |
+ *    |                  |                   v  | |                        |  |
+ *    |                  |                  PARKED ------told to finish----+  |
+ *    |                  |                     |                              |
+ *    +------------------+---------exit--------+------------------------------+
+ *
+ * PARKED does not accept, but keeps and serves its connections: it is back at once if load
+ * returns, and it churns no process if load comes and goes.
  */
 typedef enum {
     SLOT_FREE,
     SLOT_STARTING,
     SLOT_SERVING,
+    SLOT_PARKED,
     SLOT_GOING
 } slot_state_e;
 
@@ -36,7 +44,9 @@ typedef struct slot_t {
     ap_generation_t generation;
     int bucket;
     int64_t started_us;
+    int64_t parked_us;          /* SLOT_PARKED: since when */
     int successor;              /* slot of the child that takes its place, -1: none yet */
+    uint64_t events;            /* how many it has taken, when last looked */
 } slot_t;
 
 typedef struct retained_t {
@@ -54,6 +64,14 @@ typedef struct retained_t {
     slot_t *slots;              /* fixed.slot_count of them */
     int slots_used;             /* highest slot that was ever in use, plus one */
     int wanted_children;        /* of the current generation */
+    int start_threads;          /* worker threads of the next child at first */
+    ctl_child_state_t control;  /* what the controller remembers */
+    bool controlled;            /* control is initialised */
+    uint64_t arrivals;          /* events taken by all children, */
+    uint64_t completions;       /* ... and done */
+    int64_t child_start_us;     /* 95th percentile, about, from fork to accepting */
+    ctl_child_plan_t plan;      /* the last */
+    bool woken;                 /* something has happened since */
     bool ever_healthy;          /* some child of this server's life served */
     int failures;               /* children in a row that ended before they served */
     int64_t last_failure_us;

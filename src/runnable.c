@@ -31,7 +31,7 @@ static bool is_runnable(int tid)
     return end && end[1] == ' ' && end[2] == 'R';
 }
 
-int runnable_count(worker_t *workers, int count, int enough)
+int runnable_count(worker_t *workers, int count)
 {
     int live = 0, sampled = 0, runnable = 0, step, i;
 
@@ -40,7 +40,7 @@ int runnable_count(worker_t *workers, int count, int enough)
     }
     step = live / LARGEST_SAMPLE + 1;
     live = 0;
-    for (i = 0; i < count && runnable * step < enough; i++) {
+    for (i = 0; i < count; i++) {
         int tid = atomic_load(&workers[i].tid);
 
         if (tid && live++ % step == 0) {
@@ -48,5 +48,5 @@ int runnable_count(worker_t *workers, int count, int enough)
             runnable += is_runnable(tid);
         }
     }
-    return sampled ? MIN(runnable * step, enough) : 0;
+    return sampled ? runnable * step : 0;
 }

@@ -1,5 +1,6 @@
 /* A worker thread: take an event, serve, repeat. */
 
+#include "bench.h"
 #include "child.h"
 #include "conn.h"
 #include "listeners.h"
@@ -9,6 +10,7 @@
 #include "apr_portable.h"
 
 #include <errno.h>
+#include <sys/param.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,6 +26,16 @@ static int idle_status(const child_t *child)
            ? SERVER_READY : SERVER_GRACEFUL;
 }
 
+/* The slowest start of late: a slower one counts at once, faster ones by an eighth each. */
+static void note_start_time(const worker_t *worker)
+{
+    _Atomic int64_t *slowest_us = &worker->child->workers.slowest_start_us;
+    int64_t took_us = clock_now_us() - worker->started_us;
+    int64_t before_us = atomic_load(slowest_us);
+
+    atomic_store(slowest_us, MAX(took_us, before_us - (before_us - took_us) / 8));
+}
+
 static void arrive(worker_t *worker)
 {
     child_t *child = worker->child;
@@ -33,7 +45,8 @@ static void arrive(worker_t *worker)
     score->tid = apr_os_thread_current();
     score->generation = child->generation;
     atomic_store(&worker->tid, (int)syscall(SYS_gettid));
-    atomic_fetch_sub(&child->workers.arriving, 1);
+    note_start_time(worker);
+    atomic_fetch_sub(&child->ext->arriving, 1);
 }
 
 static void leave(worker_t *worker)
@@ -56,12 +69,14 @@ static void leave(worker_t *worker)
 static int wait_idle(worker_t *worker, poller_token_t *token)
 {
     child_t *child = worker->child;
+    uint64_t before;
     int n;
 
-    atomic_fetch_add(&child->ext->idle, 1);
-    n = poller_wait(&child->poller, token, pool_idle_ms(child));
-    if (atomic_fetch_sub(&child->ext->idle, 1) == 1) {
-        watch_nobody_idle(child);
+    atomic_fetch_add(&child->ext->work, 1);
+    n = poller_wait(&child->poller, token, -1);
+    before = atomic_fetch_add(&child->ext->work, n > 0 ? EXT_EVENT - 1 : (uint64_t)-1);
+    if (ext_idle_of(before) == 1 || watch_many_busy(child)) {
+        watch_wanted(child);
     }
     return n;
 }
@@ -94,7 +109,6 @@ void *worker_main(apr_thread_t *thread, void *arg)
 {
     worker_t *worker = arg;
     child_t *child = worker->child;
-    bool retired = false;       /* its place in pool_t.live is given away already */
     bool staying = true;
 
     worker->self = thread;
@@ -104,25 +118,19 @@ void *worker_main(apr_thread_t *thread, void *arg)
         int n;
 
         show_status(worker, idle_status(child));
+        if (bench_is_due(child) && !bench_sit(worker)) {
+            break;
+        }
         n = wait_idle(worker, &token);
         if (n > 0) {
-            staying = dispatch(worker, token);
-            retired = worker->dismissed;
-            staying = staying && !retired;
+            staying = dispatch(worker, token) && !worker->dismissed;
         }
-        else if (n == 0) {
-            retired = pool_may_retire(child);
-            staying = !retired;
-        }
-        else {
+        else if (n < 0) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, errno, child->server, ADPNO(0050)
                          "cannot wait for events, this child ends");
             child_drain(child);
             staying = false;
         }
-    }
-    if (!retired) {
-        atomic_fetch_sub(&child->workers.live, 1);
     }
     leave(worker);
     return NULL;

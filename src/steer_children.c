@@ -1,0 +1,292 @@
+#include "steer_children.h"
+
+#include "child.h"
+#include "spares.h"
+
+#include <sys/param.h>
+
+/* One surplus child goes per interval, as under event. */
+#define SHRINK_INTERVAL_US  CLOCK_US_PER_S
+/* Growth that follows the last one sooner doubles it. */
+#define GROWTH_PAUSE_US     (500 * CLOCK_US_PER_MS)
+#define LARGEST_STEP        16      /* children at once */
+/* While threads are busy the spare threads are counted at least so often. */
+#define BUSY_ROUND_US       (100 * CLOCK_US_PER_MS)
+/* However often children wake the parent, it does not decide more often than: */
+#define SHORTEST_ROUND_US   (5 * CLOCK_US_PER_MS)
+
+/* --- what the children tell ------------------------------------------------------- */
+
+/* Children are unprivileged and can write what they like into their record. */
+static int plausible(int told, int most)
+{
+    return MIN(MAX(told, 0), most);
+}
+
+static void add_child(generation_t *g, int i, ctl_child_sample_t *sample)
+{
+    retained_t *r = g->retained;
+    slot_t *slot = &r->slots[i];
+    const ext_child_t *ext = &r->board->children[i];
+    int limit = g->config->thread_limit;
+    int busy = plausible(ext_busy(ext), limit);
+    uint64_t events = ext_events(ext);
+
+    r->arrivals += (events - slot->events) & (UINT64_MAX >> EXT_IDLE_BITS);
+    slot->events = events;
+    sample->busy += busy;
+    sample->blocked += busy - plausible(atomic_load(&ext->computing), busy);
+    sample->threads += plausible(atomic_load(&ext->threads) + atomic_load(&ext->benched), limit);
+    sample->waiting += plausible(atomic_load(&ext->waiting), INT_MAX / 2 - sample->waiting);
+    sample->waited_us = MAX(sample->waited_us,
+                            MIN(atomic_load(&ext->waited_us), CLOCK_US_PER_S * 3600));
+    sample->exhausted += atomic_load(&ext->exhausted);
+}
+
+static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    ctl_child_sample_t sample = {
+        .now_us = now_us,
+        .serving = children_serving(g, -1),
+        .parked = children_parked(g),
+        .child_start_us = r->child_start_us
+    };
+    int i;
+
+    sample.starting = children_count(g, -1) - sample.serving;
+    for (i = 0; i < r->slots_used; i++) {
+        /* those of the last generation carry load until they are told to finish */
+        if (r->slots[i].state == SLOT_SERVING || r->slots[i].state == SLOT_PARKED) {
+            add_child(g, i, &sample);
+        }
+    }
+    sample.arrivals = r->arrivals;
+    r->completions = MAX(r->completions, r->arrivals - MIN((uint64_t)sample.busy, r->arrivals));
+    sample.completions = r->completions;
+    return sample;
+}
+
+/* --- what they may have ----------------------------------------------------------- */
+
+static ctl_child_limits_t limits_of(const generation_t *g)
+{
+    const adp_config_t *config = g->config;
+    ctl_child_limits_t limits = {
+        .threads_per_child = config->threads_per_child,
+        .min_children = MAX(config->start_servers, g->bucket_count),
+        .max_children = config->max_children,
+        .max_threads = config->max_request_workers,
+        .ceiling = config->max_request_workers_given ? CTL_MAX_REQUEST_WORKERS : CTL_SERVER_LIMIT,
+        .min_spare_threads = config->given_min_spare_threads,
+        .max_spare_threads = config->given_max_spare_threads,
+        .cpus = g->cpus,
+        .wait_target_us = config->wait_target_us,
+        .hold_us = 2 * config->hold_us
+    };
+
+    limits.min_children = MIN(limits.min_children, limits.max_children);
+    return limits;
+}
+
+/* Share the threads that there may be: each child keeps what it has, and what is left is
+ * there for all alike. */
+static void share_out(generation_t *g, const ctl_child_limits_t *limits,
+                      const ctl_child_sample_t *sample)
+{
+    retained_t *r = g->retained;
+    int sharing = MAX(sample->serving, 1);
+    int room = MAX(limits->max_threads - sample->threads, 0) / sharing;
+    int i;
+
+    for (i = 0; i < r->slots_used; i++) {
+        ext_child_t *ext = &r->board->children[i];
+        int has = plausible(atomic_load(&ext->threads) + atomic_load(&ext->benched),
+                            limits->threads_per_child);
+
+        if (r->slots[i].state == SLOT_SERVING || r->slots[i].state == SLOT_PARKED) {
+            atomic_store(&ext->most_threads,
+                         MAX(MIN(has + room, limits->threads_per_child), 1));
+            atomic_store(&ext->ceiling, limits->ceiling);
+            atomic_store(&ext->serving, sharing);
+        }
+    }
+}
+
+/* --- what is done ----------------------------------------------------------------- */
+
+static void park(generation_t *g, int count, int64_t now_us)
+{
+    while (count-- > 0) {
+        int slot = children_least_needed(g);
+
+        if (slot < 0) {
+            return;
+        }
+        children_order(g, slot, CHILD_ORDER_PARK);
+        g->retained->slots[slot].parked_us = now_us;
+    }
+}
+
+static void retire(generation_t *g, int count)
+{
+    while (count-- > 0) {
+        int slot = children_least_missed(g);
+
+        if (slot < 0) {
+            return;
+        }
+        children_order(g, slot, CHILD_ORDER_RETIRE);
+    }
+}
+
+/* Threads that the next child starts with: its part of those that are missing. */
+static int start_threads(const generation_t *g, const ctl_child_sample_t *sample,
+                         const ctl_child_plan_t *plan)
+{
+    int missing = (int)MIN(plan->demand, INT_MAX / 2) - sample->threads;
+    int each = plan->start > 0 ? missing / (plan->start + sample->starting) : 0;
+
+    return MIN(MAX(each, g->config->start_threads), g->config->threads_per_child);
+}
+
+static int64_t control(generation_t *g, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    bool applied = g->config->adaptive_mode == ADAPTIVE_ON;
+    ctl_child_limits_t limits = limits_of(g);
+    ctl_child_sample_t sample = take_sample(g, now_us);
+
+    share_out(g, &limits, &sample);
+    if (now_us < r->plan.look_again_us && !r->woken) {
+        return r->plan.look_again_us;
+    }
+    r->woken = false;
+    r->plan = controller_children(&r->control, &sample, &limits);
+    if (applied) {
+        r->wanted_children = r->plan.target;
+        r->start_threads = start_threads(g, &sample, &r->plan);
+        park(g, r->plan.park, now_us);
+        retire(g, r->plan.retire);
+    }
+    return MAX(r->plan.look_again_us, now_us + SHORTEST_ROUND_US);
+}
+
+/* --- the rule of MinSpareThreads and MaxSpareThreads ------------------------------ */
+
+/* The faster demand follows demand, the larger the step: children that are starting count
+ * as capacity already, so more of it was asked for than the last step gave. */
+static int widen_step(const generation_t *g, spare_rule_t *rule, int change, int64_t now_us)
+{
+    rule->step = now_us - rule->grown_us < GROWTH_PAUSE_US ? MIN(2 * rule->step, LARGEST_STEP) : 1;
+    rule->grown_us = now_us;
+    return MIN(MAX(change, rule->step), g->config->max_children - g->retained->wanted_children);
+}
+
+static void add_children(generation_t *g, spare_rule_t *rule, int change, int busy,
+                         int64_t now_us)
+{
+    change = widen_step(g, rule, change, now_us);
+    g->retained->wanted_children += change;
+    rule->shrink_us = now_us + SHRINK_INTERVAL_US;
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0093)
+                 "%d children, %d more, because %d threads are busy and MinSpareThreads is %d",
+                 g->retained->wanted_children, change, busy, g->config->min_spare_threads);
+}
+
+static void retire_one(generation_t *g, spare_rule_t *rule, int busy, int64_t now_us)
+{
+    int slot = children_least_needed(g);
+
+    rule->shrink_us = now_us + SHRINK_INTERVAL_US;
+    if (slot >= 0) {
+        g->retained->wanted_children--;
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0094)
+                     "%d children, one less, because %d threads are busy and "
+                     "MaxSpareThreads is %d", g->retained->wanted_children, busy,
+                     g->config->max_spare_threads);
+        children_order(g, slot, CHILD_ORDER_RETIRE);
+    }
+}
+
+/* Keep the spare threads between their bounds. Returns when to look again. */
+static int64_t follow_rule(generation_t *g, spare_rule_t *rule, int64_t now_us)
+{
+    spares_sample_t sample = {
+        .children = g->retained->wanted_children,
+        .busy_threads = children_busy_threads(g),
+        .threads_per_child = g->config->threads_per_child,
+        .min_spare_threads = g->config->min_spare_threads,
+        .max_spare_threads = g->config->max_spare_threads,
+        .min_children = g->bucket_count,
+        .max_children = g->config->max_children
+    };
+    int change = spares_change(&sample);
+
+    if (change > 0) {
+        add_children(g, rule, change, sample.busy_threads, now_us);
+    }
+    else if (change < 0 && now_us >= rule->shrink_us) {
+        retire_one(g, rule, sample.busy_threads, now_us);
+    }
+    if (change < 0) {
+        return rule->shrink_us;
+    }
+    /* with few threads busy only a child's wake-up can change the answer */
+    return sample.busy_threads > sample.children ? now_us + BUSY_ROUND_US : CLOCK_NEVER;
+}
+
+/* --- in all ----------------------------------------------------------------------- */
+
+/* Worker threads of the generation that a reload has ended; those that only wait for it are
+ * not needed again. */
+static int threads_before(const generation_t *g)
+{
+    int i, threads = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        if (g->retained->slots[i].state == SLOT_SERVING) {
+            threads += plausible(atomic_load(&g->retained->board->children[i].threads),
+                                 g->config->thread_limit);
+        }
+    }
+    return threads;
+}
+
+void steer_children_begin(generation_t *g, spare_rule_t *rule, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    const adp_config_t *config = g->config;
+    int threads = 0;
+
+    rule->shrink_us = now_us + SHRINK_INTERVAL_US;
+    if (!r->mpm->was_graceful || !r->controlled) {
+        controller_children_init(&r->control, now_us);
+        r->controlled = true;
+        r->plan = (ctl_child_plan_t) { .look_again_us = 0 };
+        r->wanted_children = 0;
+    }
+    else {
+        /* as many as before the reload: its load is still there */
+        threads = threads_before(g);
+    }
+    r->wanted_children = MAX(config->start_servers, r->wanted_children);
+    r->wanted_children = MIN(r->wanted_children, config->max_children);
+    r->start_threads = config->threads_per_child;
+    if (config->adaptive_mode == ADAPTIVE_ON) {
+        threads = (threads + r->wanted_children - 1) / r->wanted_children;
+        r->start_threads = MIN(MAX(threads, config->start_threads), config->threads_per_child);
+    }
+}
+
+int64_t steer_children_round(generation_t *g, spare_rule_t *rule, int64_t now_us)
+{
+    switch (g->config->adaptive_mode) {
+    case ADAPTIVE_ON:
+        return control(g, now_us);
+    case ADAPTIVE_OBSERVE:
+        return MIN(control(g, now_us), follow_rule(g, rule, now_us));
+    default:
+        return follow_rule(g, rule, now_us);
+    }
+}

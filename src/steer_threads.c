@@ -1,0 +1,200 @@
+#include "steer_threads.h"
+
+#include "bench.h"
+#include "child.h"
+#include "listeners.h"
+#include "pool.h"
+#include "runnable.h"
+#include "watch.h"
+
+#include <sys/param.h>
+
+/* How often to look while nobody is idle; and while more threads would not help. */
+#define ROUND_US         (2 * CLOCK_US_PER_MS)
+#define CPU_BOUND_US     (10 * CLOCK_US_PER_MS)
+/* Jobs (passed deadlines, timed callbacks) that waited so long get the janitor. */
+#define JANITOR_AFTER_US (100 * CLOCK_US_PER_MS)
+/* The parent is not woken for more children more often than: */
+#define TELL_PARENT_US   (10 * CLOCK_US_PER_MS)
+/* Busy workers that are no reason to look while a look is not planned anyway. */
+#define FEW_BUSY         4
+
+void steer_threads_init(child_t *child, int64_t now_us)
+{
+    controller_threads_init(&child->steer.state, now_us);
+    atomic_init(&child->watch.many, FEW_BUSY);
+}
+
+/* This child's part of the processors. */
+static double cpus_of(const child_t *child)
+{
+    int serving = MAX(atomic_load(&child->ext->serving), 1);
+
+    return child->cpus / serving;
+}
+
+static ctl_thread_limits_t limits_of(const child_t *child)
+{
+    const adp_config_t *config = child->config;
+    int granted = atomic_load(&child->ext->most_threads);
+    ctl_thread_limits_t limits = {
+        .min_threads = config->start_threads,
+        .max_threads = child->workers.limit,
+        .ceiling = CTL_THREADS_PER_CHILD,
+        .cpus = cpus_of(child),
+        .wait_target_us = config->wait_target_us,
+        .hold_us = config->hold_us
+    };
+
+    if (granted > 0 && granted < limits.max_threads) {
+        limits.max_threads = MAX(granted, 1);
+        limits.ceiling = (ctl_ceiling_e)atomic_load(&child->ext->ceiling);
+    }
+    limits.min_threads = MIN(limits.min_threads, limits.max_threads);
+    return limits;
+}
+
+/* Connections that nobody has accepted yet: all children share them. */
+static int waiting_in(const child_t *child)
+{
+    return listeners_backlog(child) / MAX(atomic_load(&child->ext->serving), 1) + 1;
+}
+
+static ctl_thread_sample_t take_sample(child_t *child, int64_t waited_us, int64_t now_us,
+                                       const ctl_thread_limits_t *limits)
+{
+    const ext_child_t *ext = child->ext;
+    const pool_t *pool = &child->workers;
+    int arriving = atomic_load(&ext->arriving);
+    int busy = ext_busy(ext);
+    ctl_thread_sample_t sample = {
+        .now_us = now_us,
+        .threads = pool_live(child) - arriving,
+        .admitted = atomic_load(&ext->threads) - arriving,
+        .busy = busy,
+        .starting = arriving,
+        .waited_us = waited_us,
+        .runnable = CTL_UNKNOWN,
+        .thread_start_us = pool_start_us(pool)
+    };
+
+    if (waited_us >= limits->wait_target_us) {
+        sample.waiting = waiting_in(child);
+    }
+    if (waited_us >= limits->wait_target_us || busy > 2 * limits->cpus) {
+        sample.runnable = MIN(runnable_count(pool->workers, pool->limit), busy);
+    }
+    /* one word holds both, so what is done can be told from what was taken */
+    child->steer.events += (ext_events(ext) - child->steer.events) & (UINT64_MAX >> EXT_IDLE_BITS);
+    sample.arrivals = child->steer.events;
+    child->steer.completions = MAX(child->steer.completions, sample.arrivals - MIN((uint64_t)busy, sample.arrivals));
+    sample.completions = child->steer.completions;
+    return sample;
+}
+
+/* For the parent. */
+static void publish(child_t *child, const ctl_thread_sample_t *sample,
+                    const ctl_thread_plan_t *plan)
+{
+    ext_child_t *ext = child->ext;
+
+    atomic_store(&ext->waiting, sample->waiting);
+    atomic_store(&ext->waited_us, sample->waited_us);
+    atomic_store(&ext->computing, MAX(sample->runnable, 0));
+    atomic_store(&ext->target, plan->target);
+}
+
+static void tell_parent(child_t *child, bool wants_siblings, bool exhausted, int64_t now_us)
+{
+    ext_child_t *ext = child->ext;
+    steer_t *s = &child->steer;
+    bool news = atomic_exchange(&ext->exhausted, exhausted) != exhausted;
+
+    atomic_store(&ext->wants_siblings, wants_siblings);
+    if (news || (wants_siblings && now_us - s->told_parent_us >= TELL_PARENT_US)) {
+        s->told_parent_us = now_us;
+        child_wake_parent(child);
+    }
+}
+
+static void start_threads(child_t *child, const ctl_thread_plan_t *plan, int64_t waited_us,
+                          int64_t now_us)
+{
+    int started = pool_start(child, plan->start, now_us);
+
+    if (started > 0) {
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, child->server, ADPNO(0060)
+                     "%d worker threads, %d more: %s (%d busy, work waited %d ms)",
+                     pool_live(child), started, controller_reason_text(plan->reason),
+                     ext_busy(child->ext), (int)(waited_us / CLOCK_US_PER_MS));
+    }
+}
+
+/* AdaptiveMode off and observe: all threads from the start, as under event. */
+static void keep_all_threads(child_t *child, int64_t now_us)
+{
+    int missing = child->workers.limit - pool_live(child);
+
+    if (missing > 0 && now_us >= pool_retry_at(&child->workers)) {
+        pool_start(child, missing, now_us);
+    }
+}
+
+static void apply(child_t *child, const ctl_thread_plan_t *plan, int64_t waited_us,
+                  int64_t now_us)
+{
+    bench_admit(child, MAX(plan->admit, 1));
+    if (plan->start > 0 && now_us >= pool_retry_at(&child->workers)) {
+        start_threads(child, plan, waited_us, now_us);
+    }
+    else if (plan->retire > 0 && atomic_load(&child->phase) == CHILD_SERVING) {
+        pool_retire(child, plan->retire);
+    }
+}
+
+static ctl_thread_plan_t decide(child_t *child, int64_t waited_us, int64_t now_us)
+{
+    ctl_thread_limits_t limits = limits_of(child);
+    ctl_thread_sample_t sample = take_sample(child, waited_us, now_us, &limits);
+    ctl_thread_plan_t plan = controller_threads(&child->steer.state, &sample, &limits);
+    bool exhausted = waited_us >= limits.wait_target_us && sample.busy >= limits.max_threads;
+
+    publish(child, &sample, &plan);
+    if (child->config->adaptive_mode == ADAPTIVE_ON) {
+        apply(child, &plan, waited_us, now_us);
+    }
+    else {
+        keep_all_threads(child, now_us);
+    }
+    tell_parent(child, plan.wants_child, exhausted, now_us);
+    return plan;
+}
+
+int64_t steer_threads_round(child_t *child, int64_t now_us)
+{
+    steer_t *s = &child->steer;
+    int64_t waited_us, next_us;
+    bool soon = watch_look(child, now_us, &waited_us);
+    bool many = watch_many_busy(child);
+    ctl_thread_plan_t plan;
+
+    if (jobs_oldest_us(&child->jobs, now_us) > JANITOR_AFTER_US) {
+        pool_start_janitor(child);
+    }
+    if (!soon && !many && now_us < s->look_us) {
+        return s->look_us;
+    }
+    plan = decide(child, waited_us, now_us);
+    s->look_us = plan.look_again_us;
+    /* what would be a surprise until then */
+    atomic_store(&child->watch.many, s->look_us == CTL_NEVER_US ? FEW_BUSY
+                 : MAX(FEW_BUSY, ext_busy(child->ext) * 5 / 4 + 1));
+    next_us = s->look_us;
+    if (soon) {
+        next_us = now_us + (plan.reason == CTL_CPU_BOUND ? CPU_BOUND_US : ROUND_US);
+    }
+    if (plan.start > 0 && pool_retry_at(&child->workers) > now_us) {
+        next_us = MAX(next_us, pool_retry_at(&child->workers));
+    }
+    return MAX(next_us, now_us + ROUND_US);
+}
