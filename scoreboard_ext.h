@@ -1,17 +1,43 @@
-/* Our own shared memory beside httpd's scoreboard: what a child tells the parent.
+/* Our own shared memory beside httpd's scoreboard: what children tell the parent, what the
+ * parent decided and why, and the last ten minutes.
  *
- * One record a scoreboard slot. Created once by the parent and kept over graceful
- * restarts (both generations use it), inherited over fork. Plain C11 atomics: every field
- * is written by the child alone, except where noted, and read by the parent. Children are
- * unprivileged: the parent believes nothing here that could hurt it.
+ * Created once by the parent, kept over graceful restarts (both generations use it), and
+ * inherited over fork. Plain C11 atomics. Children are unprivileged: the parent believes
+ * nothing here that could hurt it, and reads nothing back of what it wrote itself but for
+ * status pages; what it reads of a child it has to clamp.
+ *
+ *   children[]   a record a scoreboard slot: samples of the child there, its writer
+ *   slots[]      one a scoreboard slot: what the parent has that child do, and since when
+ *   limits       what the parent found: text and numbers
+ *   plan         what the parent planned last, and from what
+ *   decisions    ring of the last EXT_DECISIONS changes; written by any process
+ *   seconds      ring of the last EXT_SECONDS seconds; written by the parent
+ *
+ * All but children[] consist of records that are copied in and out whole. A record carries a
+ * checksum of its words instead of a lock, because a process may be killed at any
+ * instruction, and would leave a lock behind: whoever reads a record that is being written,
+ * or was never finished, or was written by two at a time, sees that the sum is wrong and
+ * passes it over. At worst a killed writer costs the one entry that it wrote.
  */
 #ifndef SCOREBOARD_EXT_H
 #define SCOREBOARD_EXT_H
+
+#include "src/controller.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Raise it with every change of what lies in the shared memory, records of controller.h
+ * included. */
+#define EXT_VERSION   2
+
+#define EXT_DECISIONS 64        /* a power of two */
+#define EXT_SECONDS   600
+#define EXT_TEXT_SIZE 512
+
+/* --- what children write ---------------------------------------------------------- */
 
 typedef struct ext_child_t {
     /* the workers', at every event: idle workers and events taken in one word, so that both
@@ -67,6 +93,104 @@ static inline int ext_busy(const ext_child_t *child)
 
     return busy > 0 ? busy : 0;
 }
+/* --- what goes in and out whole ---------------------------------------------------- */
+
+/* AdaptiveMode. */
+typedef enum {
+    EXT_MODE_OFF,                   /* the rule of MinSpareThreads and MaxSpareThreads alone */
+    EXT_MODE_OBSERVE,               /* that rule acts, the controller only plans */
+    EXT_MODE_ON,
+    EXT_MODES
+} ext_mode_e;
+
+/* What the parent has a child do: slot_state_e, for status pages. */
+typedef enum {
+    EXT_SLOT_FREE,
+    EXT_SLOT_STARTING,
+    EXT_SLOT_SERVING,
+    EXT_SLOT_PARKED,                /* accepts no more for now, keeps its connections */
+    EXT_SLOT_GOING,                 /* finishes what it has */
+    EXT_SLOT_STATES
+} ext_slot_state_e;
+
+typedef struct ext_slot_t {
+    int64_t since_us;               /* in this state, monotonic */
+    int32_t state;                  /* ext_slot_state_e */
+    int32_t pid;
+    int32_t generation;
+    int32_t reserved;
+} ext_slot_t;
+
+/* What was found at the start of a generation, or later when it changed. */
+typedef struct ext_limits_t {
+    char text[EXT_TEXT_SIZE];       /* the line that was logged */
+    int32_t threads[CTL_CEILINGS];  /* threads in all that each ceiling allows; CTL_NOT_SET:
+                                     * that one is not there */
+    int32_t max_threads;            /* in all: the least of these */
+    int32_t max_children;
+    int32_t threads_per_child;
+    int32_t ceiling;                /* ctl_ceiling_e: the least of these */
+    int64_t memory_bytes;           /* that the server may use; CTL_NOT_SET: unknown */
+    double cpus;
+} ext_limits_t;
+
+/* The parent's last plan, with all that it was made from. */
+typedef struct ext_plan_t {
+    int64_t wall_us;                /* since 1970; filled in by scoreboard_ext_write_plan() */
+    int32_t mode;                   /* ext_mode_e: with EXT_MODE_OBSERVE it was not followed */
+    int32_t draining;               /* children that finish what they have, any generation */
+    ctl_child_sample_t sample;      /* sample.now_us is when */
+    ctl_child_limits_t limits;
+    ctl_child_plan_t plan;
+} ext_plan_t;
+
+typedef enum {
+    EXT_CHILDREN,                   /* of the parent: the number of children */
+    EXT_THREADS                     /* of a child: the number of its threads */
+} ext_kind_e;
+
+typedef struct ext_decision_t {
+    uint64_t number;                /* counts up from 1; filled in when it is noted */
+    int64_t wall_us;                /* since 1970; likewise */
+    int64_t now_us;                 /* monotonic */
+    int32_t kind;                   /* ext_kind_e */
+    int32_t slot;                   /* EXT_THREADS: whose */
+    int32_t mode;                   /* ext_mode_e */
+    int32_t reason;                 /* ctl_reason_e */
+    int32_t ceiling;                /* ctl_ceiling_e */
+    int32_t children_before;        /* that accept or start; EXT_CHILDREN only */
+    int32_t children_after;
+    int32_t threads_before;         /* that run; possible ones for EXT_CHILDREN */
+    int32_t threads_after;
+    int32_t busy;                   /* threads */
+    int64_t waited_us;              /* the longest wait for a thread just then, 0: none */
+    double demand;                  /* threads needed for the load itself, */
+    double spare;                   /* ... and to spare */
+    double arrivals_per_s;          /* 0: unknown */
+    double service_us;              /* 0: unknown */
+} ext_decision_t;
+
+/* One second of history. 56 bytes and the sum: a cache line. */
+typedef struct ext_second_t {
+    int64_t second;                 /* monotonic, in seconds */
+    int32_t threads;                /* the levels are those at the end of the second */
+    int32_t serving;                /* children */
+    int32_t parked;
+    int32_t starting;
+    int32_t draining;
+    int32_t target;                 /* children that the plan wanted */
+    int32_t busy;                   /* threads: most in this second */
+    int32_t waited_us;              /* the longest wait for a thread in this second */
+    uint32_t arrivals;              /* in this second; spread evenly where the parent slept */
+    float demand;                   /* threads needed for the load itself, */
+    float spare;                    /* ... and to spare */
+    int32_t reserved;
+} ext_second_t;
+
+/* --- the memory -------------------------------------------------------------------- */
+
+/* A record as it lies there: the words of a type, then their checksum. */
+#define EXT_RECORD(type) struct { _Atomic uint64_t words[sizeof(type) / 8 + 1]; }
 
 /* Messages that a fault could repeat many times a second in every process. */
 typedef enum {
@@ -78,16 +202,33 @@ typedef enum {
 } log_kind_e;
 
 typedef struct scoreboard_ext_t {
+    /* frozen for all versions */
+    uint32_t magic;
+    uint32_t version;
+    uint64_t size;                          /* bytes in all */
+    /* of this version */
     int slot_count;
     _Atomic int64_t logged_us[LOG_KINDS];   /* when last, monotonic; any process */
     ext_child_t children[];
+    EXT_RECORD(ext_limits_t) limits;
+    EXT_RECORD(ext_plan_t) plan;
+    _Atomic uint64_t decisions_noted;       /* so many were ever begun */
+    EXT_RECORD(ext_decision_t) decisions[EXT_DECISIONS];
+    _Atomic int64_t last_second;            /* newest of the history; the parent's */
+    _Atomic uint64_t last_arrivals;         /* as of then; the parent's */
+    _Alignas(64) EXT_RECORD(ext_second_t) seconds[EXT_SECONDS];
+    _Alignas(64) ext_child_t children[];    /* slot_count; then as many EXT_RECORD(ext_slot_t) */
 } scoreboard_ext_t;
 
 /* Map shared memory for slot_count children. Returns 0 or an errno value. The parent; lives
- * until the process ends. */
+ * until the process ends. Pages that nobody writes cost nothing. */
 int scoreboard_ext_create(scoreboard_ext_t **ext, int slot_count);
 /* For the unit tests. */
 void scoreboard_ext_destroy(scoreboard_ext_t *ext);
+
+/* False: of another version of this module, or of another size; only magic, version and
+ * size may be read. NULL is not ours. Any process. */
+bool scoreboard_ext_is_ours(const scoreboard_ext_t *ext, int slot_count);
 
 /* Forget what an earlier child wrote, before a new one is started in its slot. Parent. */
 void scoreboard_ext_reset(ext_child_t *child);
@@ -95,5 +236,52 @@ void scoreboard_ext_reset(ext_child_t *child);
 /* True if a message of this kind may be logged at now_us (monotonic µs): at most one a
  * second from all processes together. Any process, any thread. */
 bool scoreboard_ext_may_log(scoreboard_ext_t *ext, log_kind_e kind, int64_t now_us);
+
+/* --- writing ------------------------------------------------------------------------ */
+
+/* All of these copy what they are given. None waits, none can fail. */
+
+/* Parent, at the start of a generation and when it finds something else. */
+void scoreboard_ext_write_limits(scoreboard_ext_t *ext, const ext_limits_t *limits);
+
+/* Parent, with each plan. */
+void scoreboard_ext_write_plan(scoreboard_ext_t *ext, const ext_plan_t *plan);
+
+/* What a child is doing from now on; cheap and without effect if nothing is new, so the
+ * parent may call it for every slot in every round. slot out of range: ignored. */
+void scoreboard_ext_note_slot(scoreboard_ext_t *ext, int slot, ext_slot_state_e state, int pid,
+                              int generation, int64_t now_us);
+
+/* Add a decision to the ring. Any process, any thread. number and wall_us are filled in. */
+void scoreboard_ext_note_decision(scoreboard_ext_t *ext, const ext_decision_t *decision);
+
+/* Add to the history: what is so at now_us (monotonic). The parent, as often as it likes:
+ * what falls into one second becomes one entry. Seconds since the last call are filled with
+ * the levels of then. arrivals counts from any start, may wrap and may begin anew; now->second,
+ * now->arrivals are ignored. */
+void scoreboard_ext_write_second(scoreboard_ext_t *ext, const ext_second_t *now,
+                                 uint64_t arrivals, int64_t now_us);
+
+/* --- reading ------------------------------------------------------------------------ */
+
+/* Any process, any thread. What comes out may be anything that a child wanted it to be:
+ * text is terminated, enums, counts and floating-point numbers are in their range, but
+ * nobody may act on it. */
+
+/* False: nothing was written yet (or, most unlikely, it changed at every attempt). */
+bool scoreboard_ext_read_limits(const scoreboard_ext_t *ext, ext_limits_t *limits);
+bool scoreboard_ext_read_plan(const scoreboard_ext_t *ext, ext_plan_t *plan);
+bool scoreboard_ext_read_slot(const scoreboard_ext_t *ext, int slot, ext_slot_t *state);
+
+/* The last decisions, newest first. Returns how many there are, at most EXT_DECISIONS;
+ * entries that are being written are left out. */
+int scoreboard_ext_read_decisions(const scoreboard_ext_t *ext,
+                                  ext_decision_t decisions[EXT_DECISIONS]);
+
+/* The seconds up to now_us, oldest first, without gaps but for those before the first entry:
+ * those since the parent wrote last are filled with what was so then (no arrivals: unknown).
+ * Returns how many, at most EXT_SECONDS. */
+int scoreboard_ext_read_seconds(const scoreboard_ext_t *ext, int64_t now_us,
+                                ext_second_t seconds[EXT_SECONDS]);
 
 #endif
