@@ -93,11 +93,13 @@ static inline int ext_busy(const ext_child_t *child)
 
     return busy > 0 ? busy : 0;
 }
+
 /* --- what goes in and out whole ---------------------------------------------------- */
 
 /* AdaptiveMode. */
 typedef enum {
-    EXT_MODE_OFF,                   /* the rule of MinSpareThreads and MaxSpareThreads alone */
+    EXT_MODE_OFF,                   /* the rule of MinSpareThreads and MaxSpareThreads alone, all
+                                     * threads of a child from its start, as under event */
     EXT_MODE_OBSERVE,               /* that rule acts, the controller only plans */
     EXT_MODE_ON,
     EXT_MODES
@@ -209,7 +211,6 @@ typedef struct scoreboard_ext_t {
     /* of this version */
     int slot_count;
     _Atomic int64_t logged_us[LOG_KINDS];   /* when last, monotonic; any process */
-    ext_child_t children[];
     EXT_RECORD(ext_limits_t) limits;
     EXT_RECORD(ext_plan_t) plan;
     _Atomic uint64_t decisions_noted;       /* so many were ever begun */

@@ -30,13 +30,6 @@ APLOG_USE_MODULE(mpm_adaptive);
 /* Our message numbers; AHnnnnn belong to httpd. Each is explained in docs/messages.md. */
 #define ADPNO(n) "ADP" #n ": "
 
-/* AdaptiveMode */
-typedef enum {
-    ADAPTIVE_ON,
-    ADAPTIVE_OBSERVE,           /* plan, log and show, but act as under OFF */
-    ADAPTIVE_OFF                /* the rule of Min/MaxSpareThreads, all threads from the start */
-} adaptive_mode_e;
-
 /* The effective configuration of one generation, after all corrections (config.c). */
 typedef struct adp_config_t {
     int start_servers;          /* children at start */
@@ -51,7 +44,7 @@ typedef struct adp_config_t {
     int slot_count;             /* scoreboard slots for children: server_limit and a reserve
                                  * for those that are going; constant for the parent's life */
     int start_threads;          /* worker threads of a child at start */
-    adaptive_mode_e adaptive_mode;
+    ext_mode_e adaptive_mode;   /* AdaptiveMode */
     int64_t wait_target_us;     /* AdaptiveWaitTarget */
     int64_t hold_us;            /* AdaptiveHold */
     int64_t drain_timeout_us;   /* AdaptiveDrainTimeout, 0: unlimited */

@@ -399,7 +399,7 @@ void config_resolve(config_fixed_t *fixed, int cpus, bool to_console, server_rec
     resolve_slot_count(fixed);
     resolve_first_byte_limit();
     effective.async_factor = given.async_factor;
-    effective.adaptive_mode = ADAPTIVE_ON;
+    effective.adaptive_mode = EXT_MODE_ON;
     effective.wait_target_us = 2 * CLOCK_US_PER_MS;
     effective.hold_us = 30 * CLOCK_US_PER_S;
     effective.memory_share = 0.8;

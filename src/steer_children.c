@@ -153,7 +153,7 @@ static int start_threads(const generation_t *g, const ctl_child_sample_t *sample
 static int64_t control(generation_t *g, int64_t now_us)
 {
     retained_t *r = g->retained;
-    bool applied = g->config->adaptive_mode == ADAPTIVE_ON;
+    bool applied = g->config->adaptive_mode == EXT_MODE_ON;
     ctl_child_limits_t limits = limits_of(g);
     ctl_child_sample_t sample = take_sample(g, now_us);
 
@@ -273,7 +273,7 @@ void steer_children_begin(generation_t *g, spare_rule_t *rule, int64_t now_us)
     r->wanted_children = MAX(config->start_servers, r->wanted_children);
     r->wanted_children = MIN(r->wanted_children, config->max_children);
     r->start_threads = config->threads_per_child;
-    if (config->adaptive_mode == ADAPTIVE_ON) {
+    if (config->adaptive_mode == EXT_MODE_ON) {
         threads = (threads + r->wanted_children - 1) / r->wanted_children;
         r->start_threads = MIN(MAX(threads, config->start_threads), config->threads_per_child);
     }
@@ -282,9 +282,9 @@ void steer_children_begin(generation_t *g, spare_rule_t *rule, int64_t now_us)
 int64_t steer_children_round(generation_t *g, spare_rule_t *rule, int64_t now_us)
 {
     switch (g->config->adaptive_mode) {
-    case ADAPTIVE_ON:
+    case EXT_MODE_ON:
         return control(g, now_us);
-    case ADAPTIVE_OBSERVE:
+    case EXT_MODE_OBSERVE:
         return MIN(control(g, now_us), follow_rule(g, rule, now_us));
     default:
         return follow_rule(g, rule, now_us);

@@ -160,7 +160,7 @@ static ctl_thread_plan_t decide(child_t *child, int64_t waited_us, int64_t now_u
     bool exhausted = waited_us >= limits.wait_target_us && sample.busy >= limits.max_threads;
 
     publish(child, &sample, &plan);
-    if (child->config->adaptive_mode == ADAPTIVE_ON) {
+    if (child->config->adaptive_mode == EXT_MODE_ON) {
         apply(child, &plan, waited_us, now_us);
     }
     else {
