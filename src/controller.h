@@ -57,6 +57,81 @@ typedef enum {
 const char *controller_reason_text(ctl_reason_e reason);
 const char *controller_ceiling_text(ctl_ceiling_e ceiling);
 
+/* --- parts of the states: the caller looks at nothing of this --------------------- */
+
+/* Terms of the law, to see what each of them buys: bits of `without`. */
+typedef enum {
+    CTL_TERM_GROWTH        = 1 << 0,    /* demand that rises goes on rising for the lead time */
+    CTL_TERM_OFFERED       = 1 << 1,    /* where a surge of arrivals will lead: rate * service time */
+    CTL_TERM_FLUCTUATION   = 1 << 2,    /* spare threads by the square root of the demand */
+    CTL_TERM_PANIC         = 1 << 3,    /* work has waited too long */
+    CTL_TERM_HOLD          = 1 << 4,    /* surplus is kept for a while */
+    CTL_TERM_LEARNING      = 1 << 5,    /* ... longer if it was missed */
+    CTL_TERM_CPU           = 1 << 6,    /* computing requests need processors, not threads */
+    CTL_TERM_PROGRESS      = 1 << 7,    /* ... unless nothing gets done */
+    CTL_TERM_EXHAUSTED     = 1 << 8     /* one child with room at least */
+} ctl_term_e;
+
+#define CTL_PEAK_BUCKETS 16
+#define CTL_SURGE_MARKS  32
+
+/* Time as the law sees it: never goes back. */
+typedef struct ctl_clock_t {
+    int64_t now_us;
+    int64_t last_us;            /* the caller's clock at the last look */
+} ctl_clock_t;
+
+/* Rates, and the time that a request takes, from differences of counters. */
+typedef struct ctl_flow_t {
+    bool primed;
+    uint64_t arrivals, completions;
+    int64_t at_us;
+    double level;
+    double arrivals_per_s, completions_per_s;
+    double busy_s;              /* of the last second or so, fading: thread time ... */
+    double events;              /* ... and what it was spent on */
+} ctl_flow_t;
+
+/* Counts of arrivals at past times: the latest rate that is surely above the others. */
+typedef struct ctl_surge_t {
+    int next, used;
+    double total;
+    struct {
+        int64_t at_us;
+        double total;
+    } marks[CTL_SURGE_MARKS];
+} ctl_surge_t;
+
+/* The largest value within a time that slides along. */
+typedef struct ctl_peak_t {
+    int64_t width_us;           /* of a bucket; 0: nothing was put in yet */
+    int64_t index;              /* of the latest bucket, counted from time 0 */
+    int value[CTL_PEAK_BUCKETS];
+} ctl_peak_t;
+
+/* The way down. */
+typedef struct ctl_hold_t {
+    ctl_peak_t peak;
+    int64_t step_us;            /* of the last step down */
+    int64_t retired_us;         /* when something was retired, < 0: never */
+    int doublings;              /* of the hold time, learned */
+    int64_t learned_us;
+} ctl_hold_t;
+
+/* What threads do while they are busy: compute, or wait for something else. */
+typedef struct ctl_cpu_t {
+    bool known;
+    uint64_t busy_us, used_us;
+    int64_t at_us;
+    double blocked_part;        /* of the time that threads are busy */
+    int blocked;                /* threads at the last look that counted them, < 0: none did */
+    bool idle_processors;       /* ... and processors were free */
+    double allowed;             /* threads that the last such looks allowed, fading */
+    double lift;                /* factor to the cap, because nothing got done */
+    int64_t progress_us;        /* when something got done */
+    int64_t lifted_us;
+} ctl_cpu_t;
+
 /* --- threads of one child --------------------------------------------------------- */
 
 /* Constant for the life of a child, but for max_threads and cpus. */
@@ -102,9 +177,17 @@ typedef struct ctl_thread_plan_t {
     int64_t look_again_us;      /* at this time, if no event comes earlier */
 } ctl_thread_plan_t;
 
-/* What the law remembers between two samples. The caller keeps it and looks at nothing. */
+/* What the law remembers of the threads of a child. The caller keeps it and looks at nothing. */
 typedef struct ctl_thread_state_t {
-    int64_t last_us;
+    unsigned without;           /* ctl_term_e: terms switched off, by the simulator only */
+    ctl_clock_t clock;
+    ctl_flow_t flow;
+    ctl_cpu_t cpu;
+    ctl_hold_t hold;
+    int batch;                  /* threads that the next panic starts */
+    int64_t calm_at_us;         /* nothing is retired before */
+    int64_t quiet_us;           /* the pause between looks while nothing changes */
+    int need;                   /* of the last look */
 } ctl_thread_state_t;
 
 void controller_threads_init(ctl_thread_state_t *state, int64_t now_us);
@@ -166,7 +249,19 @@ typedef struct ctl_child_plan_t {
 
 /* Outlives graceful restarts, so that a new generation starts with what the load needs. */
 typedef struct ctl_child_state_t {
-    int64_t last_us;
+    unsigned without;           /* ctl_term_e: terms switched off, by the simulator only */
+    ctl_clock_t clock;
+    ctl_flow_t flow;
+    ctl_surge_t surge;
+    ctl_hold_t hold;
+    ctl_peak_t unparked;        /* minus the number of parked children: its peak are those
+                                 * that were parked all the time */
+    double blocked_part;        /* of the busy threads */
+    double busy_smooth;
+    int batch;                  /* children that the next panic starts */
+    int64_t calm_at_us;
+    int64_t quiet_us;
+    int need;
 } ctl_child_state_t;
 
 void controller_children_init(ctl_child_state_t *state, int64_t now_us);

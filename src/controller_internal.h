@@ -1,0 +1,94 @@
+/* Parts that both halves of the control law are made of. The same rule holds as for
+ * controller.h: C99, no clock, no memory of its own. Times are those of ctl_clock_t unless
+ * said otherwise. */
+#ifndef ADP_CONTROLLER_INTERNAL_H
+#define ADP_CONTROLLER_INTERNAL_H
+
+#include "controller.h"
+
+#define US_PER_MS 1000
+#define US_PER_S  1000000
+
+/* Work waits if more arrive than usual within the lead time: how many standard deviations
+ * are covered. 2.5 is about 0.7 %. */
+#define BETA 2.5
+/* Nothing is retired so soon after work had to wait. */
+#define CALM_US (3 * US_PER_S)
+
+/* --- numbers (controller_math.c) --------------------------------------------------- */
+
+/* The DSO links libc only, so libm's are not there. sqrt: relative error below 1e-9, 0 for
+ * what has none. fading(x) = e^-x for x >= 0: absolute error below 1e-6. */
+double ctl_sqrt(double x);
+double ctl_fading(double x);
+
+/* Weight of the newest value in an average that fades over time_us. */
+double ctl_weight(int64_t elapsed_us, int64_t time_us);
+
+double ctl_bounded(double x, double least, double most);    /* NaN: least */
+int ctl_ceil(double x);                                     /* within 0 .. 1e9 */
+int ctl_least(int a, int b);
+int ctl_most(int a, int b);
+
+/* What a cumulative counter has gained. One that went back was reset: nothing. */
+double ctl_gained(uint64_t now, uint64_t before);
+
+/* --- estimates (controller_estimate.c) --------------------------------------------- */
+
+void ctl_clock_init(ctl_clock_t *clock, int64_t now_us);
+
+/* The caller's time is now_us. Returns what has passed since the last call, >= 0. */
+int64_t ctl_clock_advance(ctl_clock_t *clock, int64_t now_us);
+
+/* The caller's time in delay_us; CTL_NEVER_US if that is not in sight. */
+int64_t ctl_clock_after(const ctl_clock_t *clock, int64_t delay_us);
+
+/* level: requests in the system, waiting ones included. */
+void ctl_flow_update(ctl_flow_t *flow, int64_t now_us, uint64_t arrivals, uint64_t completions,
+                     int busy);
+
+/* Change of the level a second, >= 0. */
+double ctl_flow_growth(const ctl_flow_t *flow);
+
+/* Thread time a request takes, by Little's law; 0 if there were too few to tell. */
+double ctl_flow_service_s(const ctl_flow_t *flow);
+
+/* Count what has arrived, and estimate the rate a second. */
+double ctl_surge_rate(ctl_surge_t *surge, int64_t now_us, double arrived);
+
+/* Standard deviation of the change of a demand within lead_s, for requests that arrive
+ * independently and take service_s (0: unknown): an M/G/inf queue. */
+double ctl_fluctuation(double demand, double lead_s, double service_s);
+
+/* --- way down (controller_hold.c) -------------------------------------------------- */
+
+void ctl_peak_put(ctl_peak_t *peak, int64_t now_us, int64_t window_us, int value);
+int ctl_peak(const ctl_peak_t *peak);
+
+/* When the peak falls if nothing new is put in; INT64_MAX if it does not. */
+int64_t ctl_peak_falls_us(const ctl_peak_t *peak);
+
+void ctl_hold_init(ctl_hold_t *hold);
+
+/* How many should be there, if `need` are needed and `have` are there: `need` or more. */
+int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int need, int have,
+                    bool may_shrink);
+
+/* The target has been carried out: more were started than before (missing), or fewer. */
+void ctl_hold_learn(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, bool missing, bool retired);
+
+/* When the target could fall if the need does not change; INT64_MAX: it will not. */
+int64_t ctl_hold_next_us(const ctl_hold_t *hold, int have, int floor);
+
+/* --- processors (controller_cpu.c) ------------------------------------------------- */
+
+void ctl_cpu_init(ctl_cpu_t *cpu, int64_t now_us);
+
+void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
+                    const ctl_thread_sample_t *sample, const ctl_thread_limits_t *limits,
+                    double service_s, bool completed, unsigned without);
+
+/* Threads that may serve at a time without that they only share processors. */
+int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, unsigned without);
+
+#endif
