@@ -23,6 +23,11 @@ static int plausible(int told, int most)
     return MIN(MAX(told, 0), most);
 }
 
+static bool is_sharing(const slot_t *slot)
+{
+    return slot->state == SLOT_SERVING || slot->state == SLOT_PARKED;
+}
+
 static void add_child(generation_t *g, int i, ctl_child_sample_t *sample)
 {
     retained_t *r = g->retained;
@@ -57,7 +62,7 @@ static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
     sample.starting = children_count(g, -1) - sample.serving;
     for (i = 0; i < r->slots_used; i++) {
         /* those of the last generation carry load until they are told to finish */
-        if (r->slots[i].state == SLOT_SERVING || r->slots[i].state == SLOT_PARKED) {
+        if (is_sharing(&r->slots[i])) {
             add_child(g, i, &sample);
         }
     }
@@ -89,26 +94,35 @@ static ctl_child_limits_t limits_of(const generation_t *g)
     return limits;
 }
 
+static void grant(ext_child_t *ext, int threads, const ctl_child_limits_t *limits, int serving)
+{
+    atomic_store(&ext->most_threads, MIN(threads, limits->threads_per_child));
+    atomic_store(&ext->ceiling, limits->ceiling);
+    atomic_store(&ext->serving, serving);
+}
+
 /* Share the threads that there may be: each child keeps what it has, and what is left is
- * there for all alike. */
+ * there for all alike, the rest for those that have nothing left. */
 static void share_out(generation_t *g, const ctl_child_limits_t *limits,
                       const ctl_child_sample_t *sample)
 {
     retained_t *r = g->retained;
-    int sharing = MAX(sample->serving, 1);
-    int room = MAX(limits->max_threads - sample->threads, 0) / sharing;
+    int serving = MAX(sample->serving, 1), sharing = serving + sample->parked;
+    bool plenty = (int64_t)sharing * limits->threads_per_child <= limits->max_threads;
+    int room = MAX(limits->max_threads - sample->threads, 0);
+    int each = room / sharing, rest = room % sharing;
     int i;
 
     for (i = 0; i < r->slots_used; i++) {
         ext_child_t *ext = &r->board->children[i];
         int has = plausible(atomic_load(&ext->threads) + atomic_load(&ext->benched),
                             limits->threads_per_child);
+        bool needy = ext_idle(ext) == 0;
 
-        if (r->slots[i].state == SLOT_SERVING || r->slots[i].state == SLOT_PARKED) {
-            atomic_store(&ext->most_threads,
-                         MAX(MIN(has + room, limits->threads_per_child), 1));
-            atomic_store(&ext->ceiling, limits->ceiling);
-            atomic_store(&ext->serving, sharing);
+        if (is_sharing(&r->slots[i])) {
+            grant(ext, plenty ? limits->threads_per_child
+                              : MAX(has + each + (needy && rest > 0), 1), limits, serving);
+            rest -= needy && rest > 0;
         }
     }
 }
