@@ -88,7 +88,7 @@ typedef struct ctl_flow_t {
     int64_t at_us;
     double level;
     double arrivals_per_s, completions_per_s;
-    double busy_s;              /* of the last second or so, fading: thread time ... */
+    double busy_s;              /* of the last ten seconds or so, fading: thread time ... */
     double events;              /* ... and what it was spent on */
 } ctl_flow_t;
 

@@ -8,6 +8,7 @@
 #define START_UNKNOWN_S  0.05
 /* How far ahead a surge of arrivals is followed. */
 #define SURGE_LEAD_S     1.0
+#define SURGE_FACTOR     1.5
 #define LARGEST_BATCH    32     /* forked in one go */
 /* Work waits in a child for a thread, and that is not the child's own business any more. */
 #define PANIC_FACTOR     5
@@ -28,7 +29,7 @@ typedef struct look_t {
     int least, most;            /* children */
     bool quiet;                 /* nothing busy, nothing came */
     bool panic;
-    double demand, forecast, spare, rate, service_s, growth;
+    double demand, forecast, spare, rate, least_rate, service_s, growth;
 } look_t;
 
 void controller_children_init(ctl_child_state_t *state, int64_t now_us)
@@ -67,6 +68,20 @@ static void take_counts(look_t *l, const ctl_child_sample_t *s, const ctl_child_
                                                  ? limits->wait_target_us : 0);
 }
 
+/* Busy threads in lead_s. If more requests come than usual, that ends at rate * service time,
+ * and can be told before they are there. If they take longer, nobody knows where it ends. */
+static double forecast(const ctl_child_state_t *state, const look_t *l, double level,
+                       double lead_s)
+{
+    bool surge = l->service_s > 0
+                 && l->least_rate > SURGE_FACTOR * ctl_flow_usual_rate(&state->flow);
+
+    if (surge && !(state->without & CTL_TERM_OFFERED)) {
+        return ctl_bounded(l->rate * l->service_s, 0, level + l->growth * SURGE_LEAD_S);
+    }
+    return state->without & CTL_TERM_GROWTH ? level : level + l->growth * lead_s;
+}
+
 static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample_t *s,
                      int64_t elapsed_us)
 {
@@ -80,7 +95,7 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
 
     l->quiet = l->busy == 0 && l->waiting == 0 && arrived == 0;
     ctl_flow_update(&state->flow, l->now_us, s->arrivals, s->completions, l->busy);
-    l->rate = ctl_surge_rate(&state->surge, l->now_us, arrived);
+    l->rate = ctl_surge_rate(&state->surge, l->now_us, arrived, &l->least_rate);
     l->service_s = ctl_flow_service_s(&state->flow);
     l->growth = ctl_flow_growth(&state->flow);
 
@@ -101,16 +116,7 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
     if (!(state->without & CTL_TERM_FLUCTUATION)) {
         l->spare += BETA * fluctuation;
     }
-    l->forecast = l->demand;
-    if (!(state->without & CTL_TERM_GROWTH)) {
-        l->forecast += l->growth * lead_s * state->blocked_part;
-    }
-    if (!(state->without & CTL_TERM_OFFERED) && l->service_s > 0) {
-        double offered = ctl_bounded(l->rate * l->service_s, 0,
-                                     level + l->rate * SURGE_LEAD_S) * state->blocked_part;
-
-        l->forecast = offered > l->forecast ? offered : l->forecast;
-    }
+    l->forecast = forecast(state, l, level, lead_s) * state->blocked_part;
 }
 
 /* All children have all their threads, all are busy, and work waits: nobody knows how much

@@ -6,8 +6,9 @@
 #define LONGEST_GAP_US    (INT64_C(3600) * US_PER_S)
 
 #define FLOW_TIME_US      (50 * US_PER_MS)
-#define SERVICE_TIME_US   US_PER_S
-/* Over longer gaps two counts of busy threads say little about what was between. */
+#define SERVICE_TIME_US   (10 * US_PER_S)
+/* Over longer gaps two counts of busy threads say little about what was between, and looks
+ * come rather at peaks: the geometric mean. */
 #define UNSEEN_US         (200 * US_PER_MS)
 #define LEAST_EVENTS      3
 
@@ -64,8 +65,7 @@ void ctl_flow_update(ctl_flow_t *flow, int64_t now_us, uint64_t arrivals, uint64
         flow->completions_per_s += weight * (completed / seconds - flow->completions_per_s);
         /* While the level rises, fewer have completed than begun, and the mean of both is
          * what keeps busy time / events from being far too long. */
-        mean = elapsed_us < UNSEEN_US ? (flow->level + busy) / 2
-               : flow->level < busy ? flow->level : busy;
+        mean = elapsed_us < UNSEEN_US ? (flow->level + busy) / 2 : ctl_sqrt(flow->level * busy);
         kept = 1 - ctl_weight(elapsed_us, SERVICE_TIME_US);
         flow->busy_s = flow->busy_s * kept + mean * seconds;
         flow->events = flow->events * kept + (arrived + completed) / 2;
@@ -87,6 +87,11 @@ double ctl_flow_service_s(const ctl_flow_t *flow)
     return flow->events < LEAST_EVENTS ? 0 : flow->busy_s / flow->events;
 }
 
+double ctl_flow_usual_rate(const ctl_flow_t *flow)
+{
+    return flow->events / ((double)SERVICE_TIME_US / US_PER_S);
+}
+
 static void mark(ctl_surge_t *surge, int64_t now_us)
 {
     surge->marks[surge->next].at_us = now_us;
@@ -97,7 +102,7 @@ static void mark(ctl_surge_t *surge, int64_t now_us)
 
 /* Of all windows that end now, take the one whose rate is surely highest: a long one while
  * the rate is constant, and after a step that which begins at the step. */
-double ctl_surge_rate(ctl_surge_t *surge, int64_t now_us, double arrived)
+double ctl_surge_rate(ctl_surge_t *surge, int64_t now_us, double arrived, double *surely)
 {
     double rate = 0, best = -1;
     int latest = (surge->next + CTL_SURGE_MARKS - 1) % CTL_SURGE_MARKS;
@@ -116,6 +121,7 @@ double ctl_surge_rate(ctl_surge_t *surge, int64_t now_us, double arrived)
             rate = count / seconds;
         }
     }
+    *surely = best > 0 ? best : 0;
     if (!surge->used || now_us - surge->marks[latest].at_us >= MARK_INTERVAL_US) {
         mark(surge, now_us);
     }

@@ -53,8 +53,11 @@ double ctl_flow_growth(const ctl_flow_t *flow);
 /* Thread time a request takes, by Little's law; 0 if there were too few to tell. */
 double ctl_flow_service_s(const ctl_flow_t *flow);
 
-/* Count what has arrived, and estimate the rate a second. */
-double ctl_surge_rate(ctl_surge_t *surge, int64_t now_us, double arrived);
+/* Requests a second in the last ten seconds or so. */
+double ctl_flow_usual_rate(const ctl_flow_t *flow);
+
+/* Count what has arrived, and estimate the rate a second; *surely: it is not less than this. */
+double ctl_surge_rate(ctl_surge_t *surge, int64_t now_us, double arrived, double *surely);
 
 /* Standard deviation of the change of a demand within lead_s, for requests that arrive
  * independently and take service_s (0: unknown): an M/G/inf queue. */
