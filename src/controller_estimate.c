@@ -15,7 +15,7 @@
 #define MARK_INTERVAL_US  (15 * US_PER_MS)
 #define SURGE_WINDOW_US   (2 * US_PER_S)
 /* A rate is believed if it stands out by so many standard deviations. */
-#define SURGE_SIGMAS      3
+#define SURGE_SIGMAS      4
 
 void ctl_clock_init(ctl_clock_t *clock, int64_t now_us)
 {
