@@ -77,7 +77,10 @@ static double forecast(const ctl_child_state_t *state, const look_t *l, double l
                  && l->least_rate > SURGE_FACTOR * ctl_flow_usual_rate(&state->flow);
 
     if (surge && !(state->without & CTL_TERM_OFFERED)) {
-        return ctl_bounded(l->rate * l->service_s, 0, level + l->growth * SURGE_LEAD_S);
+        /* less one standard deviation: what is missing then is started at the next look */
+        double surge_rate = l->rate - (l->rate - l->least_rate) / CTL_SURGE_SIGMAS;
+
+        return ctl_bounded(surge_rate * l->service_s, 0, level + l->growth * SURGE_LEAD_S);
     }
     return state->without & CTL_TERM_GROWTH ? level : level + l->growth * lead_s;
 }

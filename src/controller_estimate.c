@@ -14,8 +14,6 @@
 
 #define MARK_INTERVAL_US  (15 * US_PER_MS)
 #define SURGE_WINDOW_US   (2 * US_PER_S)
-/* A rate is believed if it stands out by so many standard deviations. */
-#define SURGE_SIGMAS      4
 
 void ctl_clock_init(ctl_clock_t *clock, int64_t now_us)
 {
@@ -113,7 +111,7 @@ double ctl_surge_rate(ctl_surge_t *surge, int64_t now_us, double arrived, double
         int64_t window_us = now_us - surge->marks[i].at_us;
         double seconds = (double)window_us / US_PER_S;
         double count = surge->total - surge->marks[i].total;
-        double sure = (count - SURGE_SIGMAS * ctl_sqrt(count)) / seconds;
+        double sure = (count - CTL_SURGE_SIGMAS * ctl_sqrt(count)) / seconds;
 
         if (window_us >= MARK_INTERVAL_US && (window_us <= SURGE_WINDOW_US || i == latest)
             && (best < 0 || sure > best)) {

@@ -56,6 +56,9 @@ double ctl_flow_service_s(const ctl_flow_t *flow);
 /* Requests a second in the last ten seconds or so. */
 double ctl_flow_usual_rate(const ctl_flow_t *flow);
 
+/* A rate is believed if it stands out by so many standard deviations; many are looked at. */
+#define CTL_SURGE_SIGMAS 4
+
 /* Count what has arrived, and estimate the rate a second; *surely: it is not less than this. */
 double ctl_surge_rate(ctl_surge_t *surge, int64_t now_us, double arrived, double *surely);
 
