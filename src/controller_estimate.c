@@ -82,7 +82,7 @@ double ctl_flow_growth(const ctl_flow_t *flow)
 
 double ctl_flow_service_s(const ctl_flow_t *flow)
 {
-    return flow->events < LEAST_EVENTS ? 0 : flow->busy_s / flow->events;
+    return flow->busy_s / (flow->events > LEAST_EVENTS ? flow->events : LEAST_EVENTS);
 }
 
 double ctl_flow_usual_rate(const ctl_flow_t *flow)
