@@ -174,6 +174,7 @@ typedef struct ctl_thread_plan_t {
     bool wants_child;           /* the parent should look: this child is near its end */
     double demand;              /* what the law saw: threads needed for the load itself, */
     double spare;               /* ... and to spare */
+    double blocked_part;        /* of the busy time, not computing: 0..1; for the parent */
     int64_t look_again_us;      /* at this time, if no event comes earlier */
 } ctl_thread_plan_t;
 
@@ -256,6 +257,7 @@ typedef struct ctl_child_state_t {
     ctl_hold_t hold;
     ctl_peak_t unparked;        /* minus the number of parked children: its peak are those
                                  * that were parked all the time */
+    bool blocked_known;
     double blocked_part;        /* of the busy threads */
     double busy_smooth;
     int batch;                  /* children that the next panic starts */

@@ -14,7 +14,7 @@
 #define PANIC_FACTOR     5
 /* A parked child is kept so long. */
 #define PARKED_US        (20 * (int64_t)US_PER_S)
-#define BLOCKED_TIME_US  (200 * US_PER_MS)
+#define BLOCKED_TIME_US  (100 * US_PER_MS)
 #define SMOOTH_TIME_US   US_PER_S
 
 #define FAST_LOOK_US     (20 * US_PER_MS)
@@ -94,7 +94,7 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
                      : START_UNKNOWN_S;
     double lead_s = LOOK_LEAD_S + START_FACTOR * start_s;
     double level = (double)l->busy + l->waiting;
-    double fluctuation;
+    double fluctuation, blocked_part = state->blocked_part;
 
     l->quiet = l->busy == 0 && l->waiting == 0 && arrived == 0;
     ctl_flow_update(&state->flow, l->now_us, s->arrivals, s->completions, l->busy);
@@ -106,20 +106,25 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
     if (s->blocked >= 0 && l->busy > 0 && !(state->without & CTL_TERM_CPU)) {
         double part = ctl_bounded((double)s->blocked / l->busy, 0, 1);
 
-        state->blocked_part += ctl_weight(elapsed_us, BLOCKED_TIME_US)
-                               * (part - state->blocked_part);
+        state->blocked_part += state->blocked_known
+                               ? ctl_weight(elapsed_us, BLOCKED_TIME_US)
+                                 * (part - state->blocked_part)
+                               : part - state->blocked_part;
+        state->blocked_known = true;
+        /* down at once: a moment in which all wait says little */
+        blocked_part = part < state->blocked_part ? part : state->blocked_part;
     }
     state->busy_smooth += ctl_weight(elapsed_us, SMOOTH_TIME_US) * (l->busy - state->busy_smooth);
 
     /* a backlog that is worked off is not load */
     l->demand = l->service_s > 0 ? ctl_bounded(l->rate * l->service_s, l->busy, level) : level;
-    l->demand *= state->blocked_part;
+    l->demand *= blocked_part;
     fluctuation = ctl_fluctuation(l->demand, lead_s, l->service_s);
     l->spare = 1;
     if (!(state->without & CTL_TERM_FLUCTUATION)) {
         l->spare += BETA * fluctuation;
     }
-    l->forecast = forecast(state, l, level, lead_s) * state->blocked_part;
+    l->forecast = forecast(state, l, level, lead_s) * blocked_part;
 }
 
 /* All children have all their threads, all are busy, and work waits: nobody knows how much
@@ -143,7 +148,7 @@ static int children_needed(ctl_child_state_t *state, const look_t *l, ctl_reason
     int by_forecast = ctl_ceil((l->forecast + l->spare) / l->slots);
     int need = by_demand;
 
-    *reason = CTL_DEMAND;
+    *reason = l->spare > l->slots ? CTL_LEAD_TIME : CTL_DEMAND;
     if (by_forecast > need) {
         need = by_forecast;
         *reason = CTL_LEAD_TIME;

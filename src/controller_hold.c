@@ -103,6 +103,9 @@ int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int need,
 {
     int held, excess;
 
+    if (!hold->peak.width_us) {
+        need = ctl_most(need, have);    /* nothing is known of the time before */
+    }
     ctl_peak_put(&hold->peak, now_us, learned_hold_us(hold, hold_us), need);
     held = ctl_peak(&hold->peak);
     excess = have - held;

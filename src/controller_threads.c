@@ -134,6 +134,7 @@ ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread
     memset(&plan, 0, sizeof(plan));
     plan.demand = l.demand;
     plan.spare = l.spare;
+    plan.blocked_part = state->cpu.known ? state->cpu.blocked_part : 1;
     plan.admit = ctl_least(l.cap, l.most);
 
     need = ctl_ceil(l.demand + l.spare);
