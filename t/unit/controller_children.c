@@ -296,7 +296,7 @@ static void test_parking(void)
     serve(s, 10 * S, 0, 0);
     ok(s->sample.parked > 2, "surplus is parked");
     is(s->ended, 0, "... not ended at once");
-    s->sample.busy = 500;
+    s->sample.busy = s->sample.blocked = 500;
     ask(s);
     ok(s->plan.resurrect > 0, "parked ones come back");
     is(s->plan.start, 0, "... before any are started");
