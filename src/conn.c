@@ -39,7 +39,8 @@ conn_t *conn_new(child_t *child)
     conn->socket = NULL;
     conn->fd = -1;
     conn->in_poller = conn->armed = conn->begun = false;
-    atomic_init(&conn->hint, HINT_NONE);
+    conn->row = -1;
+    conn->websocket = false;
     conn->c = NULL;
     conn->sbh = NULL;
     conn->r = NULL;
@@ -106,6 +107,7 @@ void conn_detach(conn_t *conn)
 static void give_thread(conn_t *conn, worker_t *worker)
 {
     conn->c->current_thread = worker->self;
+    atomic_store_explicit(&conn->row, worker->slot, memory_order_relaxed);
     if (worker->slot >= 0) {
         ap_update_sb_handle(conn->sbh, conn->child->slot, worker->slot);
         conn->c->sbh = conn->sbh;
@@ -252,6 +254,7 @@ static void begin(conn_t *conn, worker_t *worker)
         return;
     }
     if (first == FIRST_MISSING) {
+        conn_set_hint(conn, HINT_NEW);
         conn_wait(conn, POLLER_READ, conn_after(config_first_byte_timeout(conn->server)),
                   &conn->child->score->wait_io);
         return;
@@ -266,6 +269,7 @@ static void take_socket(conn_t *conn, apr_socket_t *socket, bool client_first)
 
     conn->socket = socket;
     conn->client_first = client_first;
+    conn_set_hint(conn, HINT_NONE);
     apr_os_sock_get(&fd, socket);
     atomic_store(&conn->fd, fd);
 }

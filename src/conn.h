@@ -25,9 +25,14 @@
 /* What a connection waits for, as far as the steward of a child that is going cares. Only a
  * hint: who looks does not own the connection. */
 typedef enum {
-    HINT_NONE,
+    HINT_NONE,                  /* nothing: a thread has it, or is about to */
+    HINT_NEW,                   /* the client's first byte */
     HINT_IDLE,                  /* the client's next request */
-    HINT_LINGERING              /* the client's close */
+    HINT_WRITING,               /* the client, to take more of a response */
+    HINT_WAITIO,                /* its socket, for a module */
+    HINT_SUSPENDED,             /* the module that suspended it */
+    HINT_LINGERING,             /* the client's close */
+    HINTS
 } conn_hint_e;
 
 typedef struct conn_t {
@@ -36,7 +41,11 @@ typedef struct conn_t {
     deadline_t deadline;
     job_t job;                  /* what a worker shall do with it after its deadline */
     child_t *child;
-    _Atomic int hint;           /* conn_hint_e, for other threads */
+    /* for other threads; hints, like the first */
+    _Atomic int hint;           /* conn_hint_e */
+    _Atomic int64_t since_us;   /* the hint is true since then, by the coarse clock */
+    _Atomic int row;            /* the thread that has it, as a slot of the scoreboard */
+    _Atomic bool websocket;     /* the last request asked for one */
     /* the rest, fd apart, belongs to the thread that owns the connection */
     apr_pool_t *pool;           /* kept from one connection to the next */
     apr_socket_t *socket;
@@ -87,6 +96,10 @@ bool conn_claim_long_linger(deadline_t *entry, void *ctx);
  * functions took: list is linked by next. The steward. */
 void conn_queue_expired(child_t *child, deadline_t *list, int64_t now_us);
 void conn_queue_idle(child_t *child, deadline_t *list, int64_t now_us);
+
+/* Have the workers close connections that wait for whatever, and that conn_claim_deadline()
+ * took before their time. The steward. */
+void conn_queue_close(child_t *child, deadline_t *list, int64_t now_us);
 
 /* Have the workers give lingering connections less time. The steward. */
 void conn_queue_long_lingers(child_t *child, deadline_t *list, int64_t now_us);

@@ -39,11 +39,12 @@ static void wait_on(conn_t *conn, worker_t *worker)
 {
     apr_uint32_t *counter = conn->counter;
     conn_hint_e hint = conn_hint(conn);
+    int64_t since_us = atomic_load(&conn->since_us);
 
     conn->armed = true;
     conn_attach(conn, worker);
     conn_count_served(conn);
-    conn_set_hint(conn, hint);
+    conn_set_hint_since(conn, hint, since_us);
     conn_wait(conn, conn->want, atomic_load(&conn->deadline.due_us), counter);
 }
 
@@ -57,27 +58,22 @@ static bool is_ready(const conn_t *conn)
     return poll(&pfd, 1, 0) == 1;
 }
 
-/* A wait timed out; job_fn, on a worker. */
-static void run_expired(job_t *job, void *taker)
+static bool lingers(const conn_t *conn)
+{
+    return conn->begun && (conn->cs.state == CONN_STATE_LINGER_NORMAL
+                           || conn->cs.state == CONN_STATE_LINGER_SHORT);
+}
+
+/* The wait will not be waited to its end; job_fn, on a worker. */
+static void run_close(job_t *job, void *taker)
 {
     conn_t *conn = conn_of_job(job);
     worker_t *worker = taker;
-    bool lingers = conn->begun && (conn->cs.state == CONN_STATE_LINGER_NORMAL
-                                   || conn->cs.state == CONN_STATE_LINGER_SHORT);
 
     conn->armed = true;
-    if (!lingers && is_ready(conn)) {
-        if (conn_is_janitor(worker)) {
-            conn_leave_to_workers(conn, worker, conn->want);
-        }
-        else {
-            conn_resume(conn, worker);
-        }
-        return;
-    }
     conn_count_served(conn);
     conn_attach(conn, worker);
-    if (!conn->begun || lingers) {
+    if (!conn->begun || lingers(conn)) {
         conn_close(conn);
         return;
     }
@@ -87,6 +83,25 @@ static void run_expired(job_t *job, void *taker)
     }
     conn->cs.state = CONN_STATE_LINGER;
     conn_serve(conn, worker);
+}
+
+/* A wait timed out; job_fn, on a worker. */
+static void run_expired(job_t *job, void *taker)
+{
+    conn_t *conn = conn_of_job(job);
+    worker_t *worker = taker;
+
+    if (lingers(conn) || !is_ready(conn)) {
+        run_close(job, taker);
+        return;
+    }
+    conn->armed = true;
+    if (conn_is_janitor(worker)) {
+        conn_leave_to_workers(conn, worker, conn->want);
+    }
+    else {
+        conn_resume(conn, worker);
+    }
 }
 
 /* The child is going and this connection waits for a next request; job_fn, on a worker.
@@ -145,6 +160,11 @@ static void queue_list(child_t *child, deadline_t *list, job_fn *run, int64_t no
 void conn_queue_expired(child_t *child, deadline_t *list, int64_t now_us)
 {
     queue_list(child, list, run_expired, now_us);
+}
+
+void conn_queue_close(child_t *child, deadline_t *list, int64_t now_us)
+{
+    queue_list(child, list, run_close, now_us);
 }
 
 void conn_queue_idle(child_t *child, deadline_t *list, int64_t now_us)

@@ -42,6 +42,11 @@ int conn_hook_post_read_request(request_rec *r)
     conn_t *conn = conn_of_conn_rec(r->connection);
 
     if (conn) {
+        const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
+
+        atomic_store_explicit(&conn->websocket,
+                              upgrade && !ap_cstr_casecmp(upgrade, "websocket"),
+                              memory_order_relaxed);
         /* A virtual host that sets no KeepAliveTimeout of its own keeps that of the first
          * one on its address, as it does under every other MPM. */
         conn->server = r->server->keep_alive_timeout_set ? r->server

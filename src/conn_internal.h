@@ -62,9 +62,15 @@ void conn_detach(conn_t *conn);
 void conn_count_waiting(conn_t *conn, apr_uint32_t *counter);
 void conn_count_served(conn_t *conn);
 
-static inline void conn_set_hint(conn_t *conn, conn_hint_e hint)
+static inline void conn_set_hint_since(conn_t *conn, conn_hint_e hint, int64_t since_us)
 {
     atomic_store_explicit(&conn->hint, hint, memory_order_relaxed);
+    atomic_store_explicit(&conn->since_us, since_us, memory_order_relaxed);
+}
+
+static inline void conn_set_hint(conn_t *conn, conn_hint_e hint)
+{
+    conn_set_hint_since(conn, hint, clock_coarse_us());
 }
 
 /* Any thread. */

@@ -119,6 +119,7 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
         c->aborted = 1;
     }
     else if (c->data_in_output_filters) {
+        conn_set_hint(conn, HINT_WRITING);
         return conn_wait(conn, wanted(conn, POLLER_WRITE), conn_after(conn->server->timeout),
                          &conn->child->score->write_completion);
     }
@@ -151,6 +152,7 @@ static step_e step_keepalive(conn_t *conn, worker_t *worker)
 static step_e step_async_waitio(conn_t *conn, worker_t *worker)
 {
     (void)worker;
+    conn_set_hint(conn, HINT_WAITIO);
     return conn_wait(conn, wanted(conn, POLLER_READ), conn_after(conn->server->timeout),
                      &conn->child->score->wait_io);
 }

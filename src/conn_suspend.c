@@ -78,6 +78,7 @@ step_e conn_step_suspended(conn_t *conn, worker_t *worker)
 
     (void)worker;
     deadlines_drop(&child->deadlines, &conn->deadline);
+    conn_set_hint(conn, HINT_SUSPENDED);
     conn_count_waiting(conn, &child->score->suspended);
     conn_detach(conn);
     pthread_mutex_lock(&child->suspended_lock);
