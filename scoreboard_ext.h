@@ -211,6 +211,7 @@ typedef struct scoreboard_ext_t {
     /* of this version */
     int slot_count;
     _Atomic int64_t logged_us[LOG_KINDS];   /* when last, monotonic; any process */
+    _Atomic int64_t drain_timeout_us;       /* of the latest configuration; the parent */
     EXT_RECORD(ext_limits_t) limits;
     EXT_RECORD(ext_plan_t) plan;
     _Atomic uint64_t decisions_noted;       /* so many were ever begun */

@@ -19,6 +19,7 @@
 #include "clock.h"
 #include "controller.h"
 #include "deadlines.h"
+#include "drain_schedule.h"
 #include "jobs.h"
 #include "poller.h"
 #include "slab.h"
@@ -182,8 +183,9 @@ struct child_t {
     scoreboard_ext_t *board;    /* our own shared memory */
     ext_child_t *ext;           /* this child's record there */
     _Atomic int phase;          /* child_phase_e; only the steward changes it */
-    _Atomic bool told_to_stop;  /* SIGTERM came */
+    _Atomic bool told_to_stop;  /* SIGTERM came, or the time to drain is over */
     _Atomic int told_to_drain;  /* drain_order_e */
+    drain_schedule_t drain;     /* the steward's */
     double cpus;                /* processors that the server may use */
     int start_threads;          /* worker threads to begin with */
     bool one_process;           /* no parent: -X */

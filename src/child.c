@@ -2,6 +2,7 @@
 
 #include "bench.h"
 #include "conn.h"
+#include "drain.h"
 #include "listeners.h"
 #include "pool.h"
 #include "steer_threads.h"
@@ -153,6 +154,7 @@ static void begin_draining(child_t *child, volatile int *mpm_state, drain_order_
         return;
     }
     enter(child, CHILD_DRAINING);
+    drain_begin(child, clock_now_us());
     listeners_close(child, order == DRAIN_TAKE_BACKLOG);
     announce_end(child, mpm_state, true);
     pool_show_going(child);
@@ -270,6 +272,7 @@ static int64_t steward_round(child_t *child)
     next_us = phase_of(child) == CHILD_STARTING ? CLOCK_NEVER : steer_threads_round(child, now_us);
     if (phase_of(child) == CHILD_DRAINING) {
         int64_t linger_us = now_us + LONG_LINGER_US;
+        int64_t drain_us = drain_round(child, now_us);
 
         pool_dismiss_idle(child);
         conn_queue_idle(child, deadlines_take(&child->deadlines, UINT_MAX, conn_claim_idle,
@@ -278,6 +281,7 @@ static int64_t steward_round(child_t *child)
                                                       conn_claim_long_linger, &linger_us),
                                 now_us);
         next_us = MIN(next_us, now_us + DRAIN_ROUND_US);
+        next_us = MIN(next_us, drain_us);
     }
     if (phase_of(child) == CHILD_STARTING) {
         next_us = MIN(next_us, pool_retry_at(&child->workers));
@@ -312,9 +316,14 @@ static bool stop_workers(child_t *child, volatile int *mpm_state)
 
     begin_stopping(child, mpm_state, !atomic_load(&child->told_to_stop));
     for (;;) {
+        int64_t next_us;
+
         if (pool_is_empty(child)) {
+            drain_ends(child);
             return true;
         }
+        /* a thread may hang on without a connection */
+        next_us = drain_round(child, clock_now_us());
         if (atomic_load(&child->told_to_stop) && give_up_us == CLOCK_NEVER) {
             conn_shutdown_all(child);
             give_up_us = clock_now_us() + STOP_PATIENCE_US;
@@ -322,7 +331,7 @@ static bool stop_workers(child_t *child, volatile int *mpm_state)
         if (clock_now_us() >= give_up_us) {
             return false;
         }
-        sleep_until(child, give_up_us);
+        sleep_until(child, MIN(give_up_us, next_us));
     }
 }
 

@@ -26,6 +26,11 @@
 #endif
 /* How long connections that wait may take to be closed in order, once the time is up. */
 #define DRAIN_CLOSE_MS 500
+/* A child that was cut off and still has not left, because the destructor of a module hangs,
+ * leaves at once after so long. */
+#ifndef DRAIN_LAST_RESORT_MS
+#define DRAIN_LAST_RESORT_MS 5000
+#endif
 
 /* Monotonic times, 0: not yet. Zeroed before drain_schedule_begin(). */
 typedef struct drain_schedule_t {

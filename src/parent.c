@@ -444,6 +444,8 @@ static void stop_gracefully(generation_t *g)
                          : CLOCK_NEVER;
     int b;
 
+    /* how long a stop may last is GracefulShutdownTimeout's */
+    atomic_store(&g->retained->board->drain_timeout_us, 0);
     ap_close_listeners();
     for (b = 0; b < g->bucket_count; b++) {
         ap_close_listeners_ex(g->buckets[b]);
@@ -599,6 +601,7 @@ int parent_run(generation_t *g, bool one_process)
     int rc;
 
     ap_log_pid(g->pconf, ap_pid_fname);
+    atomic_store(&r->board->drain_timeout_us, g->config->drain_timeout_us);
     if (!r->mpm->was_graceful) {
         if (ap_run_pre_mpm(g->server->process->pool, SB_SHARED) != OK) {
             r->mpm->mpm_state = AP_MPMQ_STOPPING;
