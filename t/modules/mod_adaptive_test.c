@@ -50,6 +50,7 @@ static const char *crash_at_start_file;
 static const char *exit_at_start_file;
 static int exit_at_start_code;
 static const char *hold_file;
+static const char *hang_at_end_file;
 static apr_file_t *event_log;
 
 typedef struct {
@@ -638,6 +639,9 @@ static apr_status_t child_pool_gone(void *ignored)
 {
     (void)ignored;
     log_event("child_exit");
+    while (hang_at_end_file && access(hang_at_end_file, F_OK) == 0) {
+        apr_sleep(apr_time_from_msec(10));
+    }
     return APR_SUCCESS;
 }
 
@@ -791,6 +795,8 @@ static const command_rec test_commands[] = {
                  "connections of this server speak the line protocol that waits in the MPM"),
     AP_INIT_TAKE1("AdpTestCrashAtStart", set_file, &crash_at_start_file, RSRC_CONF,
                   "a starting child aborts while this file exists"),
+    AP_INIT_TAKE1("AdpTestHangAtEnd", set_file, &hang_at_end_file, RSRC_CONF,
+                  "a child's pool is not destroyed while this file exists"),
     AP_INIT_TAKE1("AdpTestHoldFile", set_file, &hold_file, RSRC_CONF, "/adp/hold waits while this file exists"),
     AP_INIT_TAKE2("AdpTestExitAtStart", set_exit_at_start, NULL, RSRC_CONF,
                   "a starting child exits while this file exists, with this code"),
@@ -804,7 +810,7 @@ static int test_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     (void)pconf;
     (void)plog;
     (void)ptemp;
-    crash_at_start_file = exit_at_start_file = hold_file = NULL;
+    crash_at_start_file = exit_at_start_file = hold_file = hang_at_end_file = NULL;
     event_log = NULL;
     return OK;
 }
