@@ -24,6 +24,8 @@
 #define BUSY_RECHECK_US (2 * CLOCK_US_PER_S)
 /* A going child looks for connections that became idle so often. */
 #define DRAIN_ROUND_US  (200 * CLOCK_US_PER_MS)
+/* ... as long as there may be any: later nothing becomes idle, it is closed. */
+#define DRAIN_SETTLED_US (5 * CLOCK_US_PER_S)
 /* A going child shortens lingering closes that may last longer. */
 #define LONG_LINGER_US (3 * CLOCK_US_PER_S)
 /* Connections that wait for a next request, closed at a time when descriptors are short:
@@ -280,7 +282,8 @@ static int64_t steward_round(child_t *child)
         conn_queue_long_lingers(child, deadlines_take(&child->deadlines, UINT_MAX,
                                                       conn_claim_long_linger, &linger_us),
                                 now_us);
-        next_us = MIN(next_us, now_us + DRAIN_ROUND_US);
+        next_us = MIN(next_us, now_us + (now_us - child->drain.began_us < DRAIN_SETTLED_US
+                                         ? DRAIN_ROUND_US : DRAIN_SETTLED_US));
         next_us = MIN(next_us, drain_us);
     }
     if (phase_of(child) == CHILD_STARTING) {
