@@ -182,7 +182,11 @@ static void say_request(text_t *text, const child_t *child, int row)
         return;
     }
     ap_copy_scoreboard_worker(&score, child->slot, row);
-    if (score.status == SERVER_BUSY_READ) {
+    if (!strncmp(score.protocol, "h2", 2)) {
+        /* its streams are with other threads */
+        say(text, ", HTTP/2");
+    }
+    else if (score.status == SERVER_BUSY_READ) {
         say(text, ", reading a request");
     }
     else if (ap_extended_status && score.request[0]) {
