@@ -234,8 +234,8 @@ static void describe(child_t *child, char *buffer, size_t size, int64_t now_us)
 
     survey(child, &o);
     if (!o.total) {
-        say(&text, "no connection, but %d busy thread%s", pool_live(&child->workers),
-            pool_live(&child->workers) == 1 ? "" : "s");
+        say(&text, "no connection, but %d busy thread%s", pool_live(child),
+            pool_live(child) == 1 ? "" : "s");
         return;
     }
     say_counts(&text, &o);
@@ -267,7 +267,7 @@ static void announce_cut(child_t *child, int64_t now_us)
 {
     char holdouts[SUMMARY_BYTES + LIST_BYTES];
 
-    if (conn_count(child) == 0 && pool_live(&child->workers) == 0) {
+    if (conn_count(child) == 0 && pool_live(child) == 0) {
         return;
     }
     describe(child, holdouts, sizeof(holdouts), now_us);
