@@ -56,6 +56,13 @@ int64_t report_ceiling_due_us(const report_t *report);
  * than may be, and work waits or no thread is left. CTL_NO_CEILING: none. */
 ctl_ceiling_e report_ceiling_of(const ext_plan_t *plan);
 
+/* What a plan changes: children that accept or start, threads that run or start. Before, and
+ * after; the same if the plan leaves all as it is. */
+int report_children_before(const ext_plan_t *plan);
+int report_children_after(const ext_plan_t *plan);
+int report_threads_before(const ctl_thread_sample_t *sample);
+int report_threads_after(const ctl_thread_sample_t *sample, const ctl_thread_plan_t *plan);
+
 /* --- sentences ---------------------------------------------------------------------- */
 
 /* Each writes at most size bytes, terminated, and returns text. No line ends in a full stop,
