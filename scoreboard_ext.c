@@ -128,12 +128,7 @@ static double tamed(double number)
 
 static void tame_limits(ext_limits_t *limits)
 {
-    int i;
-
     limits->text[sizeof(limits->text) - 1] = '\0';
-    for (i = 0; i < CTL_CEILINGS; i++) {
-        tame(&limits->threads[i]);
-    }
     tame(&limits->max_threads);
     tame(&limits->max_children);
     tame(&limits->threads_per_child);

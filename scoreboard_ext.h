@@ -98,10 +98,9 @@ static inline int ext_busy(const ext_child_t *child)
 
 /* AdaptiveMode. */
 typedef enum {
-    EXT_MODE_OFF,                   /* the rule of MinSpareThreads and MaxSpareThreads alone, all
-                                     * threads of a child from its start, as under event */
-    EXT_MODE_OBSERVE,               /* that rule acts, the controller only plans */
     EXT_MODE_ON,
+    EXT_MODE_OBSERVE,               /* the rule of before acts, the controller only plans */
+    EXT_MODE_OFF,                   /* the rule of MinSpareThreads and MaxSpareThreads alone */
     EXT_MODES
 } ext_mode_e;
 
@@ -126,12 +125,10 @@ typedef struct ext_slot_t {
 /* What was found at the start of a generation, or later when it changed. */
 typedef struct ext_limits_t {
     char text[EXT_TEXT_SIZE];       /* the line that was logged */
-    int32_t threads[CTL_CEILINGS];  /* threads in all that each ceiling allows; CTL_NOT_SET:
-                                     * that one is not there */
-    int32_t max_threads;            /* in all: the least of these */
+    int32_t max_threads;            /* in all, in the long run; the plan has what may be now */
     int32_t max_children;
     int32_t threads_per_child;
-    int32_t ceiling;                /* ctl_ceiling_e: the least of these */
+    int32_t ceiling;                /* ctl_ceiling_e: what max_threads comes from */
     int64_t memory_bytes;           /* that the server may use; CTL_NOT_SET: unknown */
     double cpus;
 } ext_limits_t;

@@ -550,7 +550,13 @@ const char *report_remedy(ctl_ceiling_e ceiling)
                                                                             : "";
 }
 
-/* "MaxRequestWorkers 400", "memory limit of the control group (120 threads)" */
+/* Not one of the directives that are numbers of threads or children. */
+static bool is_found(ctl_ceiling_e ceiling)
+{
+    return ceiling >= CTL_ADAPTIVE_MEMORY;
+}
+
+/* "MaxRequestWorkers 400", "memory limit of the control group" */
 static void add_ceiling(out_t *out, ctl_ceiling_e ceiling, const ext_plan_t *plan)
 {
     out_add(out, "%s", controller_ceiling_text(ceiling));
@@ -565,7 +571,6 @@ static void add_ceiling(out_t *out, ctl_ceiling_e ceiling, const ext_plan_t *pla
         out_add(out, " %d", plan->limits.threads_per_child);
         break;
     default:
-        out_add(out, " (%d threads)", plan->limits.max_threads);
         break;
     }
 }
@@ -577,7 +582,11 @@ const char *report_ceiling_text(char *text, size_t size, ctl_ceiling_e ceiling,
     out_t out = out_begin(text, size);
 
     add_ceiling(&out, ceiling, plan);
-    out_add(&out, " reached: ");
+    out_add(&out, " reached");
+    if (is_found(ceiling)) {
+        out_add(&out, " at %d threads", plan->limits.max_threads);
+    }
+    out_add(&out, ": ");
     out_add_count(&out, sample->busy, "thread", "threads");
     out_add(&out, " busy in ");
     out_add_count(&out, sample->serving + sample->parked, "child", "children");

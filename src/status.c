@@ -1,0 +1,440 @@
+#include "status.h"
+
+#include "report_text.h"
+
+#include "apr_optional_hooks.h"
+#include "apr_strings.h"
+#include "apr_time.h"
+#include "http_protocol.h"
+#include "mod_status.h"
+
+#include <sys/param.h>
+
+#define DECISIONS_SHOWN 16
+
+/* What this process shows; set in the parent, inherited by children. */
+static struct {
+    const scoreboard_ext_t *board;
+    const adp_config_t *config;
+} shown;
+
+/* --- the parent's part -------------------------------------------------------------- */
+
+void status_show(const retained_t *retained, const adp_config_t *config)
+{
+    shown.board = retained->board;
+    shown.config = config;
+}
+
+static ext_slot_state_e state_of(const slot_t *slot)
+{
+    switch (slot->state) {
+    case SLOT_STARTING:
+        return EXT_SLOT_STARTING;
+    case SLOT_SERVING:
+        return EXT_SLOT_SERVING;
+    case SLOT_GOING:
+        return EXT_SLOT_GOING;
+    case SLOT_FREE:
+        break;
+    }
+    return EXT_SLOT_FREE;
+}
+
+void status_note_slots(const retained_t *retained, int64_t now_us)
+{
+    int i;
+
+    for (i = 0; i < retained->slots_used; i++) {
+        const slot_t *slot = &retained->slots[i];
+
+        scoreboard_ext_note_slot(retained->board, i, state_of(slot), slot->pid,
+                                 slot->generation, now_us);
+    }
+}
+
+/* --- what there is to show ---------------------------------------------------------- */
+
+typedef struct view_t {
+    int64_t now_us;
+    ext_plan_t plan;
+    bool has_plan;
+    ext_limits_t limits;
+    bool has_limits;
+    int children[EXT_SLOT_STATES];
+    int64_t oldest_us[EXT_SLOT_STATES];     /* how long the first of them is in this state */
+    int threads;                            /* of all children, those that are going too */
+    int busy;
+    int busy_peak;                          /* in the last ten minutes */
+    int waited_peak_us;
+    int decision_count;
+    ext_decision_t decisions[EXT_DECISIONS];
+} view_t;
+
+/* Children and their threads as they are now; the parent sleeps while nothing changes, so its
+ * last plan may be old. */
+static void view_children(view_t *view)
+{
+    int i;
+
+    for (i = 0; i < shown.board->slot_count; i++) {
+        const ext_child_t *child = &shown.board->children[i];
+        int limit = shown.config->thread_limit;
+        ext_slot_t slot;
+        int threads;
+
+        if (!scoreboard_ext_read_slot(shown.board, i, &slot) || slot.state == EXT_SLOT_FREE) {
+            continue;
+        }
+        view->children[slot.state]++;
+        view->oldest_us[slot.state] = MAX(view->oldest_us[slot.state],
+                                          view->now_us - slot.since_us);
+        threads = MIN(MAX(atomic_load(&child->threads), 0), limit);
+        view->threads += threads;
+        view->busy += threads - MIN(MAX(atomic_load(&child->idle), 0), threads);
+    }
+}
+
+static void view_peaks(view_t *view, apr_pool_t *p)
+{
+    ext_second_t *seconds = apr_palloc(p, sizeof(*seconds) * EXT_SECONDS);
+    int i, count = scoreboard_ext_read_seconds(shown.board, view->now_us, seconds);
+
+    view->busy_peak = view->busy;
+    for (i = 0; i < count; i++) {
+        view->busy_peak = MAX(view->busy_peak, seconds[i].busy);
+        view->waited_peak_us = MAX(view->waited_peak_us, seconds[i].waited_us);
+    }
+}
+
+static view_t *view_make(apr_pool_t *p)
+{
+    view_t *view = apr_pcalloc(p, sizeof(*view));
+
+    view->now_us = clock_now_us();
+    view->has_plan = scoreboard_ext_read_plan(shown.board, &view->plan);
+    view->has_limits = scoreboard_ext_read_limits(shown.board, &view->limits);
+    view->decision_count = scoreboard_ext_read_decisions(shown.board, view->decisions);
+    view_children(view);
+    view_peaks(view, p);
+    return view;
+}
+
+static const char *mode_text(ext_mode_e mode)
+{
+    return mode == EXT_MODE_ON ? "on" : mode == EXT_MODE_OBSERVE ? "observe" : "off";
+}
+
+static ext_mode_e current_mode(void)
+{
+    return (ext_mode_e)shown.config->adaptive_mode;
+}
+
+/* --- ?auto -------------------------------------------------------------------------- */
+
+static void put_count(request_rec *r, const char *key, int64_t number)
+{
+    ap_rprintf(r, "Adaptive%s: %" APR_INT64_T_FMT "\n", key, number);
+}
+
+static void put_number(request_rec *r, const char *key, double number)
+{
+    ap_rprintf(r, "Adaptive%s: %.3f\n", key, number);
+}
+
+static void put_plan(request_rec *r, const view_t *view)
+{
+    const ctl_child_plan_t *plan = &view->plan.plan;
+
+    put_count(r, "ChildrenTarget", plan->target);
+    put_count(r, "Reason", plan->reason);
+    put_number(r, "ThreadsDemand", plan->demand);
+    put_number(r, "ThreadsSpare", plan->spare);
+    put_number(r, "ArrivalsPerSecond", plan->arrivals_per_s);
+    put_number(r, "ServiceMs", plan->service_us / 1000);
+    put_number(r, "WaitedMs", (double)view->plan.sample.waited_us / 1000);
+    put_count(r, "ThreadsMax", view->plan.limits.max_threads);
+    put_count(r, "ChildrenMax", view->plan.limits.max_children);
+    put_count(r, "Ceiling", view->plan.limits.ceiling);
+    put_count(r, "CeilingReached", report_ceiling_of(&view->plan) != CTL_NO_CEILING);
+    put_number(r, "PlanAgeSeconds",
+               (double)MAX(view->now_us - view->plan.sample.now_us, 0) / CLOCK_US_PER_S);
+}
+
+static void put_limits(request_rec *r, const view_t *view)
+{
+    put_number(r, "Cpus", view->limits.cpus);
+    if (view->limits.memory_bytes >= 0) {
+        put_count(r, "MemoryLimitBytes", view->limits.memory_bytes);
+    }
+}
+
+static void put_auto(request_rec *r, const view_t *view)
+{
+    ap_rprintf(r, "AdaptiveMode: %s\n", mode_text(current_mode()));
+    put_count(r, "Threads", view->threads);
+    put_count(r, "ThreadsBusy", view->busy);
+    put_count(r, "ThreadsBusyPeak10m", view->busy_peak);
+    put_number(r, "WaitedPeak10mMs", (double)view->waited_peak_us / 1000);
+    put_count(r, "ThreadsPerChild", shown.config->threads_per_child);
+    put_count(r, "ChildrenStarting", view->children[EXT_SLOT_STARTING]);
+    put_count(r, "ChildrenServing", view->children[EXT_SLOT_SERVING]);
+    put_count(r, "ChildrenParked", view->children[EXT_SLOT_PARKED]);
+    put_count(r, "ChildrenDraining", view->children[EXT_SLOT_GOING]);
+    put_count(r, "ParkedLongestSeconds", view->oldest_us[EXT_SLOT_PARKED] / CLOCK_US_PER_S);
+    put_count(r, "DrainingLongestSeconds", view->oldest_us[EXT_SLOT_GOING] / CLOCK_US_PER_S);
+    put_count(r, "DecisionsTotal", view->decision_count ? (int64_t)view->decisions[0].number : 0);
+    if (view->has_plan) {
+        put_plan(r, view);
+    }
+    if (view->has_limits) {
+        put_limits(r, view);
+    }
+}
+
+/* --- the page for people ------------------------------------------------------------ */
+
+/* Everything that goes into the page passes here, or is a number. */
+static const char *html(request_rec *r, const char *text)
+{
+    return ap_escape_html(r->pool, text);
+}
+
+static const char *duration(request_rec *r, int64_t us)
+{
+    char *text = apr_palloc(r->pool, 32);
+
+    return report_duration(text, 32, MAX(us, 0));
+}
+
+static const char *because(request_rec *r, const ext_decision_t *decision)
+{
+    char *text = apr_palloc(r->pool, REPORT_TEXT_SIZE);
+
+    return html(r, report_because(text, REPORT_TEXT_SIZE, decision));
+}
+
+static bool is_observed(const ext_decision_t *decision)
+{
+    return decision->mode == EXT_MODE_OBSERVE;
+}
+
+/* "2 &rarr; 9 children", "child 3: 8 &rarr; 24 threads" */
+static const char *change_text(request_rec *r, const ext_decision_t *d)
+{
+    if (d->kind == EXT_CHILDREN) {
+        return apr_psprintf(r->pool, "%d &rarr; %d children", d->children_before,
+                            d->children_after);
+    }
+    return apr_psprintf(r->pool, "child %d: %d &rarr; %d threads", d->slot, d->threads_before,
+                        d->threads_after);
+}
+
+/* "grew from 10 threads (child 3)" */
+static const char *last_change_text(request_rec *r, const ext_decision_t *d)
+{
+    bool children = d->kind == EXT_CHILDREN;
+    int before = children ? d->children_before : d->threads_before;
+    int after = children ? d->children_after : d->threads_after;
+    const char *verb = after > before ? "grew" : after < before ? "shrank" : "was reviewed";
+    const char *who = children ? "the server" : apr_psprintf(r->pool, "child %d", d->slot);
+    const char *what = children ? "children" : "threads";
+
+    return apr_psprintf(r->pool, "%s %s from %d to %d %s", who, verb, before, after, what);
+}
+
+static const ext_decision_t *last_applied(const view_t *view)
+{
+    int i;
+
+    for (i = 0; i < view->decision_count; i++) {
+        if (!is_observed(&view->decisions[i])) {
+            return &view->decisions[i];
+        }
+    }
+    return NULL;
+}
+
+/* "12 of 64 threads busy in 2 children; child 0 grew from 10 to 12 threads 3 s ago because a
+ * request waited 8 ms" */
+static void show_summary(request_rec *r, const view_t *view)
+{
+    const ext_decision_t *last = last_applied(view);
+    int children = view->children[EXT_SLOT_SERVING];
+
+    ap_rprintf(r, "<p>%d of %d threads busy in %d %s", view->busy, view->threads, children,
+               children == 1 ? "child" : "children");
+    if (last) {
+        ap_rprintf(r, "; %s %s ago because %s", last_change_text(r, last),
+                   duration(r, view->now_us - last->now_us), because(r, last));
+    }
+    ap_rputs(".</p>\n", r);
+}
+
+static void show_mode(request_rec *r)
+{
+    static const char *const explanations[EXT_MODES] = {
+        [EXT_MODE_ON] = "AdaptiveMode on",
+        [EXT_MODE_OBSERVE] = "AdaptiveMode observe: decisions of the controller are shown but "
+                             "not followed; MinSpareThreads and MaxSpareThreads decide",
+        [EXT_MODE_OFF] = "AdaptiveMode off: MinSpareThreads and MaxSpareThreads decide"
+    };
+
+    ap_rprintf(r, "<dt>%s</dt>\n", explanations[current_mode()]);
+}
+
+static void show_need(request_rec *r, const view_t *view)
+{
+    const ctl_child_plan_t *plan = &view->plan.plan;
+
+    ap_rprintf(r, "<dt>Needed %s ago: about %.1f threads for the load and %.1f to spare, in %d "
+               "%s", duration(r, view->now_us - view->plan.sample.now_us), plan->demand,
+               plan->spare, plan->target, plan->target == 1 ? "child" : "children");
+    if (plan->arrivals_per_s > 0 && plan->service_us > 0) {
+        ap_rprintf(r, "; %.1f requests a second of %s each", plan->arrivals_per_s,
+                   duration(r, (int64_t)plan->service_us));
+    }
+    ap_rprintf(r, "</dt>\n<dt>In the last ten minutes: %d threads busy at most, and requests "
+               "waited %s for a thread at most</dt>\n", view->busy_peak,
+               duration(r, view->waited_peak_us));
+}
+
+static void show_ceiling(request_rec *r, const view_t *view)
+{
+    const ctl_child_limits_t *limits = &view->plan.limits;
+    ctl_ceiling_e reached = report_ceiling_of(&view->plan);
+    char text[REPORT_TEXT_SIZE];
+
+    ap_rprintf(r, "<dt>Nearest ceiling: %s; %d threads may run",
+               html(r, controller_ceiling_text(limits->ceiling)), limits->max_threads);
+    if (limits->max_threads > 0) {
+        ap_rprintf(r, ", %d%% of these are busy", (int)(100.0 * view->busy / limits->max_threads));
+    }
+    ap_rputs("</dt>\n", r);
+    if (reached != CTL_NO_CEILING) {
+        report_ceiling_text(text, sizeof(text), reached, &view->plan);
+        ap_rprintf(r, "<dt><strong>%s</strong></dt>\n", html(r, text));
+    }
+}
+
+static void show_children(request_rec *r, const view_t *view)
+{
+    if (view->children[EXT_SLOT_STARTING]) {
+        ap_rprintf(r, "<dt>%d starting, since %s</dt>\n", view->children[EXT_SLOT_STARTING],
+                   duration(r, view->oldest_us[EXT_SLOT_STARTING]));
+    }
+    if (view->children[EXT_SLOT_PARKED]) {
+        ap_rprintf(r, "<dt>%d parked (they keep their connections and accept no new ones), for "
+                   "%s at most</dt>\n", view->children[EXT_SLOT_PARKED],
+                   duration(r, view->oldest_us[EXT_SLOT_PARKED]));
+    }
+    if (view->children[EXT_SLOT_GOING]) {
+        ap_rprintf(r, "<dt>%d finishing what they have, for %s at most</dt>\n",
+                   view->children[EXT_SLOT_GOING], duration(r, view->oldest_us[EXT_SLOT_GOING]));
+    }
+}
+
+static const char *local_time(request_rec *r, int64_t wall_us)
+{
+    apr_time_exp_t when;
+    char text[32];
+    apr_size_t length;
+
+    apr_time_exp_lt(&when, wall_us);
+    apr_strftime(text, &length, sizeof(text), "%Y-%m-%d %H:%M:%S", &when);
+    return apr_psprintf(r->pool, "%s.%03d", text, (int)(wall_us % 1000000 / 1000));
+}
+
+static const char *decision_note(const ext_decision_t *d)
+{
+    return is_observed(d) ? " (observed only)" : "";
+}
+
+static void show_decision_row(request_rec *r, const ext_decision_t *d)
+{
+    ap_rprintf(r, "<tr><td>%s</td><td>%s%s</td><td>%s</td><td>%d</td><td>%.1f</td><td>%.1f</td>",
+               local_time(r, d->wall_us), change_text(r, d), decision_note(d), because(r, d),
+               d->busy, d->demand, d->spare);
+    ap_rprintf(r, "<td>%s</td>", d->waited_us > 0 ? duration(r, d->waited_us) : "");
+    if (d->arrivals_per_s > 0) {
+        ap_rprintf(r, "<td>%.1f</td>", d->arrivals_per_s);
+    }
+    else {
+        ap_rputs("<td></td>", r);
+    }
+    ap_rprintf(r, "<td>%s</td></tr>\n",
+               d->service_us > 0 ? duration(r, (int64_t)d->service_us) : "");
+}
+
+static void show_decision_line(request_rec *r, const ext_decision_t *d)
+{
+    ap_rprintf(r, "<li>%s: %s%s because %s; %d busy</li>\n", local_time(r, d->wall_us),
+               change_text(r, d), decision_note(d), because(r, d), d->busy);
+}
+
+static void show_decisions(request_rec *r, const view_t *view, bool tables)
+{
+    int i, count = MIN(view->decision_count, DECISIONS_SHOWN);
+
+    if (count == 0) {
+        return;
+    }
+    ap_rprintf(r, "<p>The last decisions (of %" APR_INT64_T_FMT "), newest first:</p>\n",
+               (apr_int64_t)view->decisions[0].number);
+    ap_rputs(tables ? "<table border=\"1\" class=\"adaptive-decisions\">\n<tr><th>Time</th>"
+                      "<th>Change</th><th>Because</th><th>Busy threads</th><th>Needed</th>"
+                      "<th>Spare</th><th>Waited</th><th>Arrivals/s</th><th>Each took</th></tr>\n"
+                    : "<ul>\n", r);
+    for (i = 0; i < count; i++) {
+        if (tables) {
+            show_decision_row(r, &view->decisions[i]);
+        }
+        else {
+            show_decision_line(r, &view->decisions[i]);
+        }
+    }
+    ap_rputs(tables ? "</table>\n" : "</ul>\n", r);
+}
+
+static void show_page(request_rec *r, const view_t *view, bool tables)
+{
+    ap_rputs("<hr>\n<h2>Adaptive control</h2>\n", r);
+    show_summary(r, view);
+    ap_rputs("<dl>\n", r);
+    show_mode(r);
+    if (view->has_limits) {
+        ap_rprintf(r, "<dt>Limits found: %s</dt>\n", html(r, view->limits.text));
+    }
+    if (view->has_plan) {
+        show_ceiling(r, view);
+        show_need(r, view);
+    }
+    show_children(r, view);
+    ap_rputs("</dl>\n", r);
+    show_decisions(r, view, tables);
+}
+
+/* --- the hook ----------------------------------------------------------------------- */
+
+static int hook_status(request_rec *r, int flags)
+{
+    view_t *view;
+
+    if (!shown.board) {
+        return DECLINED;
+    }
+    view = view_make(r->pool);
+    if (flags & AP_STATUS_SHORT) {
+        put_auto(r, view);
+    }
+    else {
+        show_page(r, view, !(flags & AP_STATUS_NOTABLE));
+    }
+    return OK;
+}
+
+void status_register_hooks(void)
+{
+    /* optional: runs if somebody declares the hook, mod_status or not */
+    APR_OPTIONAL_HOOK(ap, status_hook, hook_status, NULL, NULL, APR_HOOK_MIDDLE);
+}
