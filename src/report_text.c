@@ -350,12 +350,19 @@ static void add_cpu_bound(out_t *out, const facts_t *f)
     out_add(out, "processors");
 }
 
+/* Directives go without. */
+static const char *article(ctl_ceiling_e ceiling)
+{
+    return ceiling >= CTL_CGROUP_MEMORY ? "the " : "";
+}
+
 static void add_at_ceiling(out_t *out, const facts_t *f)
 {
     add_load(out, f);
     out_add(out, ": ");
     add_demand(out, f);
-    out_add(out, ", but %s allows", controller_ceiling_text(f->ceiling));
+    out_add(out, ", but %s%s allows", article(f->ceiling),
+            controller_ceiling_text(f->ceiling));
     if (f->limit >= 0) {
         out_add(out, " only %d", f->limit);
     }
@@ -606,7 +613,7 @@ const char *report_ceiling_over_text(char *text, size_t size, ctl_ceiling_e ceil
 {
     out_t out = out_begin(text, size);
 
-    out_add(&out, "below ");
+    out_add(&out, "below %s", article(ceiling));
     add_ceiling(&out, ceiling, plan);
     out_add(&out, " again after ");
     out_add_duration(&out, lasted_us);
@@ -662,7 +669,8 @@ const char *report_because(char *text, size_t size, const ext_decision_t *decisi
         out_add(&out, "requests computed and more threads would only share the processors");
         break;
     case CTL_CEILING:
-        out_add(&out, "%s allows no more", controller_ceiling_text((ctl_ceiling_e)decision->ceiling));
+        out_add(&out, "%s%s allows no more", article((ctl_ceiling_e)decision->ceiling),
+                controller_ceiling_text((ctl_ceiling_e)decision->ceiling));
         break;
     case CTL_REASONS:
         break;
