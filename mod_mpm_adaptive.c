@@ -8,6 +8,7 @@
 #include "src/config.h"
 #include "src/conn.h"
 #include "src/parent.h"
+#include "src/status.h"
 
 #include "ap_listen.h"
 #include "apr_portable.h"
@@ -200,6 +201,7 @@ static int hook_mpm(apr_pool_t *pconf, apr_pool_t *plog, server_rec *s)
                      mpm.retained->fixed.slot_count);
         return !OK;
     }
+    status_show(mpm.retained, config_get());
     return parent_run(&generation, mpm.one_process);
 }
 
@@ -300,6 +302,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_pre_read_request(conn_hook_pre_read_request, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(conn_hook_post_read_request, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_protocol_switch(conn_hook_protocol_switch, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    status_register_hooks();
 }
 
 module AP_MODULE_DECLARE_DATA mpm_adaptive_module ADP_EXPORT = {

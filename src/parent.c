@@ -1,6 +1,7 @@
 #include "parent.h"
 
 #include "child.h"
+#include "status.h"
 #include "steer_children.h"
 #include "wakeup.h"
 
@@ -366,6 +367,7 @@ static int64_t round_of(run_t *run)
     replace_used_up(g, now_us);
     start_missing(g, now_us);
     relieve(g);
+    status_note_slots(g->retained, now_us);
     report_starvation(g, now_us);
     run_monitor(run, now_us);
     if (g->retained->failures) {

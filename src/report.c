@@ -1,8 +1,5 @@
 #include "report.h"
 
-_Static_assert((int)EXT_MODE_ON == (int)ADAPTIVE_ON && (int)EXT_MODE_OBSERVE == (int)ADAPTIVE_OBSERVE
-               && (int)EXT_MODE_OFF == (int)ADAPTIVE_OFF, "one order of modes");
-
 /* --- children ----------------------------------------------------------------------- */
 
 static ext_decision_t child_decision(const ext_plan_t *plan)
