@@ -31,6 +31,24 @@ APLOG_USE_MODULE(mpm_adaptive);
 /* Our message numbers; AHnnnnn belong to httpd. Each is explained in docs/messages.md. */
 #define ADPNO(n) "ADP" #n ": "
 
+/* AdaptiveMode. */
+typedef enum {
+    ADAPTIVE_OFF,               /* MinSpareThreads and MaxSpareThreads rule, as under event */
+    ADAPTIVE_OBSERVE,           /* the same, but what the controller would do is logged and shown */
+    ADAPTIVE_ON                 /* the controller decides */
+} adaptive_mode_e;
+
+/* Which numbers the configuration file gives; the others are defaults, which the controller
+ * need not obey. */
+typedef struct adp_given_t {
+    bool start_servers;
+    bool server_limit;
+    bool threads_per_child;
+    bool max_request_workers;
+    bool min_spare_threads;
+    bool max_spare_threads;
+} adp_given_t;
+
 /* The effective configuration of one generation, after all corrections (config.c). */
 typedef struct adp_config_t {
     int start_servers;          /* children at start */
@@ -45,15 +63,15 @@ typedef struct adp_config_t {
     int slot_count;             /* scoreboard slots for children: server_limit and a reserve
                                  * for those that are going; constant for the parent's life */
     int start_threads;          /* worker threads of a child at start */
+    adp_given_t given;
     ext_mode_e adaptive_mode;   /* AdaptiveMode */
-    int64_t wait_target_us;     /* AdaptiveWaitTarget */
-    int64_t hold_us;            /* AdaptiveHold */
+    int64_t wait_target_us;     /* AdaptiveWaitTarget: no work should wait longer for a thread */
+    int64_t hold_us;            /* AdaptiveHold: a spare thread is kept at least so long */
     int64_t drain_timeout_us;   /* AdaptiveDrainTimeout, 0: unlimited */
-    double memory_share;        /* AdaptiveMemory as a share of the limit, 0: in bytes */
-    int64_t memory_bytes;
-    bool max_request_workers_given;     /* by a directive, not by default */
-    int given_min_spare_threads;        /* by a directive, or CTL_NOT_SET */
-    int given_max_spare_threads;
+    double memory_share;        /* AdaptiveMemory: of what the server may have ... */
+    int64_t memory_bytes;       /* ... or so much, if not 0 */
+    double cpus;                /* processors that the server may use, > 0 (limits.h) */
+    ctl_ceiling_e ceiling;      /* what max_request_workers comes from */
 } adp_config_t;
 
 /* The life of a child.
