@@ -1,0 +1,144 @@
+/* What the machine, the container and the user allow: memory, processors, tasks, descriptors.
+ *
+ * (limits.h is the C library's.) Nothing here knows httpd or APR. Everything is read from /proc and from the control groups
+ * that this process is in (version 2, version 1, or both); a root prefix lets tests show it
+ * made-up trees. What cannot be read, or is nonsense, does not limit anything.
+ *
+ *   limits_find()            once a start, restarts included: what the limits are
+ *   limits_refresh_usage()   at most once a second, while something grows: what is used of them
+ *   limits_max_threads()     how many worker threads there may be now, and what says so
+ *
+ * The parent's main thread calls all of it; nothing is shared or locked. A limits_t or
+ * limits_usage_t owns nothing that has to be freed, but points to constant strings of this file and to
+ * the root it was given.
+ */
+#ifndef ADP_LIMITS_H
+#define ADP_LIMITS_H
+
+#include "cgroup.h"
+#include "controller.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define LIMITS_NONE    INT64_MAX    /* a limit that nobody set, a number that nobody knows */
+#define LIMITS_NOT_SET (-1)         /* a directive that nobody gave */
+
+/* What workers and children cost before it was measured, and bounds of what is believed. A
+ * worker that serves a request over TLS holds 8 KB of stack, some 60 KB of pools and 50 KB
+ * of TLS buffers; PHP or Perl in the process take megabytes, which is then measured. */
+#define LIMITS_THREAD_BYTES       (256 * 1024)
+#define LIMITS_LEAST_THREAD_BYTES (32 * 1024)
+#define LIMITS_CHILD_BYTES        (4 * 1024 * 1024)
+#define LIMITS_LEAST_CHILD_BYTES  (512 * 1024)
+#define LIMITS_TELLING_THREADS    16
+
+/* What the configuration says about all this; whoever found the limits fills it in. */
+typedef struct limits_policy_t {
+    int max_request_workers;    /* LIMITS_NOT_SET: found, not configured */
+    int threads_per_child;      /* > 0 */
+    int max_children;           /* that the scoreboard has slots for */
+    ctl_ceiling_e slots_ceiling;    /* what max_children comes from */
+    int min_children;           /* that are always there */
+    double memory_share;        /* 0..1, of a memory limit or of the memory that is there */
+    int64_t memory_bytes;       /* for the children together, 0: no such bound */
+    double companions;          /* threads that modules add for each worker (mod_http2) */
+} limits_policy_t;
+
+typedef struct limits_t {
+    const char *root;           /* "" or where the made-up tree is; the caller's */
+    double cpus;                /* that may be used at once: the smallest of ... */
+    int processors;             /* ... the affinity mask and ... */
+    const char *cpu_file;       /* ... a quota, "cpu.max"; NULL: none is smaller */
+    int64_t total_bytes;        /* MemTotal */
+    int64_t available_bytes;    /* MemAvailable when it was looked for */
+    cgroup_levels_t memory;     /* limits of control groups, only those below MemTotal */
+    cgroup_levels_t pids;
+    int64_t system_tasks;       /* for the whole system, the smaller one of ... */
+    const char *system_file;    /* ... "threads-max" and "pid_max" */
+    int64_t user_tasks;         /* RLIMIT_NPROC of the children's user; NONE for root */
+    int64_t user_tasks_of_others;   /* what else this user had running */
+    int64_t descriptors;        /* RLIMIT_NOFILE, a process */
+    limits_policy_t policy;
+} limits_t;
+
+/* Memory of a control group: without the file cache that the kernel would give up. */
+typedef struct limits_gauge_t {
+    int64_t used;               /* bytes */
+    int64_t growth;             /* bytes a second lately; old growth is halved each second */
+} limits_gauge_t;
+
+/* Zero it before the first use, and keep it as long as the limits_t. */
+typedef struct limits_usage_t {
+    int64_t read_us;            /* when limits_refresh_usage() last read, 0: never */
+    limits_gauge_t memory[CGROUP_LEVELS];   /* by level of limits_t.memory */
+    limits_gauge_t system;      /* MemTotal - MemAvailable */
+    int64_t available_bytes;    /* MemAvailable */
+    int64_t tasks[CGROUP_LEVELS];           /* by level of limits_t.pids */
+    int64_t system_tasks;       /* that exist now */
+    /* by limits_note_children() */
+    int threads;
+    int children;
+    int64_t children_bytes;
+    int64_t child_bytes;        /* learned: a child without its workers; 0: not yet known */
+    int64_t thread_bytes;       /* learned: a worker and what its request holds; 0: not yet known */
+} limits_usage_t;
+
+/* Find the limits of this process and of children that run as user. root is "" or a
+ * directory in which /proc and /sys are looked for; it has to live as long as the result.
+ * The policy is left at "nothing given". Reads some files, and one for each process of the
+ * machine where RLIMIT_NPROC is small enough to matter. Cannot fail: what is unknown does
+ * not limit. */
+void limits_find(limits_t *limits, const char *root, uid_t user);
+
+/* Read how much of the limits is used. now_us is monotonic. Three files for the system and
+ * two or three a control group with limits: about 0.1 ms. */
+void limits_refresh_usage(const limits_t *limits, limits_usage_t *usage, int64_t now_us);
+
+/* Private memory of children: pages that would not be there without them, in bytes. Of many
+ * children some are looked at and stand for the others. From smaps_rollup where it may be
+ * read, else from statm, which counts what they share with the parent too, so that it
+ * is rather too much. Processes that have gone count as nothing. */
+int64_t limits_children_bytes(const char *root, const pid_t *pids, int count);
+
+/* Tell what runs: workers of all children, busy or idle, and the children's memory as by
+ * limits_children_bytes(). Learns what a child and a worker cost. After each refresh. */
+void limits_note_children(limits_usage_t *usage, int children, int threads, int64_t bytes);
+
+/* The most worker threads, of all children together, that there may be until the next refresh, and in
+ * *why what keeps it there (never CTL_NO_CEILING).
+ *
+ * For each memory limit, with O what others use of it:
+ *
+ *     threads + ((share * (limit - O) - used by us) - growth of a second - 4 MB) / 2 / a thread's cost
+ *
+ * where a thread's cost is what was learned, or 256 KB, and its part of a child. That half of what is left
+ * is handed out a second, and not all, is the margin for requests that need more memory
+ * than those before: cost and usage are measured again before the other half is touched.
+ * Tasks: (limit - those that exist - a sixteenth) / tasks a worker.
+ *
+ * What runs is not counted off while memory is merely above the share: the result then is
+ * the number of threads that run. Only when half of what the share leaves free is used too,
+ * the result falls below it by what is missing, so that idle threads go and fewer requests
+ * run at once. It is never below one a child of policy.min_children. */
+int limits_max_threads(const limits_t *limits, const limits_usage_t *usage,
+                       ctl_ceiling_e *why);
+
+/* The same in the long run: all of what is left, without margins. For the size of the
+ * scoreboard, for messages. */
+int limits_expected_threads(const limits_t *limits, const limits_usage_t *usage,
+                            ctl_ceiling_e *why);
+
+/* Worker threads of a child for which there are descriptors. At least 1. */
+int limits_threads_by_descriptors(const limits_t *limits);
+
+/* Children for which the parent has descriptors. At least 1. */
+int limits_children_by_descriptors(const limits_t *limits);
+
+/* "memory 205 MB (80% of memory.max 256 MB), 1.5 processors (cpu.max), 480 tasks (pids.max),
+ * 20000 descriptors a child": what was found, each with its source. Returns buffer. */
+char *limits_describe(const limits_t *limits, char *buffer, size_t size);
+
+#endif

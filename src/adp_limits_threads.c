@@ -1,0 +1,192 @@
+/* From limits and usage to a number of threads. The rest of adp_limits.h is in adp_limits.c. */
+#include "adp_limits.h"
+
+#define KB INT64_C(1024)
+#define MB (1024 * KB)
+
+/* Memory that is left alone beyond what the share leaves: the kernel takes pages for
+ * sockets and files in steps. */
+#define RESERVE_BYTES (4 * MB)
+
+/* A worker's kernel stack, task, page tables and socket buffers, which are charged to the group
+ * but are no pages of the child. */
+#define KERNEL_BYTES (48 * KB)
+
+/* What a child has besides its workers: steward and janitor. */
+#define TASKS_OF_A_CHILD 2.0
+
+/* Descriptors: of a worker (connection; file or backend; event or pipe), and of a child
+ * (logs, listeners, pipes, modules). */
+#define DESCRIPTORS_OF_A_WORKER 3
+#define DESCRIPTORS_OF_A_CHILD  64
+
+/* The smallest number of threads that something has allowed so far. */
+typedef struct lowest_t {
+    double threads;
+    ctl_ceiling_e why;
+} lowest_t;
+
+static void lower(lowest_t *lowest, double threads, ctl_ceiling_e why)
+{
+    if (threads < lowest->threads) {
+        lowest->threads = threads;
+        lowest->why = why;
+    }
+}
+
+static int at_least_one(int64_t count)
+{
+    return count > INT32_MAX ? INT32_MAX : count > 1 ? (int)count : 1;
+}
+
+int limits_threads_by_descriptors(const limits_t *limits)
+{
+    return limits->descriptors == LIMITS_NONE ? INT32_MAX
+           : at_least_one((limits->descriptors - DESCRIPTORS_OF_A_CHILD)
+                          / DESCRIPTORS_OF_A_WORKER);
+}
+
+int limits_children_by_descriptors(const limits_t *limits)
+{
+    return limits->descriptors == LIMITS_NONE ? INT32_MAX
+           : at_least_one(limits->descriptors - DESCRIPTORS_OF_A_CHILD);
+}
+
+/* --- memory ----------------------------------------------------------------------- */
+
+static double thread_cost(const limits_t *l, const limits_usage_t *u)
+{
+    int64_t thread = u->thread_bytes ? u->thread_bytes : LIMITS_THREAD_BYTES;
+    int64_t child = u->child_bytes ? u->child_bytes : LIMITS_CHILD_BYTES;
+
+    return (double)thread + KERNEL_BYTES + (double)child / l->policy.threads_per_child;
+}
+
+/* One memory limit: of `most` bytes `used` are in use, `ours` of them by our children. */
+static double threads_by_memory(const limits_t *l, const limits_usage_t *u, double most,
+                                double used, double growth, double share, bool expected)
+{
+    double ours = (double)u->children_bytes < used ? (double)u->children_bytes : used;
+    double others = used - ours;
+    /* a group that is full of others leaves no share to speak of; what they left counts */
+    double room = others < most ? most - others : 0.0;
+    double left = share * room - ours;
+    double reserve = (1.0 - share) * room;
+
+    if (expected) {
+        return u->threads + left / thread_cost(l, u);
+    }
+    left -= RESERVE_BYTES + growth;
+    if (left >= 0.0) {
+        return u->threads + left / 2.0 / thread_cost(l, u);
+    }
+    /* above the share, but not by much: nothing more, nothing less */
+    if (left >= -reserve / 2.0) {
+        return u->threads;
+    }
+    return u->threads + (left + reserve / 2.0) / thread_cost(l, u);
+}
+
+static void consider_memory(lowest_t *lowest, const limits_t *l, const limits_usage_t *u,
+                            bool expected)
+{
+    const limits_policy_t *p = &l->policy;
+    int i;
+
+    for (i = 0; i < l->memory.count; i++) {
+        lower(lowest, threads_by_memory(l, u, (double)l->memory.level[i].most,
+                                        (double)u->memory[i].used,
+                                        (double)u->memory[i].growth, p->memory_share, expected),
+              CTL_CGROUP_MEMORY);
+    }
+    if (l->total_bytes != LIMITS_NONE && u->available_bytes != LIMITS_NONE) {
+        lower(lowest, threads_by_memory(l, u, (double)l->total_bytes, (double)u->system.used,
+                                        (double)u->system.growth, p->memory_share, expected),
+              CTL_AVAILABLE_MEMORY);
+    }
+    if (p->memory_bytes > 0) {
+        /* for the children alone, and nobody is killed beyond it: no reserve */
+        double left = (double)p->memory_bytes - (double)u->children_bytes;
+
+        lower(lowest, u->threads + (left > 0.0 ? left : 0.0) / thread_cost(l, u),
+              CTL_ADAPTIVE_MEMORY);
+    }
+}
+
+/* --- tasks ------------------------------------------------------------------------ */
+
+/* Of most tasks there are so many. A sixteenth is left to others: scripts, loggers, whoever
+ * wants to look into the container. What runs already is not taken back for that. */
+static double threads_by_tasks(const limits_t *l, const limits_usage_t *u, int64_t most,
+                               double used)
+{
+    double cost = 1.0 + l->policy.companions + TASKS_OF_A_CHILD / l->policy.threads_per_child;
+    double reserve = most > 64 ? (double)most / 16.0 : 4.0;
+    double left = (double)most - reserve - used;
+
+    return u->threads + (left > 0.0 ? left / cost : 0.0);
+}
+
+static void consider_tasks(lowest_t *lowest, const limits_t *l, const limits_usage_t *u)
+{
+    int i;
+
+    for (i = 0; i < l->pids.count; i++) {
+        if (u->tasks[i] != CGROUP_NONE) {
+            lower(lowest, threads_by_tasks(l, u, l->pids.level[i].most, (double)u->tasks[i]),
+                  CTL_CGROUP_PIDS);
+        }
+    }
+    if (l->system_tasks != LIMITS_NONE && u->system_tasks != LIMITS_NONE) {
+        lower(lowest, threads_by_tasks(l, u, l->system_tasks, (double)u->system_tasks),
+              CTL_PROCESS_LIMIT);
+    }
+    if (l->user_tasks != LIMITS_NONE) {
+        double ours = u->threads * (1.0 + l->policy.companions) + TASKS_OF_A_CHILD * u->children;
+
+        lower(lowest, threads_by_tasks(l, u, l->user_tasks,
+                                       (double)l->user_tasks_of_others + ours),
+              CTL_PROCESS_LIMIT);
+    }
+}
+
+/* --- all together ----------------------------------------------------------------- */
+
+static void consider_slots(lowest_t *lowest, const limits_t *l)
+{
+    const limits_policy_t *p = &l->policy;
+    int fitting = limits_threads_by_descriptors(l);
+
+    lower(lowest, (double)p->max_children * p->threads_per_child, p->slots_ceiling);
+    if (p->max_request_workers != LIMITS_NOT_SET) {
+        lower(lowest, p->max_request_workers, CTL_MAX_REQUEST_WORKERS);
+    }
+    if (fitting < p->threads_per_child) {
+        lower(lowest, (double)p->max_children * fitting, CTL_DESCRIPTORS);
+    }
+}
+
+static int most_threads(const limits_t *l, const limits_usage_t *u, bool expected,
+                        ctl_ceiling_e *why)
+{
+    lowest_t lowest = { INT32_MAX, CTL_SERVER_LIMIT };
+
+    consider_slots(&lowest, l);
+    if (u->read_us != 0) {
+        consider_memory(&lowest, l, u, expected);
+        consider_tasks(&lowest, l, u);
+    }
+    *why = lowest.why;
+    return lowest.threads > l->policy.min_children ? (int)lowest.threads : l->policy.min_children;
+}
+
+int limits_max_threads(const limits_t *limits, const limits_usage_t *usage, ctl_ceiling_e *why)
+{
+    return most_threads(limits, usage, false, why);
+}
+
+int limits_expected_threads(const limits_t *limits, const limits_usage_t *usage,
+                            ctl_ceiling_e *why)
+{
+    return most_threads(limits, usage, true, why);
+}
