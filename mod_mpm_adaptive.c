@@ -19,7 +19,6 @@
 #include "http_request.h"
 #include "mpm_common.h"
 
-#include <sched.h>
 #include <sys/param.h>
 #include <sys/socket.h>
 
@@ -36,17 +35,6 @@ typedef struct mpm_t {
 } mpm_t;
 
 static mpm_t mpm;
-
-/* Processors that this process may run on. */
-static int count_cpus(void)
-{
-    cpu_set_t set;
-
-    if (sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0) {
-        return CPU_COUNT(&set);
-    }
-    return 1;
-}
 
 /* --- start-up hooks, in their order ----------------------------------------------- */
 
@@ -93,7 +81,7 @@ static int hook_check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)p;
     (void)plog;
     (void)ptemp;
-    config_resolve(&retained->fixed, count_cpus(), retained->mpm->module_loads == 1, s);
+    config_resolve(&retained->fixed, retained->mpm->module_loads == 1, s);
     return OK;
 }
 
@@ -190,7 +178,7 @@ static int hook_mpm(apr_pool_t *pconf, apr_pool_t *plog, server_rec *s)
 {
     generation_t generation = {
         .server = s, .pconf = pconf, .retained = mpm.retained, .config = config_get(),
-        .buckets = mpm.buckets, .bucket_count = mpm.bucket_count, .cpus = count_cpus()
+        .buckets = mpm.buckets, .bucket_count = mpm.bucket_count, .cpus = (int)(config_get()->cpus + 0.99)
     };
     apr_status_t rv = retained_size_slots(mpm.retained, s->process->pool);
 

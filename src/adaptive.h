@@ -70,7 +70,7 @@ typedef struct adp_config_t {
     int64_t drain_timeout_us;   /* AdaptiveDrainTimeout, 0: unlimited */
     double memory_share;        /* AdaptiveMemory: of what the server may have ... */
     int64_t memory_bytes;       /* ... or so much, if not 0 */
-    double cpus;                /* processors that the server may use, > 0 (limits.h) */
+    double cpus;                /* processors that the server may use, > 0 (adp_limits.h) */
     ctl_ceiling_e ceiling;      /* what max_request_workers comes from */
 } adp_config_t;
 

@@ -3,6 +3,7 @@
 #include "ap_listen.h"
 #include "apr_strings.h"
 #include "mpm_common.h"
+#include "unixd.h"
 
 #include <errno.h>
 #include <math.h>
@@ -13,17 +14,32 @@
 #define MAX_SERVER_LIMIT 20000
 #define MAX_THREAD_LIMIT 100000
 
-/* Without any directive. Threads: mod_http2 starts half as many again of its own in every
- * child, and many of them cost CPU (128: 1.1 to 1.25 times event's a request; 32: 1.01).
- * Limit: 1,600 requests at a time, while the scoreboard (264 bytes a thread slot, all
- * touched at start, the reserve included) keeps the idle server smaller than event's.
+/* Without any directive. Threads: mod_http2 starts once to one and a half times as many of
+ * its own in every child, and many of them cost CPU (64: a tenth more a request than 25).
+ * Limit: what memory and tasks allow, but a scoreboard of 10,900 slots is as much as a
+ * status page can show and exporters read (64 KB a line); its unused rows cost nothing.
+ * The least leaves room for children that come and go beside each other.
  * Children at start: one a processor, because threads of one process that run on several
  * pay for each other's mmap(2) and munmap(2) (one child for two processors: 63 to 70 us a
  * kept-alive request instead of 44). bench/run.pl measures all three. */
-#define DEFAULT_THREADS_PER_CHILD 25
-#define DEFAULT_SERVER_LIMIT      64
+#define DEFAULT_THREADS_PER_CHILD 64
+#define HTTP2_THREADS_PER_CHILD   25
+#define HTTP2_COMPANIONS          1.5
+#define LEAST_DEFAULT_CHILDREN    4
+#define MOST_DEFAULT_THREADS      8192
 #define LEAST_START_SERVERS       2
 #define MOST_START_SERVERS        16
+
+/* The adaptive directives' defaults. Waiting: shorter than what a user or a kernel's
+ * scheduler would notice. Holding: load that comes and goes within half a minute finds its
+ * threads. Memory: a fifth stays for sockets, file cache and the growth of requests. */
+#define DEFAULT_WAIT_TARGET_US (2 * CLOCK_US_PER_MS)
+#define DEFAULT_HOLD_US        (30 * CLOCK_US_PER_S)
+#define DEFAULT_MEMORY_SHARE   0.8
+#define LEAST_MEMORY_SHARE     0.01
+#define MOST_MEMORY_SHARE      0.95
+#define LEAST_MEMORY_BYTES     (16.0 * 1024 * 1024)
+#define MOST_MEMORY_BYTES      (16.0 * 1024 * 1024 * 1024 * 1024)
 
 /* mod_reqtimeout's own default for "header=": seconds until the first byte. */
 #define REQTIMEOUT_FIRST_BYTE_S 20
@@ -41,10 +57,19 @@ typedef struct directives_t {
     int max_spare_threads;
     double async_factor;
     bool max_clients;           /* the old name was used */
+    adaptive_mode_e adaptive_mode;
+    int64_t wait_target_us;
+    int64_t hold_us;
+    int64_t drain_timeout_us;
+    double memory_share;
+    int64_t memory_bytes;
 } directives_t;
 
 static directives_t given;
 static adp_config_t effective;
+static limits_t limits;
+static int expected_threads;    /* that the limits found allow, whatever is configured */
+static ctl_ceiling_e expected_ceiling;
 static apr_interval_time_t first_byte_limit;
 
 typedef struct integer_directive_t {
@@ -112,6 +137,142 @@ static const char *set_async_factor(cmd_parms *cmd, void *dummy, const char *arg
     return NULL;
 }
 
+/* --- adaptive directives ---------------------------------------------------------- */
+
+static const char *set_mode(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    if (!ap_cstr_casecmp(arg, "on")) {
+        given.adaptive_mode = ADAPTIVE_ON;
+    }
+    else if (!ap_cstr_casecmp(arg, "observe")) {
+        given.adaptive_mode = ADAPTIVE_OBSERVE;
+    }
+    else if (!ap_cstr_casecmp(arg, "off")) {
+        given.adaptive_mode = ADAPTIVE_OFF;
+    }
+    else {
+        return apr_pstrcat(cmd->pool, ADPNO(0012) "AdaptiveMode \"", arg, "\": not one of on, "
+                           "observe, off; write for example AdaptiveMode observe, or leave the "
+                           "line out (on)", NULL);
+    }
+    return NULL;
+}
+
+typedef struct unit_t {
+    const char *name;
+    double factor;
+} unit_t;
+
+/* A number with a unit of the table, the first of which stands for none at all. */
+static bool parse_with_unit(const char *arg, const unit_t *units, double *value)
+{
+    char *end;
+
+    /* no sign, no "inf", no hexadecimal number: strtod() would take all of them */
+    if (arg[strspn(arg, "0123456789")] == 'x' || !strchr("0123456789.", *arg)) {
+        return false;
+    }
+    *value = strtod(arg, &end);
+    if (end == arg || !isfinite(*value)) {
+        return false;
+    }
+    for (; units->name; units++) {
+        if (!ap_cstr_casecmp(end, units->name)) {
+            *value *= units->factor;
+            return true;
+        }
+    }
+    return false;
+}
+
+typedef struct time_directive_t {
+    const char *name;
+    size_t offset;
+    double least_us, most_us;
+    bool may_be_off;            /* "off" and 0, which are stored as 0 */
+    const char *allowed;        /* how an error says it */
+    unit_t plain;               /* what a number without unit is */
+} time_directive_t;
+
+static const time_directive_t time_directives[] = {
+    { "AdaptiveWaitTarget", APR_OFFSETOF(directives_t, wait_target_us), 100.0, 1e6, false,
+      "from 0.1ms to 1000ms; write for example AdaptiveWaitTarget 2ms, or leave the line out "
+      "(2ms)", { "", 1e3 } },
+    { "AdaptiveHold", APR_OFFSETOF(directives_t, hold_us), 1e6, 3600e6, false,
+      "from 1s to 1h; write for example AdaptiveHold 30s, or leave the line out (30s)",
+      { "", 1e6 } },
+    { "AdaptiveDrainTimeout", APR_OFFSETOF(directives_t, drain_timeout_us), 1e6, 30 * 86400e6, true,
+      "from 1s to 30d, or off; write for example AdaptiveDrainTimeout 10min, or leave the line "
+      "out (off: unlimited)", { "", 1e6 } }
+};
+
+static const char *set_time(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const time_directive_t *d = time_directives;
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    double us = 0.0;
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    while (ap_cstr_casecmp(d->name, cmd->cmd->name)) {
+        d++;
+    }
+    if (!d->may_be_off || ap_cstr_casecmp(arg, "off")) {
+        const unit_t units[] = {
+            d->plain, { "us", 1.0 }, { "ms", 1e3 }, { "s", 1e6 }, { "min", 60e6 },
+            { "h", 3600e6 }, { "d", 86400e6 }, { NULL, 0.0 }
+        };
+        bool parsed = parse_with_unit(arg, units, &us);
+
+        if (!parsed || us > d->most_us || (us < d->least_us && (us > 0.0 || !d->may_be_off))) {
+            return apr_pstrcat(cmd->pool, ADPNO(0013), d->name, " \"", arg, "\": not a time ",
+                               d->allowed, NULL);
+        }
+    }
+    *(int64_t *)((char *)&given + d->offset) = (int64_t)(us + 0.5);
+    return NULL;
+}
+
+static const char *set_memory(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    /* no number without a unit: it would be taken for MB by some and for bytes by others */
+    static const unit_t units[] = {
+        { "%", -0.01 }, { "M", 1048576.0 }, { "MB", 1048576.0 }, { "G", 1073741824.0 },
+        { "GB", 1073741824.0 }, { "T", 1099511627776.0 }, { "TB", 1099511627776.0 }, { NULL, 0.0 }
+    };
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    double value;
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    if (parse_with_unit(arg, units, &value)) {
+        if (-value >= LEAST_MEMORY_SHARE && -value <= MOST_MEMORY_SHARE) {
+            given.memory_share = -value;
+            given.memory_bytes = 0;
+            return NULL;
+        }
+        if (value >= LEAST_MEMORY_BYTES && value <= MOST_MEMORY_BYTES) {
+            given.memory_share = DEFAULT_MEMORY_SHARE;
+            given.memory_bytes = (int64_t)value;
+            return NULL;
+        }
+    }
+    return apr_pstrcat(cmd->pool, ADPNO(0014) "AdaptiveMemory \"", arg, "\": neither a share "
+                       "from 1% to 95% nor a size from 16M to 16T; write for example "
+                       "AdaptiveMemory 60% or AdaptiveMemory 2G, or leave the line out (80%)",
+                       NULL);
+}
+
 #define INTEGER_DIRECTIVE(name, help) \
     AP_INIT_TAKE1(name, set_integer, NULL, RSRC_CONF, help)
 
@@ -127,6 +288,17 @@ const command_rec config_commands[] = {
     INTEGER_DIRECTIVE("MaxSpareThreads", "Idle threads, grown or yet to grow, above which a child goes"),
     AP_INIT_TAKE1("AsyncRequestWorkerFactor", set_async_factor, NULL, RSRC_CONF,
                   "Connections that a child takes beyond its threads, for each idle one"),
+    AP_INIT_TAKE1("AdaptiveMode", set_mode, NULL, RSRC_CONF,
+                  "on: threads and children follow the load; observe: plan and log it, but follow "
+                  "MinSpareThreads and MaxSpareThreads; off: only these"),
+    AP_INIT_TAKE1("AdaptiveWaitTarget", set_time, NULL, RSRC_CONF,
+                  "The longest that work should wait for a thread, in ms or with a unit"),
+    AP_INIT_TAKE1("AdaptiveHold", set_time, NULL, RSRC_CONF,
+                  "The shortest time that a spare thread is kept, in s or with a unit"),
+    AP_INIT_TAKE1("AdaptiveMemory", set_memory, NULL, RSRC_CONF,
+                  "Memory to use: a share of the limit (60%) or a size (2G)"),
+    AP_INIT_TAKE1("AdaptiveDrainTimeout", set_time, NULL, RSRC_CONF,
+                  "How long a child that is going may hang on, in s or with a unit; off: as long as it takes"),
     AP_GRACEFUL_SHUTDOWN_TIMEOUT_COMMAND,
     { NULL, { NULL }, NULL, 0, NO_ARGS, NULL }
 };
@@ -136,13 +308,20 @@ void config_reset(void)
     given = (directives_t) {
         .start_servers = NOT_SET, .server_limit = NOT_SET, .thread_limit = NOT_SET,
         .threads_per_child = NOT_SET, .max_request_workers = NOT_SET,
-        .min_spare_threads = NOT_SET, .max_spare_threads = NOT_SET, .async_factor = 0.0
+        .min_spare_threads = NOT_SET, .max_spare_threads = NOT_SET, .async_factor = 0.0,
+        .adaptive_mode = ADAPTIVE_ON, .wait_target_us = DEFAULT_WAIT_TARGET_US,
+        .hold_us = DEFAULT_HOLD_US, .memory_share = DEFAULT_MEMORY_SHARE
     };
 }
 
 const adp_config_t *config_get(void)
 {
     return &effective;
+}
+
+const limits_t *config_limits(void)
+{
+    return &limits;
 }
 
 /* Where the corrections of one run go. */
@@ -199,6 +378,15 @@ static int resolve_limit(const correction_log_t *log, const char *directive, int
     return fixed ? fixed : value;
 }
 
+/* What a child gets if nobody says so: as many as its descriptors allow. */
+static int default_threads_per_child(void)
+{
+    int threads = limits.policy.companions > 0.0 ? HTTP2_THREADS_PER_CHILD
+                                                 : DEFAULT_THREADS_PER_CHILD;
+
+    return MIN(threads, limits_threads_by_descriptors(&limits));
+}
+
 static void resolve_limits(config_fixed_t *fixed, const correction_log_t *log)
 {
     int *threads = &effective.thread_limit;
@@ -209,7 +397,7 @@ static void resolve_limits(config_fixed_t *fixed, const correction_log_t *log)
                              fixed->thread_limit);
     if (*threads == NOT_SET) {
         /* nobody has to raise it by hand for a large ThreadsPerChild */
-        *threads = MAX(DEFAULT_THREADS_PER_CHILD,
+        *threads = MAX(default_threads_per_child(),
                        MIN(given.threads_per_child, MAX_THREAD_LIMIT));
     }
     fixed->thread_limit = *threads;
@@ -239,7 +427,7 @@ static void resolve_threads_per_child(const correction_log_t *log)
 
     *threads = given.threads_per_child;
     if (*threads == NOT_SET) {
-        *threads = MIN(DEFAULT_THREADS_PER_CHILD, effective.thread_limit);
+        *threads = MIN(default_threads_per_child(), effective.thread_limit);
         if (total > 0) {
             *threads = split_evenly(total, *threads);
         }
@@ -255,18 +443,36 @@ static void resolve_threads_per_child(const correction_log_t *log)
     else if (*threads < 1) {
         correct(log, "ThreadsPerChild", threads, 1, "is not allowed, the least is 1");
     }
+    if (*threads > limits_threads_by_descriptors(&limits)) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING | (log->to_console ? APLOG_STARTUP : 0), 0,
+                     log->to_console ? NULL : log->s, ADPNO(0015)
+                     "ThreadsPerChild %d is more than %" APR_INT64_T_FMT " descriptors a child are good "
+                     "for, %d will be used; raise the limit of open files (ulimit -n)", *threads,
+                     (apr_int64_t)limits.descriptors, limits_threads_by_descriptors(&limits));
+    }
 }
 
-/* ServerLimit if nobody set it: what MaxRequestWorkers needs, or the default. */
+/* ServerLimit if nobody set it: what the limits found allow, and what MaxRequestWorkers needs. */
 static void default_server_limit(void)
 {
-    int needed = DEFAULT_SERVER_LIMIT;
+    int threads = effective.threads_per_child;
+    int needed;
 
+    effective.ceiling = CTL_SERVER_LIMIT;
     if (effective.server_limit != NOT_SET) {
         return;
     }
+    if (expected_threads < MOST_DEFAULT_THREADS) {
+        effective.ceiling = expected_ceiling;
+    }
+    needed = MIN(expected_threads, MOST_DEFAULT_THREADS) / threads;
+    if (needed > limits_children_by_descriptors(&limits)) {
+        needed = limits_children_by_descriptors(&limits);
+        effective.ceiling = CTL_DESCRIPTORS;
+    }
+    needed = MAX(needed, LEAST_DEFAULT_CHILDREN);
     if (given.max_request_workers != NOT_SET) {
-        needed = MAX(needed, given.max_request_workers / effective.threads_per_child);
+        needed = MAX(needed, given.max_request_workers / threads);
     }
     effective.server_limit = MIN(needed, MAX_SERVER_LIMIT);
 }
@@ -297,14 +503,17 @@ static void resolve_max_request_workers(const correction_log_t *log)
                      effective.server_limit, threads);
         correct(log, "MaxRequestWorkers", total, (int)highest, why);
     }
+    effective.ceiling = CTL_MAX_REQUEST_WORKERS;
 }
 
-static void resolve_start_servers(int cpus, const correction_log_t *log)
+static void resolve_start_servers(const correction_log_t *log)
 {
     int *start = &effective.start_servers;
 
     *start = given.start_servers;
     if (*start == NOT_SET) {
+        int cpus = (int)(limits.cpus + 0.99);
+
         *start = MIN(MAX(cpus, LEAST_START_SERVERS), MOST_START_SERVERS);
         *start = MIN(*start, effective.max_children);
     }
@@ -384,17 +593,65 @@ static void resolve_first_byte_limit(void)
     }
 }
 
-void config_resolve(config_fixed_t *fixed, int cpus, bool to_console, server_rec *s)
+/* What there is, and what it is good for before anything runs. */
+static void find_limits(void)
+{
+    /* the parent of a server that root starts is exempt from what its children are not */
+    uid_t user = geteuid() == 0 ? ap_unixd_config.user_id : geteuid();
+    limits_usage_t usage = { 0 };
+
+    limits_find(&limits, "", user);
+    limits.policy.companions = ap_find_linked_module("mod_http2.c") ? HTTP2_COMPANIONS : 0.0;
+    limits.policy.memory_share = given.memory_share;
+    limits.policy.memory_bytes = given.memory_bytes;
+    limits.policy.threads_per_child = given.threads_per_child > 0 ? given.threads_per_child
+                                                                  : default_threads_per_child();
+    limits_refresh_usage(&limits, &usage, clock_now_us());
+    expected_threads = limits_expected_threads(&limits, &usage, &expected_ceiling);
+}
+
+/* The rest of the policy follows from the corrected configuration. */
+static void complete_limits(void)
+{
+    limits.policy.threads_per_child = effective.threads_per_child;
+    limits.policy.max_children = effective.max_children;
+    limits.policy.slots_ceiling = effective.ceiling;
+    limits.policy.max_request_workers = given.max_request_workers == NOT_SET
+                                        ? LIMITS_NOT_SET : effective.max_request_workers;
+}
+
+static void resolve_adaptive(void)
+{
+    effective.given = (adp_given_t) {
+        .start_servers = given.start_servers != NOT_SET,
+        .server_limit = given.server_limit != NOT_SET,
+        .threads_per_child = given.threads_per_child != NOT_SET,
+        .max_request_workers = given.max_request_workers != NOT_SET,
+        .min_spare_threads = given.min_spare_threads != NOT_SET,
+        .max_spare_threads = given.max_spare_threads != NOT_SET
+    };
+    effective.adaptive_mode = given.adaptive_mode;
+    effective.wait_target_us = given.wait_target_us;
+    effective.hold_us = given.hold_us;
+    effective.drain_timeout_us = given.drain_timeout_us;
+    effective.memory_share = given.memory_share;
+    effective.memory_bytes = given.memory_bytes;
+    effective.cpus = limits.cpus;
+}
+
+void config_resolve(config_fixed_t *fixed, bool to_console, server_rec *s)
 {
     correction_log_t log = { to_console, s };
 
+    find_limits();
+    resolve_adaptive();
     note_old_name(&log);
     resolve_limits(fixed, &log);
     resolve_threads_per_child(&log);
     default_server_limit();
     resolve_max_request_workers(&log);
     effective.max_children = effective.max_request_workers / effective.threads_per_child;
-    resolve_start_servers(cpus, &log);
+    resolve_start_servers(&log);
     resolve_spare_threads(&log);
     resolve_slot_count(fixed);
     resolve_first_byte_limit();
@@ -408,9 +665,32 @@ void config_resolve(config_fixed_t *fixed, int cpus, bool to_console, server_rec
     effective.given_max_spare_threads = given.max_spare_threads == NOT_SET ? CTL_NOT_SET : effective.max_spare_threads;
     /* about one thread a processor in all, but two in a child: one that computes shall
      * not hide the other's event until the steward notices */
-    effective.start_threads = cpus / MAX(effective.start_servers, 1);
+    effective.start_threads = (int)(limits.cpus / MAX(effective.start_servers, 1));
     effective.start_threads = MAX(effective.start_threads, 2);
     effective.start_threads = MIN(effective.start_threads, effective.threads_per_child);
+    complete_limits();
+}
+
+char *config_describe(char *buffer, size_t size)
+{
+    static const char *const modes[] = {
+        [ADAPTIVE_OFF] = "off", [ADAPTIVE_OBSERVE] = "observe", [ADAPTIVE_ON] = "on"
+    };
+    char found[400];
+
+    apr_snprintf(buffer, size, "up to %d threads in %d children of %d: %s; AdaptiveMode %s",
+                 MIN(expected_threads, effective.max_request_workers), effective.max_children,
+                 effective.threads_per_child, limits_describe(&limits, found, sizeof(found)),
+                 modes[effective.adaptive_mode]);
+    return buffer;
+}
+
+void config_log_limits(server_rec *s)
+{
+    char text[600];
+
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, ADPNO(0011) "%s",
+                 config_describe(text, sizeof(text)));
 }
 
 void config_require_children(int count)
@@ -420,6 +700,8 @@ void config_require_children(int count)
     effective.max_request_workers = effective.max_children * effective.threads_per_child;
     effective.max_spare_threads = MAX(effective.max_spare_threads,
                                       (count + 1) * effective.threads_per_child);
+    limits.policy.min_children = MAX(count, 1);
+    complete_limits();
 }
 
 apr_interval_time_t config_first_byte_timeout(const server_rec *s)

@@ -1,9 +1,10 @@
 /* Directives: parsing, defaults, corrections. All in the parent, while it reads the
- * configuration; children inherit the result. */
+ * configuration; children inherit the result. docs/directives.md is for who writes them. */
 #ifndef ADP_CONFIG_H
 #define ADP_CONFIG_H
 
 #include "adaptive.h"
+#include "adp_limits.h"
 
 /* What a restart must not change, because the scoreboard keeps its size. */
 typedef struct config_fixed_t {
@@ -18,13 +19,23 @@ extern const command_rec config_commands[];
 /* Forget what the last configuration said. pre_config. */
 void config_reset(void);
 
-/* Apply defaults and corrections to what was read; each correction is a warning, on the
- * console if to_console, else in s's error log. Fixes what *fixed leaves open. check_config.
- * cpus: how many processors the server may use; buckets are known later. */
-void config_resolve(config_fixed_t *fixed, int cpus, bool to_console, server_rec *s);
+/* Find what the machine allows, apply defaults and corrections to what was read; each
+ * correction is a warning, on the console if to_console, else in s's error log. Fixes what
+ * *fixed leaves open. check_config, when all modules are loaded; buckets are known later. */
+void config_resolve(config_fixed_t *fixed, bool to_console, server_rec *s);
 
 /* The effective configuration; valid after config_resolve(). */
 const adp_config_t *config_get(void);
+
+/* What was found at this start, with the policy that the configuration makes of it: for
+ * limits_refresh_usage() and limits_max_threads(). Valid after config_resolve(). */
+const limits_t *config_limits(void);
+
+/* One line on what was found and what follows from it. Returns buffer. */
+char *config_describe(char *buffer, size_t size);
+
+/* Log that line, as a notice. Once a start, when logs are open. */
+void config_log_limits(server_rec *s);
 
 /* Raise the number of children to one a listener bucket. open_logs. */
 void config_require_children(int count);

@@ -556,6 +556,7 @@ static void log_start(const generation_t *g)
                  "Server built: %s", ap_get_server_built());
     ap_log_command_line(g->pconf, g->server);
     ap_log_mpm_common(g->server);
+    config_log_limits(g->server);
     ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0101)
                  "up to %d request workers: %d children of up to %d threads; at start %d "
                  "children of %d threads; %.2g processors", g->config->max_request_workers,
