@@ -260,7 +260,7 @@ int64_t limits_children_bytes(const char *root, const pid_t *pids, int count)
         /* spread evenly */
         sum += private_bytes(root, pids[(int64_t)i * count / looks]);
     }
-    return looks ? sum / looks * count : 0;
+    return looks ? sum * count / looks : 0;
 }
 
 static int64_t approach(int64_t known, int64_t seen)

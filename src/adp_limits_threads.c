@@ -12,6 +12,11 @@
  * but are no pages of the child. */
 #define KERNEL_BYTES (48 * KB)
 
+/* As long as hardly anything was measured, what is handed out in a second has to fit even
+ * if a request takes so much: PHP in the process does. */
+#define HEAVY_THREAD_BYTES (4 * MB)
+#define LEAST_STEP         4.0
+
 /* What a child has besides its workers: steward and janitor. */
 #define TASKS_OF_A_CHILD 2.0
 
@@ -62,6 +67,20 @@ static double thread_cost(const limits_t *l, const limits_usage_t *u)
     return (double)thread + KERNEL_BYTES + (double)child / l->policy.threads_per_child;
 }
 
+/* Threads to hand out until the next look, if so many bytes are left. */
+static double careful_step(const limits_t *l, const limits_usage_t *u, double left)
+{
+    double step = left / 2.0 / thread_cost(l, u);
+
+    if (u->threads < LIMITS_TELLING_THREADS) {
+        double heavy = left / HEAVY_THREAD_BYTES;
+
+        heavy = heavy > LEAST_STEP ? heavy : LEAST_STEP;
+        step = heavy < step ? heavy : step;
+    }
+    return step;
+}
+
 /* One memory limit: of `most` bytes `used` are in use, `ours` of them by our children. */
 static double threads_by_memory(const limits_t *l, const limits_usage_t *u, double most,
                                 double used, double growth, double share, bool expected)
@@ -71,20 +90,20 @@ static double threads_by_memory(const limits_t *l, const limits_usage_t *u, doub
     /* a group that is full of others leaves no share to speak of; what they left counts */
     double room = others < most ? most - others : 0.0;
     double left = share * room - ours;
-    double reserve = (1.0 - share) * room;
+    double tolerated = (1.0 - share) * room / 2.0;
 
+    left = left < most - used ? left : most - used;
     if (expected) {
         return u->threads + left / thread_cost(l, u);
     }
-    left -= RESERVE_BYTES + growth;
-    if (left >= 0.0) {
-        return u->threads + left / 2.0 / thread_cost(l, u);
+    if (left > RESERVE_BYTES + growth) {
+        return u->threads + careful_step(l, u, left - RESERVE_BYTES - growth);
     }
-    /* above the share, but not by much: nothing more, nothing less */
-    if (left >= -reserve / 2.0) {
+    /* at the share or not far above it: nothing more, nothing less */
+    if (left >= -tolerated) {
         return u->threads;
     }
-    return u->threads + (left + reserve / 2.0) / thread_cost(l, u);
+    return u->threads + (left + tolerated) / thread_cost(l, u);
 }
 
 static void consider_memory(lowest_t *lowest, const limits_t *l, const limits_usage_t *u,

@@ -1,0 +1,303 @@
+/* From limits and usage to a number of threads: each ceiling by name, what is never
+ * exceeded, and whole courses of a server that grows in a small control group. */
+
+#include "adp_limits.h"
+#include "random.h"
+#include "tap.h"
+
+#include <string.h>
+
+#define KB ((int64_t)1024)
+#define MB (1024 * KB)
+#define GB (1024 * MB)
+#define S_US 1000000
+
+/* A machine on which nothing is scarce. */
+static limits_t plenty(void)
+{
+    limits_t l = {
+        .root = "", .cpus = 8.0, .processors = 8, .total_bytes = 64 * GB, .available_bytes = 60 * GB,
+        .system_tasks = 500000, .user_tasks = LIMITS_NONE, .descriptors = 20000,
+        .policy = { .max_request_workers = LIMITS_NOT_SET, .threads_per_child = 64,
+                    .max_children = 128, .slots_ceiling = CTL_SERVER_LIMIT, .min_children = 2,
+                    .memory_share = 0.8 }
+    };
+
+    return l;
+}
+
+static limits_usage_t idle(void)
+{
+    limits_usage_t u = {
+        .read_us = S_US, .available_bytes = 60 * GB, .system = { .used = 4 * GB }, .system_tasks = 500
+    };
+
+    limits_note_children(&u, 2, 4, 8 * MB);
+    return u;
+}
+
+static void add_group(limits_t *l, limits_usage_t *u, int64_t most, int64_t used)
+{
+    u->memory[l->memory.count].used = used;
+    l->memory.level[l->memory.count++].most = most;
+}
+
+static void add_pids(limits_t *l, limits_usage_t *u, int64_t most, int64_t used)
+{
+    u->tasks[l->pids.count] = used;
+    l->pids.level[l->pids.count++].most = most;
+}
+
+static int asked(const limits_t *l, const limits_usage_t *u, ctl_ceiling_e expected, const char *name)
+{
+    ctl_ceiling_e why = CTL_NO_CEILING;
+    int threads = limits_max_threads(l, u, &why);
+
+    is(why, expected, name);
+    return threads;
+}
+
+static void test_names(void)
+{
+    limits_t l = plenty();
+    limits_usage_t u = idle();
+    int n;
+
+    is(asked(&l, &u, CTL_SERVER_LIMIT, "nothing is scarce: the slots"), 8192, "all of them");
+    l.policy.slots_ceiling = CTL_CGROUP_PIDS;
+    asked(&l, &u, CTL_CGROUP_PIDS, "slots that follow from something else are called by its name");
+
+    l = plenty();
+    l.policy.max_request_workers = 150;
+    is(asked(&l, &u, CTL_MAX_REQUEST_WORKERS, "MaxRequestWorkers"), 150, "to the thread");
+
+    l = plenty();
+    l.descriptors = 64 + 30;
+    is(asked(&l, &u, CTL_DESCRIPTORS, "descriptors"), 10 * 128, "ten threads a child");
+    l.descriptors = 3;
+    is(limits_threads_by_descriptors(&l), 1, "hardly any descriptor: one thread a child all the same");
+    is(limits_children_by_descriptors(&l), 1, "and one child");
+    l.descriptors = LIMITS_NONE;
+    asked(&l, &u, CTL_SERVER_LIMIT, "descriptors without a limit");
+
+    l = plenty();
+    add_pids(&l, &u, 100000, 10);
+    add_pids(&l, &u, 200, 100);
+    n = asked(&l, &u, CTL_CGROUP_PIDS, "pids.max, of the group that has the least left");
+    ok(n > 60 && n < 100, "as many as are left, but for a reserve");
+    l.policy.companions = 1.5;
+    ok(asked(&l, &u, CTL_CGROUP_PIDS, "with threads of modules") < 45, "less than half of them then");
+    u.tasks[1] = 250;
+    is(asked(&l, &u, CTL_CGROUP_PIDS, "pids.max exceeded by others"), 4, "what runs may stay");
+    u.tasks[1] = CGROUP_NONE;
+    asked(&l, &u, CTL_SERVER_LIMIT, "usage that cannot be read does not limit");
+
+    l = plenty();
+    u = idle();
+    l.user_tasks = 300;
+    l.user_tasks_of_others = 100;
+    n = asked(&l, &u, CTL_PROCESS_LIMIT, "RLIMIT_NPROC");
+    ok(n > 150 && n < 200, "what others of the user have running counts");
+    l = plenty();
+    u.system_tasks = 499000;
+    is(asked(&l, &u, CTL_PROCESS_LIMIT, "threads-max of a machine that is full"), 4, "what runs may stay");
+
+    l = plenty();
+    u = idle();
+    add_group(&l, &u, 256 * MB, 20 * MB);
+    n = asked(&l, &u, CTL_CGROUP_MEMORY, "memory of the control group");
+    ok(n > 30 && n < 100, "a first step, if all requests were heavy");
+    limits_note_children(&u, 2, 20, 8 * MB);
+    n = asked(&l, &u, CTL_CGROUP_MEMORY, "memory of the control group, measured");
+    ok(n > 250 && n < 1500, "half of what is left then");
+    l = plenty();
+    u = idle();
+    u.system.used = 63 * GB;
+    u.available_bytes = GB;
+    n = asked(&l, &u, CTL_AVAILABLE_MEMORY, "memory of a machine that is nearly full");
+    ok(n > 100 && n < 500, "what is left is used, in steps");
+    l = plenty();
+    u = idle();
+    l.policy.memory_bytes = 64 * MB;
+    n = asked(&l, &u, CTL_ADAPTIVE_MEMORY, "AdaptiveMemory");
+    ok(n > 100 && n < 250, "in proportion to it");
+    u.children_bytes = 65 * MB;
+    is(asked(&l, &u, CTL_ADAPTIVE_MEMORY, "AdaptiveMemory exceeded"), 4, "what runs may stay");
+}
+
+static void test_pressure(void)
+{
+    limits_t l = plenty();
+    limits_usage_t u = idle();
+
+    limits_note_children(&u, 4, 200, 76 * MB);
+    add_group(&l, &u, 100 * MB, 79 * MB);
+    is(asked(&l, &u, CTL_CGROUP_MEMORY, "just below the share"), 200, "no more");
+    u.memory[0].used = 84 * MB;
+    is(asked(&l, &u, CTL_CGROUP_MEMORY, "a little above the share"), 200, "no more, no fewer");
+    u.memory[0].used = 98 * MB;
+    ok(asked(&l, &u, CTL_CGROUP_MEMORY, "half of the reserve is used") < 200, "fewer");
+    u.memory[0].used = 200 * MB;
+    l.memory.level[0].most = MB;
+    is(asked(&l, &u, CTL_CGROUP_MEMORY, "a limit that was lowered below all usage"), 2,
+       "one thread a child that has to be there");
+    u.memory[0].growth = 40 * MB;
+    u.memory[0].used = 50 * MB;
+    l.memory.level[0].most = 100 * MB;
+    is(asked(&l, &u, CTL_CGROUP_MEMORY, "memory that grows fast"), 200, "is waited for");
+}
+
+/* More of anything never means fewer threads. */
+static void test_monotonic(void)
+{
+    random_t r = random_seed(7);
+    int i, wrong = 0, below_floor = 0, unnamed = 0, beyond = 0;
+
+    for (i = 0; i < 100000; i++) {
+        limits_t l = plenty();
+        limits_usage_t u = idle();
+        ctl_ceiling_e why = CTL_NO_CEILING;
+        int before, after, expected;
+
+        add_group(&l, &u, (16 + random_below(&r, 4000)) * MB, random_below(&r, 4000) * MB);
+        add_pids(&l, &u, random_below(&r, 5000), random_below(&r, 5000));
+        limits_note_children(&u, 1 + random_below(&r, 30), 1 + random_below(&r, 1000),
+                             random_below(&r, 3000) * MB);
+        before = limits_max_threads(&l, &u, &why);
+        unnamed += why == CTL_NO_CEILING;
+        below_floor += before < l.policy.min_children;
+        expected = limits_expected_threads(&l, &u, &why);
+        beyond += before > expected && before > u.threads && before > l.policy.min_children;
+        l.memory.level[0].most += random_below(&r, 1000) * MB;
+        l.pids.level[0].most += random_below(&r, 1000);
+        after = limits_max_threads(&l, &u, &why);
+        wrong += after < before;
+        if (after < before && wrong < 5) {
+            diag("%d, then %d", before, after);
+        }
+    }
+    is(wrong, 0, "a larger limit never means fewer threads");
+    is(below_floor, 0, "never below one thread a child that has to be there");
+    is(unnamed, 0, "what keeps the number down always has a name");
+    is(beyond, 0, "never more now than in the long run");
+}
+
+/* A server in a control group, asked for as many threads as it may have. True costs differ from what is guessed,
+ * and each thread takes half of its memory at once and the rest over the next seconds. */
+typedef struct course_t {
+    int64_t most;
+    int64_t thread_bytes;
+    int64_t child_bytes;
+    int64_t kernel_bytes;       /* a thread, not in the child's pages */
+    int64_t others_bytes;
+    bool shared_counted;        /* statm: pages shared with the parent count as a child's own */
+} course_t;
+
+typedef struct outcome_t {
+    int threads;
+    bool exceeded;
+} outcome_t;
+
+static outcome_t run_course(const course_t *c, bool print)
+{
+    limits_t l = plenty();
+    limits_usage_t u = { .available_bytes = 60 * GB, .system_tasks = 500 };
+    outcome_t outcome = { 4, false };
+    double grown = 0.0;         /* threads whose memory is all there, fractions of them too */
+    int second;
+
+    add_group(&l, &u, c->most, 0);
+    for (second = 1; second <= 120; second++) {
+        int children = outcome.threads / 64 + 2;
+        double held = (grown + (outcome.threads - grown) / 2.0) * (double)c->thread_bytes;
+        int64_t ours = (int64_t)held + children * c->child_bytes;
+        int64_t used = ours + outcome.threads * c->kernel_bytes + c->others_bytes;
+        int64_t growth = used - u.memory[0].used;
+        ctl_ceiling_e why;
+
+        /* as limits_refresh_usage() does it */
+        u.memory[0].growth = second == 1 ? 0 : growth > u.memory[0].growth / 2 ? growth
+                                                                               : u.memory[0].growth / 2;
+        u.memory[0].used = used;
+        u.read_us = second * S_US;
+        limits_note_children(&u, children, outcome.threads, ours + (c->shared_counted ? children * 2 * MB : 0));
+        outcome.threads = limits_max_threads(&l, &u, &why);
+        grown += (outcome.threads - grown) * 0.5;
+        outcome.exceeded = outcome.exceeded || used > c->most;
+        if (print) {
+            diag("%3d s: %d threads, %" PRId64 " MB of %" PRId64 " used, a thread %" PRId64
+                 " KB, a child %" PRId64 " KB", second, outcome.threads, used / MB, c->most / MB,
+                 u.thread_bytes / KB, u.child_bytes / KB);
+        }
+    }
+    return outcome;
+}
+
+static void test_courses(void)
+{
+    static const int64_t thread_kb[] = { 24, 64, 100, 300, 1000, 3000 };
+    static const int64_t child_kb[] = { 600, 2000, 8000 };
+    static const int64_t most_mb[] = { 64, 128, 256, 1024, 4096 };
+    size_t i, j, k;
+    int killed = 0, wasteful = 0;
+
+    for (i = 0; i < sizeof(thread_kb) / sizeof(thread_kb[0]); i++) {
+        for (j = 0; j < sizeof(child_kb) / sizeof(child_kb[0]); j++) {
+            for (k = 0; k < sizeof(most_mb) / sizeof(most_mb[0]); k++) {
+                course_t c = { most_mb[k] * MB, thread_kb[i] * KB, child_kb[j] * KB, 40 * KB,
+                               5 * MB, (i + j + k) % 2 };
+                int64_t cost = c.thread_bytes + c.kernel_bytes + c.child_bytes / 64;
+                int64_t possible = (c.most * 8 / 10 - c.others_bytes - 2 * c.child_bytes) / cost;
+                outcome_t outcome = run_course(&c, false);
+
+                possible = possible < 8192 ? possible : 8192;
+                if (outcome.exceeded || (possible > 20 && outcome.threads < possible / 2)) {
+                    diag("%" PRId64 " MB, %" PRId64 " KB a thread, %" PRId64 " KB a child: %d of %" PRId64
+                         " threads%s", most_mb[k], thread_kb[i], child_kb[j], outcome.threads, possible,
+                         outcome.exceeded ? ", killed" : "");
+                    run_course(&c, true);
+                }
+                killed += outcome.exceeded;
+                wasteful += possible > 20 && outcome.threads < possible / 2;
+            }
+        }
+    }
+    is(killed, 0, "the limit is never exceeded, whatever a thread costs");
+    is(wasteful, 0, "and at least half of what would fit is used");
+}
+
+static void test_learning(void)
+{
+    limits_usage_t u = { 0 };
+    int i;
+
+    limits_note_children(&u, 2, 4, 8 * MB);
+    ok(u.child_bytes > 3 * MB && u.child_bytes <= 4 * MB, "a child of few threads shows what it costs");
+    ok(u.thread_bytes >= LIMITS_THREAD_BYTES, "but not what a thread costs");
+    limits_note_children(&u, 2, 104, 8 * MB + 100 * MB);
+    ok(u.thread_bytes > 900 * KB && u.thread_bytes < 1100 * KB, "more than was guessed is believed at once");
+    for (i = 0; i < 100; i++) {
+        limits_note_children(&u, 2, 104, 8 * MB + 10 * MB);
+    }
+    ok(u.thread_bytes > 90 * KB && u.thread_bytes < 120 * KB, "less only slowly");
+    u = (limits_usage_t) { 0 };
+    limits_note_children(&u, 0, 0, 0);
+    limits_note_children(&u, 1, 0, 5);
+    limits_note_children(&u, 5, 5, 0);
+    is(u.thread_bytes + u.child_bytes, 0, "nothing is learned of nothing");
+    limits_note_children(&u, 1, 2, 20 * MB);
+    i = (int)(u.child_bytes / MB);
+    limits_note_children(&u, 1, 3, 50 * MB);
+    ok(i >= 19 && u.thread_bytes > 9 * MB, "a few very large threads are noticed");
+}
+
+int main(void)
+{
+    tap_begin(60);
+    test_names();
+    test_pressure();
+    test_monotonic();
+    test_courses();
+    test_learning();
+    return tap_done();
+}
