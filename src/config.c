@@ -36,8 +36,8 @@
 #define DEFAULT_WAIT_TARGET_US (2 * CLOCK_US_PER_MS)
 #define DEFAULT_HOLD_US        (30 * CLOCK_US_PER_S)
 #define DEFAULT_MEMORY_SHARE   0.8
-#define LEAST_MEMORY_SHARE     0.01
-#define MOST_MEMORY_SHARE      0.95
+#define LEAST_MEMORY_PERCENT   1.0
+#define MOST_MEMORY_PERCENT    95.0
 #define LEAST_MEMORY_BYTES     (16.0 * 1024 * 1024)
 #define MOST_MEMORY_BYTES      (16.0 * 1024 * 1024 * 1024 * 1024)
 
@@ -244,8 +244,9 @@ static const char *set_time(cmd_parms *cmd, void *dummy, const char *arg)
 static const char *set_memory(cmd_parms *cmd, void *dummy, const char *arg)
 {
     /* no number without a unit: it would be taken for MB by some and for bytes by others */
+    /* shares are told from sizes by their sign */
     static const unit_t units[] = {
-        { "%", -0.01 }, { "M", 1048576.0 }, { "MB", 1048576.0 }, { "G", 1073741824.0 },
+        { "%", -1.0 }, { "M", 1048576.0 }, { "MB", 1048576.0 }, { "G", 1073741824.0 },
         { "GB", 1073741824.0 }, { "T", 1099511627776.0 }, { "TB", 1099511627776.0 }, { NULL, 0.0 }
     };
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
@@ -256,8 +257,8 @@ static const char *set_memory(cmd_parms *cmd, void *dummy, const char *arg)
         return err;
     }
     if (parse_with_unit(arg, units, &value)) {
-        if (-value >= LEAST_MEMORY_SHARE && -value <= MOST_MEMORY_SHARE) {
-            given.memory_share = -value;
+        if (-value >= LEAST_MEMORY_PERCENT && -value <= MOST_MEMORY_PERCENT) {
+            given.memory_share = -value / 100.0;
             given.memory_bytes = 0;
             return NULL;
         }
@@ -289,16 +290,16 @@ const command_rec config_commands[] = {
     AP_INIT_TAKE1("AsyncRequestWorkerFactor", set_async_factor, NULL, RSRC_CONF,
                   "Connections that a child takes beyond its threads, for each idle one"),
     AP_INIT_TAKE1("AdaptiveMode", set_mode, NULL, RSRC_CONF,
-                  "on: threads and children follow the load; observe: plan and log it, but follow "
-                  "MinSpareThreads and MaxSpareThreads; off: only these"),
+                  "on (default): threads and children follow the load; observe: that is only logged, and "
+                  "MinSpareThreads and MaxSpareThreads are followed; off: only these"),
     AP_INIT_TAKE1("AdaptiveWaitTarget", set_time, NULL, RSRC_CONF,
-                  "The longest that work should wait for a thread, in ms or with a unit"),
+                  "The longest that work should wait for a thread, 0.1ms to 1000ms (2ms)"),
     AP_INIT_TAKE1("AdaptiveHold", set_time, NULL, RSRC_CONF,
-                  "The shortest time that a spare thread is kept, in s or with a unit"),
+                  "The shortest time that a spare thread is kept, 1s to 1h (30s)"),
     AP_INIT_TAKE1("AdaptiveMemory", set_memory, NULL, RSRC_CONF,
-                  "Memory to use: a share of the limit (60%) or a size (2G)"),
+                  "Memory to use: a share of the limit, 1% to 95% (80%), or a size from 16M to 16T"),
     AP_INIT_TAKE1("AdaptiveDrainTimeout", set_time, NULL, RSRC_CONF,
-                  "How long a child that is going may hang on, in s or with a unit; off: as long as it takes"),
+                  "How long a child that is going may hang on, 1s to 30d, or off (off)"),
     AP_GRACEFUL_SHUTDOWN_TIMEOUT_COMMAND,
     { NULL, { NULL }, NULL, 0, NO_ARGS, NULL }
 };
