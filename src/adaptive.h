@@ -22,6 +22,7 @@
 #include "drain_schedule.h"
 #include "jobs.h"
 #include "poller.h"
+#include "report_text.h"
 #include "slab.h"
 #include "timers.h"
 
@@ -30,13 +31,6 @@ APLOG_USE_MODULE(mpm_adaptive);
 
 /* Our message numbers; AHnnnnn belong to httpd. Each is explained in docs/messages.md. */
 #define ADPNO(n) "ADP" #n ": "
-
-/* AdaptiveMode. */
-typedef enum {
-    ADAPTIVE_OFF,               /* MinSpareThreads and MaxSpareThreads rule, as under event */
-    ADAPTIVE_OBSERVE,           /* the same, but what the controller would do is logged and shown */
-    ADAPTIVE_ON                 /* the controller decides */
-} adaptive_mode_e;
 
 /* Which numbers the configuration file gives; the others are defaults, which the controller
  * need not obey. */
@@ -183,6 +177,7 @@ typedef struct watch_t {
 /* The steward's decisions about threads; see steer_threads.c. */
 typedef struct steer_t {
     ctl_thread_state_t state;
+    report_t report;            /* what was said of it */
     int64_t look_us;            /* decide again then */
     int64_t told_parent_us;     /* when the parent was last woken for siblings */
     uint64_t events;            /* taken, */

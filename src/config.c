@@ -57,7 +57,7 @@ typedef struct directives_t {
     int max_spare_threads;
     double async_factor;
     bool max_clients;           /* the old name was used */
-    adaptive_mode_e adaptive_mode;
+    ext_mode_e adaptive_mode;
     int64_t wait_target_us;
     int64_t hold_us;
     int64_t drain_timeout_us;
@@ -148,13 +148,13 @@ static const char *set_mode(cmd_parms *cmd, void *dummy, const char *arg)
         return err;
     }
     if (!ap_cstr_casecmp(arg, "on")) {
-        given.adaptive_mode = ADAPTIVE_ON;
+        given.adaptive_mode = EXT_MODE_ON;
     }
     else if (!ap_cstr_casecmp(arg, "observe")) {
-        given.adaptive_mode = ADAPTIVE_OBSERVE;
+        given.adaptive_mode = EXT_MODE_OBSERVE;
     }
     else if (!ap_cstr_casecmp(arg, "off")) {
-        given.adaptive_mode = ADAPTIVE_OFF;
+        given.adaptive_mode = EXT_MODE_OFF;
     }
     else {
         return apr_pstrcat(cmd->pool, ADPNO(0012) "AdaptiveMode \"", arg, "\": not one of on, "
@@ -310,7 +310,7 @@ void config_reset(void)
         .start_servers = NOT_SET, .server_limit = NOT_SET, .thread_limit = NOT_SET,
         .threads_per_child = NOT_SET, .max_request_workers = NOT_SET,
         .min_spare_threads = NOT_SET, .max_spare_threads = NOT_SET, .async_factor = 0.0,
-        .adaptive_mode = ADAPTIVE_ON, .wait_target_us = DEFAULT_WAIT_TARGET_US,
+        .adaptive_mode = EXT_MODE_ON, .wait_target_us = DEFAULT_WAIT_TARGET_US,
         .hold_us = DEFAULT_HOLD_US, .memory_share = DEFAULT_MEMORY_SHARE
     };
 }
@@ -657,13 +657,6 @@ void config_resolve(config_fixed_t *fixed, bool to_console, server_rec *s)
     resolve_slot_count(fixed);
     resolve_first_byte_limit();
     effective.async_factor = given.async_factor;
-    effective.adaptive_mode = EXT_MODE_ON;
-    effective.wait_target_us = 2 * CLOCK_US_PER_MS;
-    effective.hold_us = 30 * CLOCK_US_PER_S;
-    effective.memory_share = 0.8;
-    effective.max_request_workers_given = given.max_request_workers != NOT_SET;
-    effective.given_min_spare_threads = given.min_spare_threads == NOT_SET ? CTL_NOT_SET : effective.min_spare_threads;
-    effective.given_max_spare_threads = given.max_spare_threads == NOT_SET ? CTL_NOT_SET : effective.max_spare_threads;
     /* about one thread a processor in all, but two in a child: one that computes shall
      * not hide the other's event until the steward notices */
     effective.start_threads = (int)(limits.cpus / MAX(effective.start_servers, 1));
@@ -675,7 +668,7 @@ void config_resolve(config_fixed_t *fixed, bool to_console, server_rec *s)
 char *config_describe(char *buffer, size_t size)
 {
     static const char *const modes[] = {
-        [ADAPTIVE_OFF] = "off", [ADAPTIVE_OBSERVE] = "observe", [ADAPTIVE_ON] = "on"
+        [EXT_MODE_OFF] = "off", [EXT_MODE_OBSERVE] = "observe", [EXT_MODE_ON] = "on"
     };
     char found[400];
 

@@ -25,8 +25,6 @@
 #define HANDOVER_PATIENCE_US (5 * CLOCK_US_PER_S)
 /* How long children of the last generation may take to close their listeners. */
 #define RELEASE_PATIENCE_MS 500
-/* How often a limit that lasts is worth a line. */
-#define STARVED_LOG_US      (60 * CLOCK_US_PER_S)
 
 /* What one run of the loop remembers. */
 typedef struct run_t {
@@ -200,42 +198,6 @@ static void replace_used_up(generation_t *g, int64_t now_us)
     }
 }
 
-static bool somebody_exhausted(const generation_t *g)
-{
-    int i;
-
-    for (i = 0; i < g->retained->slots_used; i++) {
-        if (children_is_current(g, &g->retained->slots[i])
-            && atomic_load(&g->retained->board->children[i].exhausted)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Say that MaxRequestWorkers is reached, again each minute, and when it is over. */
-static void report_starvation(generation_t *g, int64_t now_us)
-{
-    retained_t *r = g->retained;
-    int busy = children_busy_threads(g);
-    bool starved = busy > g->config->max_request_workers - g->config->threads_per_child
-                   && somebody_exhausted(g);
-
-    if (starved && (!r->starved || now_us - r->starved_logged_us >= STARVED_LOG_US)) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0091)
-                     "MaxRequestWorkers %d reached: %d threads in %d children are busy and "
-                     "requests wait; consider raising MaxRequestWorkers",
-                     g->config->max_request_workers, busy, children_count(g, -1));
-        r->starved_logged_us = now_us;
-    }
-    else if (r->starved && !starved) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0092)
-                     "below MaxRequestWorkers %d again: %d threads are busy",
-                     g->config->max_request_workers, busy);
-    }
-    r->starved = starved;
-}
-
 /* A child was woken for connections that it cannot take: its siblings look for them. */
 static void relieve(generation_t *g)
 {
@@ -368,7 +330,6 @@ static int64_t round_of(run_t *run)
     start_missing(g, now_us);
     relieve(g);
     status_note_slots(g->retained, now_us);
-    report_starvation(g, now_us);
     run_monitor(run, now_us);
     if (g->retained->failures) {
         next_us = MIN(next_us, now_us + RETRY_US);
@@ -379,9 +340,6 @@ static int64_t round_of(run_t *run)
     if (run->handing_over) {
         next_us = MIN(next_us, run->began_us + HANDOVER_PATIENCE_US);
         next_us = MAX(next_us, now_us + RETRY_US);
-    }
-    if (g->retained->starved) {
-        next_us = MIN(next_us, now_us + CLOCK_US_PER_S);
     }
     return MIN(next_us, run->monitor_us);
 }

@@ -10,6 +10,7 @@
 
 #include "adaptive.h"
 #include "config.h"
+#include "report_text.h"
 #include "unixd.h"
 
 /* Raise it with every change of retained_t, slot_t or the shared memory. */
@@ -69,6 +70,9 @@ typedef struct retained_t {
     bool controlled;            /* control is initialised */
     uint64_t arrivals;          /* events taken by all children, */
     uint64_t completions;       /* ... and done */
+    limits_usage_t usage;       /* of the memory and the tasks that there are */
+    report_t report;            /* what was said of plans that are followed, */
+    report_t observed;          /* ... and of those that are not, and of ceilings */
     int64_t child_start_us;     /* 95th percentile, about, from fork to accepting */
     ctl_child_plan_t plan;      /* the last */
     bool woken;                 /* something has happened since */
@@ -77,8 +81,6 @@ typedef struct retained_t {
     int64_t last_failure_us;
     int64_t last_young_end_us;  /* when a child last ended soon after it began to serve */
     int64_t next_start_us;      /* no child is started before */
-    bool starved;               /* MaxRequestWorkers is reached and work waits */
-    int64_t starved_logged_us;
     int64_t full_since_us;      /* no slot is free since then; 0: one is */
     int64_t full_logged_us;
 } retained_t;

@@ -33,6 +33,8 @@ static ext_slot_state_e state_of(const slot_t *slot)
         return EXT_SLOT_STARTING;
     case SLOT_SERVING:
         return EXT_SLOT_SERVING;
+    case SLOT_PARKED:
+        return EXT_SLOT_PARKED;
     case SLOT_GOING:
         return EXT_SLOT_GOING;
     case SLOT_FREE:
@@ -89,9 +91,9 @@ static void view_children(view_t *view)
         view->children[slot.state]++;
         view->oldest_us[slot.state] = MAX(view->oldest_us[slot.state],
                                           view->now_us - slot.since_us);
-        threads = MIN(MAX(atomic_load(&child->threads), 0), limit);
+        threads = MIN(MAX(atomic_load(&child->threads) + atomic_load(&child->benched), 0), limit);
         view->threads += threads;
-        view->busy += threads - MIN(MAX(atomic_load(&child->idle), 0), threads);
+        view->busy += MIN(ext_busy(child), threads);
     }
 }
 

@@ -1,6 +1,8 @@
 #include "steer_children.h"
 
 #include "child.h"
+#include "config.h"
+#include "report.h"
 #include "spares.h"
 
 #include <sys/param.h>
@@ -14,6 +16,8 @@
 #define BUSY_ROUND_US       (100 * CLOCK_US_PER_MS)
 /* However often children wake the parent, it does not decide more often than: */
 #define SHORTEST_ROUND_US   (5 * CLOCK_US_PER_MS)
+/* Children whose memory is measured: those in the first slots stand for the others. */
+#define MEASURED_CHILDREN   256
 
 /* --- what the children tell ------------------------------------------------------- */
 
@@ -74,6 +78,26 @@ static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
 
 /* --- what they may have ----------------------------------------------------------- */
 
+/* Memory and tasks, as they are used now: at most once a second, and not at all while the
+ * parent sleeps. */
+static void measure(generation_t *g, int threads, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    pid_t pids[MEASURED_CHILDREN];
+    int i, count = 0;
+
+    if (now_us - r->usage.read_us < CLOCK_US_PER_S) {
+        return;
+    }
+    for (i = 0; i < r->slots_used && count < MEASURED_CHILDREN; i++) {
+        if (r->slots[i].state != SLOT_FREE) {
+            pids[count++] = r->slots[i].pid;
+        }
+    }
+    limits_refresh_usage(config_limits(), &r->usage, now_us);
+    limits_note_children(&r->usage, count, threads, limits_children_bytes("", pids, count));
+}
+
 static ctl_child_limits_t limits_of(const generation_t *g)
 {
     const adp_config_t *config = g->config;
@@ -82,15 +106,21 @@ static ctl_child_limits_t limits_of(const generation_t *g)
         .min_children = MAX(config->start_servers, g->bucket_count),
         .max_children = config->max_children,
         .max_threads = config->max_request_workers,
-        .ceiling = config->max_request_workers_given ? CTL_MAX_REQUEST_WORKERS : CTL_SERVER_LIMIT,
-        .min_spare_threads = config->given_min_spare_threads,
-        .max_spare_threads = config->given_max_spare_threads,
+        .ceiling = config->ceiling,
+        .min_spare_threads = config->given.min_spare_threads ? config->min_spare_threads : CTL_NOT_SET,
+        .max_spare_threads = config->given.max_spare_threads ? config->max_spare_threads : CTL_NOT_SET,
         .cpus = g->cpus,
         .wait_target_us = config->wait_target_us,
         .hold_us = 2 * config->hold_us
     };
+    ctl_ceiling_e ceiling;
+    int found = limits_max_threads(config_limits(), &g->retained->usage, &ceiling);
 
     limits.min_children = MIN(limits.min_children, limits.max_children);
+    if (found < limits.max_threads) {
+        limits.max_threads = found;
+        limits.ceiling = ceiling;
+    }
     return limits;
 }
 
@@ -164,24 +194,41 @@ static int start_threads(const generation_t *g, const ctl_child_sample_t *sample
     return MIN(MAX(each, g->config->start_threads), g->config->threads_per_child);
 }
 
-static int64_t control(generation_t *g, int64_t now_us)
+static int draining(const generation_t *g)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        count += g->retained->slots[i].state == SLOT_GOING;
+    }
+    return count;
+}
+
+static void act(generation_t *g, const ext_plan_t *p, int64_t now_us)
 {
     retained_t *r = g->retained;
-    bool applied = g->config->adaptive_mode == EXT_MODE_ON;
-    ctl_child_limits_t limits = limits_of(g);
-    ctl_child_sample_t sample = take_sample(g, now_us);
 
-    share_out(g, &limits, &sample);
+    r->wanted_children = p->plan.target;
+    r->start_threads = start_threads(g, &p->sample, &p->plan);
+    park(g, p->plan.park, now_us);
+    retire(g, p->plan.retire);
+}
+
+/* Returns when the controller wants to be asked again. */
+static int64_t control(generation_t *g, ext_plan_t *p, int64_t now_us)
+{
+    retained_t *r = g->retained;
+    bool followed = p->mode == EXT_MODE_ON;
+
     if (now_us < r->plan.look_again_us && !r->woken) {
+        p->plan = r->plan;
         return r->plan.look_again_us;
     }
     r->woken = false;
-    r->plan = controller_children(&r->control, &sample, &limits);
-    if (applied) {
-        r->wanted_children = r->plan.target;
-        r->start_threads = start_threads(g, &sample, &r->plan);
-        park(g, r->plan.park, now_us);
-        retire(g, r->plan.retire);
+    r->plan = p->plan = controller_children(&r->control, &p->sample, &p->limits);
+    report_child_plan(followed ? &r->report : &r->observed, r->board, g->server, p);
+    if (followed) {
+        act(g, p, now_us);
     }
     return MAX(r->plan.look_again_us, now_us + SHORTEST_ROUND_US);
 }
@@ -197,34 +244,25 @@ static int widen_step(const generation_t *g, spare_rule_t *rule, int change, int
     return MIN(MAX(change, rule->step), g->config->max_children - g->retained->wanted_children);
 }
 
-static void add_children(generation_t *g, spare_rule_t *rule, int change, int busy,
-                         int64_t now_us)
+static void add_children(generation_t *g, spare_rule_t *rule, int change, int64_t now_us)
 {
-    change = widen_step(g, rule, change, now_us);
-    g->retained->wanted_children += change;
+    g->retained->wanted_children += widen_step(g, rule, change, now_us);
     rule->shrink_us = now_us + SHRINK_INTERVAL_US;
-    ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0093)
-                 "%d children, %d more, because %d threads are busy and MinSpareThreads is %d",
-                 g->retained->wanted_children, change, busy, g->config->min_spare_threads);
 }
 
-static void retire_one(generation_t *g, spare_rule_t *rule, int busy, int64_t now_us)
+static void retire_one(generation_t *g, spare_rule_t *rule, int64_t now_us)
 {
     int slot = children_least_needed(g);
 
     rule->shrink_us = now_us + SHRINK_INTERVAL_US;
     if (slot >= 0) {
         g->retained->wanted_children--;
-        ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0094)
-                     "%d children, one less, because %d threads are busy and "
-                     "MaxSpareThreads is %d", g->retained->wanted_children, busy,
-                     g->config->max_spare_threads);
         children_order(g, slot, CHILD_ORDER_RETIRE);
     }
 }
 
 /* Keep the spare threads between their bounds. Returns when to look again. */
-static int64_t follow_rule(generation_t *g, spare_rule_t *rule, int64_t now_us)
+static int64_t follow_rule(generation_t *g, spare_rule_t *rule, ext_plan_t *p, int64_t now_us)
 {
     spares_sample_t sample = {
         .children = g->retained->wanted_children,
@@ -238,10 +276,26 @@ static int64_t follow_rule(generation_t *g, spare_rule_t *rule, int64_t now_us)
     int change = spares_change(&sample);
 
     if (change > 0) {
-        add_children(g, rule, change, sample.busy_threads, now_us);
+        add_children(g, rule, change, now_us);
     }
     else if (change < 0 && now_us >= rule->shrink_us) {
-        retire_one(g, rule, sample.busy_threads, now_us);
+        retire_one(g, rule, now_us);
+    }
+    p->mode = EXT_MODE_OFF;
+    p->plan = (ctl_child_plan_t) {
+        .target = g->retained->wanted_children,
+        .reason = change > 0 ? CTL_MIN_SPARE : change < 0 ? CTL_MAX_SPARE : CTL_STEADY
+    };
+    if (sample.busy_threads > (sample.max_children - 1) * sample.threads_per_child
+        && p->sample.exhausted > 0) {
+        p->plan.reason = CTL_CEILING;
+        p->plan.ceiling = p->limits.ceiling;
+    }
+    if (g->config->adaptive_mode == EXT_MODE_OFF) {
+        report_child_plan(&g->retained->report, g->retained->board, g->server, p);
+    }
+    else {
+        report_child_act(&g->retained->report, g->retained->board, g->server, p);
     }
     if (change < 0) {
         return rule->shrink_us;
@@ -295,12 +349,19 @@ void steer_children_begin(generation_t *g, spare_rule_t *rule, int64_t now_us)
 
 int64_t steer_children_round(generation_t *g, spare_rule_t *rule, int64_t now_us)
 {
-    switch (g->config->adaptive_mode) {
-    case EXT_MODE_ON:
-        return control(g, now_us);
-    case EXT_MODE_OBSERVE:
-        return MIN(control(g, now_us), follow_rule(g, rule, now_us));
-    default:
-        return follow_rule(g, rule, now_us);
+    ext_plan_t p = { .mode = g->config->adaptive_mode, .draining = draining(g) };
+    int64_t next_us = CLOCK_NEVER;
+
+    p.sample = take_sample(g, now_us);
+    measure(g, p.sample.threads, now_us);
+    p.limits = limits_of(g);
+    share_out(g, &p.limits, &p.sample);
+    if (p.mode != EXT_MODE_OFF) {
+        next_us = control(g, &p, now_us);
     }
+    if (p.mode != EXT_MODE_ON) {
+        next_us = MIN(next_us, follow_rule(g, rule, &p, now_us));
+    }
+    return MIN(next_us, report_ceiling(&g->retained->observed, g->server, &p,
+                                       report_ceiling_of(&p)));
 }
