@@ -102,6 +102,7 @@ typedef struct listeners_t {
     int count;
     _Atomic int state;          /* accept_state_e; changed under lock, read without */
     _Atomic int64_t retry_us;   /* ACCEPT_NO_RESOURCES: when to try again */
+    _Atomic unsigned accepted;  /* connections, wraps */
     _Atomic int64_t quota;      /* accepts left until MaxConnectionsPerChild, < 0: reached */
     _Atomic int64_t short_since_us; /* resources are short since then ... */
     _Atomic int64_t short_last_us;  /* ... and were last found so then */

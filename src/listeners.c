@@ -31,6 +31,11 @@
 /* Connections that a child takes from the backlog when it closes its listeners. */
 #define MOST_TAKEN_ALONG 1024
 
+/* So many connections are no crowd in a child, whatever its siblings have; and how often a
+ * child looks whether it has too many. */
+#define CROWD           32
+#define STEP_BACK_EVERY 8
+
 /* What became of an attempt to accept. */
 typedef enum {
     ACCEPTED,
@@ -144,15 +149,12 @@ static void deregister(child_t *child)
     }
 }
 
-void listeners_open(child_t *child)
+/* Called with the lock held. Returns 0, or why it will have to be tried again. */
+static int register_all(child_t *child)
 {
     listeners_t *l = &child->listeners;
     int i, rc = 0;
 
-    pthread_mutex_lock(&l->lock);
-    atomic_store(&l->state, ACCEPT_ON);
-    atomic_store(&l->retry_us, CLOCK_NEVER);
-    child->score->not_accepting = 0;
     for (i = 0; i < l->count && !rc; i++) {
         rc = poller_add_listener(&child->poller, listener_fd(l, i),
                                  token_make(TOKEN_LISTENER, 0, (uint32_t)i));
@@ -163,11 +165,30 @@ void listeners_open(child_t *child)
         atomic_store(&l->retry_us, clock_now_us() + RETRY_US);
         child->score->not_accepting = 1;
     }
-    pthread_mutex_unlock(&l->lock);
+    return rc;
+}
+
+static void report_registration(child_t *child, int rc)
+{
     if (rc) {
         child_log_limited(child, LOG_POLLER, APLOG_ERR, rc, ADPNO(0030)
                           "cannot watch the listening sockets, trying again");
+        child_wake_steward(child);
     }
+}
+
+void listeners_open(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    int rc;
+
+    pthread_mutex_lock(&l->lock);
+    atomic_store(&l->state, ACCEPT_ON);
+    atomic_store(&l->retry_us, CLOCK_NEVER);
+    child->score->not_accepting = 0;
+    rc = register_all(child);
+    pthread_mutex_unlock(&l->lock);
+    report_registration(child, rc);
 }
 
 /* Have the parent tell the siblings to look at the backlog. */
@@ -333,6 +354,43 @@ static void use_quota(child_t *child)
     }
 }
 
+/* Clearly more connections than the siblings have on average. */
+static bool is_crowded(const child_t *child)
+{
+    int i, siblings = 0;
+    apr_uint32_t own = conn_count(child), all = 0;
+
+    if (own <= CROWD) {
+        return false;
+    }
+    for (i = 0; i < child->board->slot_count; i++) {
+        const process_score *score = ap_get_scoreboard_process(i);
+
+        if (score->pid != 0 && score->generation == child->generation && !score->not_accepting) {
+            siblings++;
+            all += score->connections;
+        }
+    }
+    return siblings > 1 && own > CROWD + all / siblings * 5 / 4;
+}
+
+/* Of the children that have an idle worker the kernel wakes the one that registered first, so
+ * that clients who stay would all gather in one child, and wait for its threads alone when
+ * they become active together. A crowded child registers anew, behind its siblings. */
+static void step_back(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    int rc = 0;
+
+    pthread_mutex_lock(&l->lock);
+    if (atomic_load(&l->state) == ACCEPT_ON) {
+        deregister(child);
+        rc = register_all(child);
+    }
+    pthread_mutex_unlock(&l->lock);
+    report_registration(child, rc);
+}
+
 static void serve_accepted(child_t *child, uint32_t index, worker_t *worker,
                            apr_socket_t *socket)
 {
@@ -348,6 +406,10 @@ static void serve_accepted(child_t *child, uint32_t index, worker_t *worker,
     }
     else if (above_async_limit(child)) {
         pause_accepting(child, ACCEPT_ASYNC_LIMIT);
+    }
+    else if (atomic_fetch_add(&child->listeners.accepted, 1) % STEP_BACK_EVERY == 0
+             && is_crowded(child)) {
+        step_back(child);
     }
     conn_accepted(conn, socket, first, worker);
 }

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/param.h>
 #include <unistd.h>
 
@@ -464,6 +465,23 @@ static void end_generation(generation_t *g)
     }
 }
 
+/* httpd has just filled all rows of the scoreboard with zeros. The pages that nobody uses yet
+ * go back to the kernel, and read as zeros: so a large ServerLimit costs an idle server
+ * nothing. Where that is not possible they stay. */
+static void release_scoreboard_rows(const generation_t *g)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = (uintptr_t)ap_scoreboard_image->servers[0];
+    uintptr_t end = begin + (uintptr_t)g->config->slot_count * g->config->thread_limit
+                            * sizeof(worker_score);
+
+    begin = (begin + page - 1) / page * page;
+    end = end / page * page;
+    if (begin < end) {
+        (void)madvise((void *)begin, end - begin, MADV_REMOVE);
+    }
+}
+
 /* --- the beginning ---------------------------------------------------------------- */
 
 static void run_one_process(generation_t *g)
@@ -569,6 +587,7 @@ int parent_run(generation_t *g, bool one_process)
             return !OK;
         }
         ap_scoreboard_image->global->running_generation = r->mpm->my_generation;
+        release_scoreboard_rows(g);
     }
     ap_unixd_mpm_set_signals(g->pconf, one_process);
     if (one_process) {

@@ -10,9 +10,9 @@
 
 #include <sys/param.h>
 
-/* How often to look while nobody is idle; and while more threads would not help. */
+/* While nobody is idle the controller says how often to look, within: */
 #define ROUND_US         (2 * CLOCK_US_PER_MS)
-#define CPU_BOUND_US     (10 * CLOCK_US_PER_MS)
+#define LONGEST_ROUND_US (20 * CLOCK_US_PER_MS)
 /* Jobs (passed deadlines, timed callbacks) that waited so long get the janitor. */
 #define JANITOR_AFTER_US (100 * CLOCK_US_PER_MS)
 /* The parent is not woken for more children more often than: */
@@ -194,7 +194,7 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
                  : MAX(FEW_BUSY, ext_busy(child->ext) * 5 / 4 + 1));
     next_us = s->look_us;
     if (soon) {
-        next_us = now_us + (plan.reason == CTL_CPU_BOUND ? CPU_BOUND_US : ROUND_US);
+        next_us = MIN(next_us, now_us + LONGEST_ROUND_US);
     }
     if (plan.start > 0 && pool_retry_at(&child->workers) > now_us) {
         next_us = MAX(next_us, pool_retry_at(&child->workers));
