@@ -125,6 +125,7 @@ typedef struct ctl_cpu_t {
     int64_t at_us;
     double blocked_part;        /* of the time that threads are busy */
     int blocked;                /* threads at the last look that counted them, < 0: none did */
+    double counted_part;        /* ... as a part of the busy ones */
     bool idle_processors;       /* ... and processors were free */
     double allowed;             /* threads that the last such looks allowed, fading */
     double lift;                /* factor to the cap, because nothing got done */

@@ -73,7 +73,7 @@ static void take_counts(look_t *l, const ctl_child_sample_t *s, const ctl_child_
 static double forecast(const ctl_child_state_t *state, const look_t *l, double level,
                        double lead_s)
 {
-    bool surge = l->service_s > 0
+    bool surge = ctl_flow_service_is_known(&state->flow)
                  && l->least_rate > SURGE_FACTOR * ctl_flow_usual_rate(&state->flow);
 
     if (surge && !(state->without & CTL_TERM_OFFERED)) {
@@ -117,7 +117,8 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
     state->busy_smooth += ctl_weight(elapsed_us, SMOOTH_TIME_US) * (l->busy - state->busy_smooth);
 
     /* a backlog that is worked off is not load */
-    l->demand = l->service_s > 0 ? ctl_bounded(l->rate * l->service_s, l->busy, level) : level;
+    l->demand = ctl_flow_service_is_known(&state->flow)
+                ? ctl_bounded(l->rate * l->service_s, l->busy, level) : level;
     l->demand *= blocked_part;
     fluctuation = ctl_fluctuation(l->demand, lead_s, l->service_s);
     l->spare = 1;
@@ -192,6 +193,7 @@ static void spare_bounds(const ctl_child_state_t *state, const look_t *l,
     }
     if (limits->max_spare_threads >= 0) {
         *most = (int)ctl_bounded((busy + limits->max_spare_threads) / l->slots, 1, 1e9);
+        *most = ctl_most(*most, ctl_ceil((l->busy + 1.0) / l->slots));
         *most = ctl_most(*most, ctl_most(*least, l->least));
     }
 }

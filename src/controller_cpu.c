@@ -58,23 +58,27 @@ static void update_from_count(ctl_cpu_t *cpu, const ctl_thread_sample_t *s,
     int blocked = s->busy - runnable;
     bool idle_processors = runnable < processors(limits);
 
+    double part = (double)blocked / s->busy;
+
     if (cpu->blocked >= 0) {
-        double part = (double)ctl_least(blocked, cpu->blocked) / s->busy;
         double allowed = ctl_least(blocked, cpu->blocked)
                          + PER_PROCESSOR * processors(limits);
 
         if (idle_processors && cpu->idle_processors) {
-            cpu->blocked_part = part > cpu->blocked_part ? part : cpu->blocked_part;
+            double sure = part < cpu->counted_part ? part : cpu->counted_part;
+
+            cpu->blocked_part = sure > cpu->blocked_part ? sure : cpu->blocked_part;
         }
         if (allowed > cpu->allowed) {
             cpu->allowed = allowed;
         }
     }
     if (!cpu->known) {
-        cpu->blocked_part = (double)blocked / s->busy;
+        cpu->blocked_part = part;
         cpu->known = true;
     }
     cpu->blocked = blocked;
+    cpu->counted_part = part;
     cpu->idle_processors = idle_processors;
 }
 

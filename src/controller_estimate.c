@@ -11,6 +11,7 @@
  * come rather at peaks: the geometric mean. */
 #define UNSEEN_US         (200 * US_PER_MS)
 #define LEAST_EVENTS      3
+#define ENOUGH_EVENTS     20
 
 #define MARK_INTERVAL_US  (15 * US_PER_MS)
 #define SURGE_WINDOW_US   (2 * US_PER_S)
@@ -83,6 +84,11 @@ double ctl_flow_growth(const ctl_flow_t *flow)
 double ctl_flow_service_s(const ctl_flow_t *flow)
 {
     return flow->busy_s / (flow->events > LEAST_EVENTS ? flow->events : LEAST_EVENTS);
+}
+
+bool ctl_flow_service_is_known(const ctl_flow_t *flow)
+{
+    return flow->events >= ENOUGH_EVENTS;
 }
 
 double ctl_flow_usual_rate(const ctl_flow_t *flow)

@@ -54,6 +54,9 @@ double ctl_flow_growth(const ctl_flow_t *flow);
  * 0 if nothing was busy. */
 double ctl_flow_service_s(const ctl_flow_t *flow);
 
+/* Were there enough to rely on it? */
+bool ctl_flow_service_is_known(const ctl_flow_t *flow);
+
 /* Requests a second in the last ten seconds or so. */
 double ctl_flow_usual_rate(const ctl_flow_t *flow);
 

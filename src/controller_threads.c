@@ -39,6 +39,11 @@ void controller_threads_init(ctl_thread_state_t *state, int64_t now_us)
     state->quiet_us = BUSY_LOOK_US;
 }
 
+static int count(int given)
+{
+    return ctl_least(ctl_most(given, 0), INT32_MAX / 8);
+}
+
 static look_t look(ctl_thread_state_t *state, const ctl_thread_sample_t *s,
                    const ctl_thread_limits_t *limits)
 {
@@ -48,22 +53,22 @@ static look_t look(ctl_thread_state_t *state, const ctl_thread_sample_t *s,
     look_t l;
 
     l.now_us = state->clock.now_us;
-    l.threads = ctl_most(s->threads, 0);
-    l.admitted = ctl_least(ctl_most(s->admitted, 0), l.threads);
-    l.busy = ctl_least(ctl_most(s->busy, 0), l.threads);
-    l.starting = ctl_least(ctl_most(s->starting, 0), INT32_MAX / 4);
-    l.threads = ctl_least(l.threads, INT32_MAX / 4);
-    l.waiting = ctl_least(ctl_most(s->waiting, 0), INT32_MAX / 4);
+    l.threads = count(s->threads);
+    l.admitted = ctl_least(count(s->admitted), l.threads);
+    l.busy = ctl_least(count(s->busy), l.threads);
+    l.starting = count(s->starting);
+    l.waiting = count(s->waiting);
     l.have = l.threads + l.starting;
     l.most = ctl_most(limits->max_threads, 0);
     l.least = ctl_least(ctl_most(limits->min_threads, 0), l.most);
     l.waits = s->waited_us > limits->wait_target_us;
 
-    ctl_flow_update(&state->flow, l.now_us, s->arrivals, s->completions, l.busy);
     service_s = ctl_flow_service_s(&state->flow);
     ctl_cpu_update(&state->cpu, l.now_us, elapsed_us, s, limits, service_s, completed,
                    state->without);
     l.cap = ctl_cpu_cap(&state->cpu, limits, state->without);
+    ctl_flow_update(&state->flow, l.now_us, s->arrivals, s->completions, l.busy);
+    service_s = ctl_flow_service_s(&state->flow);
 
     /* only threads that wait for something else are missing while others are started */
     lead_s = LOOK_LEAD_S + START_FACTOR * ctl_bounded((double)s->thread_start_us, 0, US_PER_S)
@@ -159,8 +164,8 @@ ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread
     else if (!l.waits) {
         state->batch = 1;
     }
-    if (need > l.cap && l.cap >= l.least) {
-        need = l.cap;
+    if (need > ctl_most(l.cap, l.least)) {
+        need = ctl_most(l.cap, l.least);
         cpu_bound = true;
     }
     if (need > l.most) {
