@@ -117,6 +117,9 @@ static ctl_thread_limits_t some_thread_limits(bool odd)
 static void some_thread_sample(ctl_thread_sample_t *s, bool odd)
 {
     s->now_us = later(s->now_us, odd ? some_interval_us() : 1 + random_below(&dice, 200 * MS));
+    if (s->threads < 0 || s->threads > 2000) {
+        s->threads = below(100);
+    }
     s->busy = below(s->threads + 1);
     s->admitted = s->busy + below(s->threads - s->busy + 1);
     s->starting = one_in(4) ? below(10) : 0;
@@ -222,10 +225,9 @@ static void test_threads_whatever_comes(void)
                      c.sample.starting, c.limits.max_threads, c.plan.target, c.plan.start,
                      c.plan.retire, c.plan.admit);
             }
-            if (c.sample.threads < 0 || c.sample.threads > 2000) {
-                c.sample.threads = below(100);
+            if (c.sample.threads >= 0 && c.sample.threads < 2000) {
+                c.sample.threads += c.plan.start - c.plan.retire;
             }
-            c.sample.threads += c.plan.start - c.plan.retire;
         }
     }
     is(insane, 0, "threads: whatever comes, every plan is possible and below the ceilings");
