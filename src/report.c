@@ -1,5 +1,17 @@
 #include "report.h"
 
+/* What the start of a server or child brings is a step, but no direction of the load: the first
+ * growth after it is worth its line. */
+static report_turn_e turn_of(report_t *report, ctl_reason_e reason, int before, int after,
+                             int64_t now_us)
+{
+    if (reason == CTL_FLOOR) {
+        return after != before ? REPORT_STEP : REPORT_NOTHING;
+    }
+    return report_note_change(report, before, after, after >= before && reason != CTL_HOLD,
+                              now_us);
+}
+
 /* --- children ----------------------------------------------------------------------- */
 
 static ext_decision_t child_decision(const ext_plan_t *plan)
@@ -45,8 +57,7 @@ void report_child_act(report_t *report, scoreboard_ext_t *board, server_rec *ser
                       const ext_plan_t *plan)
 {
     int before = report_children_before(plan), after = report_children_after(plan);
-    bool needed = after >= before && plan->plan.reason != CTL_HOLD;
-    report_turn_e turn = report_note_change(report, before, after, needed, plan->sample.now_us);
+    report_turn_e turn = turn_of(report, plan->plan.reason, before, after, plan->sample.now_us);
 
     if (is_news(report, turn, after)) {
         ext_decision_t decision = child_decision(plan);
@@ -98,7 +109,6 @@ void report_thread_plan(report_t *report, scoreboard_ext_t *board, server_rec *s
                         const ctl_thread_limits_t *limits, const ctl_thread_plan_t *plan)
 {
     int before = report_threads_before(sample), after = report_threads_after(sample, plan);
-    bool needed = after >= before && plan->reason != CTL_HOLD;
     ext_decision_t decision = {
         .now_us = sample->now_us, .kind = EXT_THREADS, .slot = slot, .mode = (int32_t)mode,
         .reason = (int32_t)plan->reason, .ceiling = (int32_t)plan->ceiling,
@@ -106,7 +116,7 @@ void report_thread_plan(report_t *report, scoreboard_ext_t *board, server_rec *s
         .waited_us = sample->waited_us, .demand = plan->demand, .spare = plan->spare
     };
 
-    if (report_note_change(report, before, after, needed, sample->now_us) != REPORT_TURN) {
+    if (turn_of(report, plan->reason, before, after, sample->now_us) != REPORT_TURN) {
         return;
     }
     scoreboard_ext_note_decision(board, &decision);

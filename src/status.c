@@ -85,7 +85,13 @@ static void view_children(view_t *view)
         ext_slot_t slot;
         int threads;
 
-        if (!scoreboard_ext_read_slot(shown.board, i, &slot) || slot.state == EXT_SLOT_FREE) {
+        if (!scoreboard_ext_read_slot(shown.board, i, &slot)) {
+            /* without a parent (-X) nobody notes what there is */
+            slot = (ext_slot_t) { .state = ap_get_scoreboard_process(i)->pid ? EXT_SLOT_SERVING
+                                                                            : EXT_SLOT_FREE,
+                                  .since_us = view->now_us };
+        }
+        if (slot.state == EXT_SLOT_FREE) {
             continue;
         }
         view->children[slot.state]++;

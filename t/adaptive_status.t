@@ -1,0 +1,151 @@
+# What mod_status shows of the adaptive control: keys for monitoring, a section for people, and the log's lines about the same.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Test::More;
+use Adaptive::Probe;
+use Adaptive::Server;
+use Adaptive::Wait qw(ok_within);
+
+plan skip_all => 'about mod_mpm_adaptive' if mpm() ne 'adaptive';
+
+$SIG{PIPE} = 'IGNORE';
+
+use constant { CHILDREN => 4, THREADS => 8, MOST => 32 };
+
+# One number each; README and monitoring rely on these names.
+my @KEYS = qw(
+    Threads ThreadsBusy ThreadsBusyPeak10m ThreadsPerChild ThreadsMax ThreadsDemand ThreadsSpare
+    ChildrenStarting ChildrenServing ChildrenParked ChildrenDraining ChildrenTarget ChildrenMax
+    ParkedLongestSeconds DrainingLongestSeconds WaitedMs WaitedPeak10mMs ArrivalsPerSecond ServiceMs
+    Reason Ceiling CeilingReached DecisionsTotal PlanAgeSeconds
+);
+
+my $s = Adaptive::Server->new(
+    modules     => ['status'],
+    test_module => 1,
+    conf        => "$TEST_CONF\nLogLevel mpm_adaptive:info\n",
+    mpm_conf    => join("\n", 'StartServers 1', 'ServerLimit ' . CHILDREN, 'ThreadsPerChild ' . THREADS,
+        'MaxRequestWorkers ' . MOST, 'MinSpareThreads 4', 'MaxSpareThreads 16') . "\n",
+)->start;
+
+# The section of the page for people, without the page around it.
+sub section {
+    my ($query) = @_;
+    my $body = http_get($s->url('/server-status' . ($query // '')))->{body};
+    return $body =~ m{(<h2>Adaptive control</h2>.*)}s ? $1 : '';
+}
+
+# The rows of its table, newest first: [cells].
+sub decisions {
+    my ($rows) = section() =~ m{<table[^>]*class="adaptive-decisions">(.*?)</table>}s or return;
+    return map { [ m{<td>(.*?)</td>}gs ] } $rows =~ m{<tr>(<td>.*?)</tr>}gs;
+}
+
+sub lines { return scalar(() = $s->log_since_mark =~ /$_[0]/g) }
+
+subtest 'keys' => sub {
+    ok_within { defined $s->auto->{AdaptiveChildrenTarget} } 10, 'the first plan is there';
+    my $body = http_get($s->url('/server-status?auto'))->{body};
+    for my $key (@KEYS) {
+        my @values = $body =~ /^Adaptive\Q$key\E: (.*)$/mg;
+        ok @values == 1 && $values[0] =~ /\A\d+(?:\.\d+)?\z/, "Adaptive$key: one number" or diag "@values";
+    }
+    my %known = map { ("Adaptive$_" => 1) } @KEYS, qw(Mode Cpus MemoryLimitBytes);
+    is_deeply [ grep { !$known{$_} } $body =~ /^(Adaptive\w+):/mg ], [], 'and no key that is not known here';
+    like $body, qr/^AdaptiveMode: (?:on|observe|off)$/m, 'AdaptiveMode is a word';
+    unlike $body, qr/</, 'nothing of the page for people';
+
+    my $auto = $s->auto;
+    is $auto->{AdaptiveThreadsPerChild}, THREADS, 'ThreadsPerChild is that of the configuration';
+    is $auto->{AdaptiveThreadsMax}, MOST, 'so are all threads';
+    is $auto->{AdaptiveChildrenServing}, 1, 'one child serves';
+    ok_within { my $now = $s->auto; $now->{AdaptiveThreads} == $now->{BusyWorkers} + $now->{IdleWorkers} } 10,
+        'its threads are those of the scoreboard';
+    ok_within { $s->auto->{AdaptiveThreadsBusy} == 1 } 10, 'the one that makes this page is busy';
+};
+
+subtest 'page' => sub {
+    my $section;
+    ok_within { $section = section(); $section =~ m{<p>1 of \d+ threads busy in 1 child\b} } 10, 'it begins in plain words';
+    like $section, qr{AdaptiveMode (?:on|observe|off)}, 'says who decides';
+    like $section, qr{Nearest ceiling: MaxRequestWorkers; @{[MOST]} threads may run, \d+% of these are busy}, 'which ceiling is nearest';
+    unlike $section, qr{<script|javascript:|\bon\w+=}i, 'there is no script';
+    is section('?notable') =~ /<table/ ? 'a table' : 'none', 'none', 'and with ?notable no table';
+};
+
+my @socks;
+
+subtest 'growth' => sub {
+    $s->log_mark;
+    my $before = $s->auto->{AdaptiveDecisionsTotal};
+    @socks = hold_requests($s, 20);
+    ok_within { hooks($s)->{busy} == 20 } 30, 'load for more than one child';
+    ok_within { $s->auto->{AdaptiveChildrenServing} >= 3 } 15, 'children start';
+    my $auto;
+    ok_within { $auto = $s->auto; $auto->{AdaptiveThreadsBusy} == 21 } 10, 'AdaptiveThreadsBusy counts them';
+    cmp_ok $auto->{AdaptiveThreadsBusyPeak10m}, '>=', 21, 'so does the peak';
+    cmp_ok $auto->{AdaptiveThreads}, '>=', 21, 'and AdaptiveThreads';
+    cmp_ok $auto->{AdaptiveDecisionsTotal}, '>', $before, 'it took a decision';
+    my ($row) = grep { $_->[1] =~ /children/ } decisions();
+    ok $row, 'which the page has in its table' or return;
+    like $row->[0], qr/\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\z/, 'with the time of day';
+    like $row->[1], qr/\A\d+ &rarr; \d+ children/, 'what changed';
+    like $row->[2], qr/\w+ \w+/, 'and why';
+    like section(), qr{threads busy in \d children; (?:the server|child \d+) grew from \d+ to \d+ (?:children|threads) [\d.]+ \w+ ago because \w+},
+        'the first line tells of it';
+    like $s->error_log, qr/mpm_adaptive:info.*ADP0093: growing from \d+ to \d+ children \(\d+ threads possible\): \w+/,
+        'and so does the log';
+    cmp_ok lines(qr{ADP0093}), '<=', 1, 'in one line';
+};
+
+subtest 'a ceiling' => sub {
+    $s->log_mark;
+    push @socks, hold_requests($s, MOST - 20 + 3);
+    ok $s->wait_log(qr/mpm_adaptive:error.*ADP0091: MaxRequestWorkers @{[MOST]} reached: \d+ threads busy in \d children, requests wait.*; raise MaxRequestWorkers/, 20),
+        'the log names it, and the remedy';
+    lift_hold($s);
+    is scalar(grep { (read_response($_) // { status => 0 })->{status} == 200 } @socks), MOST + 3, 'all requests are answered';
+    close $_ for @socks;
+    ok $s->wait_log(qr/mpm_adaptive:notice.*ADP0092: below MaxRequestWorkers @{[MOST]} again after [\d.]+ \w+.*: \d+ threads? busy/, 30),
+        'its end is logged as well, with how long it lasted';
+    is lines(qr/ADP0091/), 1, 'for one line of each';
+};
+
+subtest 'restart' => sub {
+    my $total = $s->auto->{AdaptiveDecisionsTotal};
+    my $peak = $s->auto->{AdaptiveThreadsBusyPeak10m};
+    cmp_ok $total, '>', 0, 'there are decisions';
+    ok $s->graceful, 'a graceful restart';
+    my $auto;
+    ok_within { $auto = $s->auto; defined $auto->{AdaptiveChildrenTarget} && !$auto->{AdaptiveChildrenDraining} } 20, 'is over';
+    cmp_ok $auto->{AdaptiveDecisionsTotal}, '>=', $total, 'decisions are still counted';
+    cmp_ok scalar(() = decisions()), '>', 0, 'and shown';
+    cmp_ok $auto->{AdaptiveThreadsBusyPeak10m}, '>=', $peak, 'history goes on';
+    cmp_ok $auto->{AdaptiveChildrenServing}, '>=', 1, 'children of the new generation serve';
+};
+
+subtest 'draining' => sub {
+    my ($held) = hold_requests($s, 1);
+    ok_within { hooks($s)->{busy} >= 1 } 10, 'a request under way';
+    ok $s->graceful, 'a graceful restart';
+    ok_within { $s->auto->{AdaptiveChildrenDraining} >= 1 } 20, 'AdaptiveChildrenDraining';
+    like section(), qr/\d finishing what they have, for [\d.]+ \w+/, 'the page says since when';
+    lift_hold($s);
+    is read_response($held)->{status}, 200, 'the request ends well';
+    close $held;
+    ok_within { $s->auto->{AdaptiveChildrenDraining} == 0 } 20, 'then nothing is draining';
+};
+
+unlike $s->error_log, qr/exit signal/, 'no crash';
+ok $s->stop, 'the server stops';
+
+subtest 'without mod_status' => sub {
+    my $plain = Adaptive::Server->new(test_module => 1, conf => $TEST_CONF)->start;
+    ok served_by($plain), 'the server starts and serves';
+    ok $plain->stop, 'and stops';
+};
+
+done_testing;
