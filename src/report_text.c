@@ -128,6 +128,7 @@ static void out_add(out_t *out, const char *format, ...)
         return;
     }
     va_start(args, format);
+    /* a known mistake of clang-tidy 14: NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
     length = vsnprintf(out->text + out->used, left, format, args);
     va_end(args);
     if (length > 0) {
@@ -547,8 +548,7 @@ const char *report_remedy(ctl_ceiling_e ceiling)
         [CTL_CGROUP_PIDS] =
             "raise pids.max (TasksMax= of the service, --pids-limit of the container)",
         [CTL_PROCESS_LIMIT] =
-            "raise the limit of processes (ulimit -u, LimitNPROC= of the service, "
-            "kernel.threads-max)",
+            "raise the limit of processes (ulimit -u, LimitNPROC=, kernel.threads-max)",
         [CTL_DESCRIPTORS] =
             "raise the limit of open files (ulimit -n, LimitNOFILE= of the service)"
     };
