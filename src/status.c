@@ -97,7 +97,9 @@ static void view_children(view_t *view)
         view->children[slot.state]++;
         view->oldest_us[slot.state] = MAX(view->oldest_us[slot.state],
                                           view->now_us - slot.since_us);
-        threads = MIN(MAX(atomic_load(&child->threads) + atomic_load(&child->benched), 0), limit);
+        threads = atomic_load(&child->threads) - atomic_load(&child->arriving)
+                  + atomic_load(&child->benched);
+        threads = MIN(MAX(threads, 0), limit);
         view->threads += threads;
         view->busy += MIN(ext_busy(child), threads);
     }
