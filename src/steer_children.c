@@ -328,6 +328,9 @@ void steer_children_begin(generation_t *g, spare_rule_t *rule, int64_t now_us)
     int threads = 0;
 
     rule->shrink_us = now_us + SHRINK_INTERVAL_US;
+    /* limits may have changed; what a child and a thread cost has not */
+    r->usage = (limits_usage_t) { .child_bytes = r->usage.child_bytes,
+                                  .thread_bytes = r->usage.thread_bytes };
     if (!r->mpm->was_graceful || !r->controlled) {
         controller_children_init(&r->control, now_us);
         r->controlled = true;

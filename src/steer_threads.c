@@ -190,8 +190,7 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     plan = decide(child, waited_us, now_us);
     s->look_us = plan.look_again_us;
     /* what would be a surprise until then */
-    atomic_store(&child->watch.many, s->look_us == CTL_NEVER_US ? FEW_BUSY
-                 : MAX(FEW_BUSY, ext_busy(child->ext) * 5 / 4 + 1));
+    atomic_store(&child->watch.many, MAX(FEW_BUSY, ext_busy(child->ext) * 5 / 4 + 1));
     next_us = s->look_us;
     if (soon) {
         next_us = MIN(next_us, now_us + LONGEST_ROUND_US);

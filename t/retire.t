@@ -5,7 +5,6 @@ use warnings;
 
 use lib 't/lib';
 use Test::More;
-use Adaptive::Build;
 use Adaptive::Load;
 use Adaptive::Probe;
 use Adaptive::Server;
@@ -14,10 +13,8 @@ plan skip_all => 'the threads of event are not elastic' if mpm() ne 'adaptive';
 
 use constant { THREADS => 24, FEW => 8, CYCLES => 2 };
 
-# A moment instead of half a minute.
-local $ENV{ADAPTIVE_BUILD} = other_build(POOL_HOLD_MS => 150);
 my $s = Adaptive::Server->new(test_module => 1, modules => ['status'], conf => $TEST_CONF,
-    mpm_conf => "ServerLimit 1\nStartServers 1\nThreadsPerChild @{[THREADS]}\nMaxRequestWorkers @{[THREADS]}\n")->start;
+    mpm_conf => "AdaptiveHold 1s\nServerLimit 1\nStartServers 1\nThreadsPerChild @{[THREADS]}\nMaxRequestWorkers @{[THREADS]}\n")->start;
 my ($child) = $s->child_pids;
 
 sub threads { return Adaptive::Server::threads_of($child) }
