@@ -273,7 +273,7 @@ static int64_t follow_rule(generation_t *g, spare_rule_t *rule, ext_plan_t *p, i
         .min_children = g->bucket_count,
         .max_children = g->config->max_children
     };
-    int change = spares_change(&sample);
+    int change = spares_change(&sample), before = sample.children;
 
     if (change > 0) {
         add_children(g, rule, change, now_us);
@@ -282,8 +282,12 @@ static int64_t follow_rule(generation_t *g, spare_rule_t *rule, ext_plan_t *p, i
         retire_one(g, rule, now_us);
     }
     p->mode = EXT_MODE_OFF;
+    p->limits.min_spare_threads = sample.min_spare_threads;
+    p->limits.max_spare_threads = sample.max_spare_threads;
     p->plan = (ctl_child_plan_t) {
         .target = g->retained->wanted_children,
+        .start = MAX(g->retained->wanted_children - before, 0),
+        .park = MAX(before - g->retained->wanted_children, 0),
         .reason = change > 0 ? CTL_MIN_SPARE : change < 0 ? CTL_MAX_SPARE : CTL_STEADY
     };
     if (sample.busy_threads > (sample.max_children - 1) * sample.threads_per_child
