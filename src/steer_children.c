@@ -44,7 +44,7 @@ static void add_child(generation_t *g, int i, ctl_child_sample_t *sample)
     r->arrivals += (events - slot->events) & (UINT64_MAX >> EXT_IDLE_BITS);
     slot->events = events;
     sample->busy += busy;
-    sample->blocked += busy - plausible(atomic_load(&ext->computing), busy);
+    sample->blocked += busy - busy * plausible(atomic_load(&ext->computing_permille), 1000) / 1000;
     sample->threads += plausible(atomic_load(&ext->threads) + atomic_load(&ext->benched), limit);
     sample->waiting += plausible(atomic_load(&ext->waiting), INT_MAX / 2 - sample->waiting);
     sample->waited_us = MAX(sample->waited_us,

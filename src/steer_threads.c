@@ -101,7 +101,7 @@ static void publish(child_t *child, const ctl_thread_sample_t *sample,
 
     atomic_store(&ext->waiting, sample->waiting);
     atomic_store(&ext->waited_us, sample->waited_us);
-    atomic_store(&ext->computing, MAX(sample->runnable, 0));
+    atomic_store(&ext->computing_permille, 1000 - (int)(1000 * plan->blocked_part));
     atomic_store(&ext->target, plan->target);
 }
 
