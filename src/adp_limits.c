@@ -24,7 +24,7 @@
 #define BARE_THREADS 2
 
 /* Of many children so many are looked at. */
-#define SAMPLED_CHILDREN 16
+#define SAMPLED_CHILDREN 64
 
 /* What is learned of costs comes down so slowly: a sixteenth of the difference a look. */
 #define FORGET_SHIFT 4
@@ -174,16 +174,17 @@ void limits_find(limits_t *limits, const char *root, uid_t user)
 
 /* --- usage ------------------------------------------------------------------------ */
 
-static void note_gauge(limits_gauge_t *gauge, int64_t used, double elapsed_s, bool first)
+void limits_note_used(limits_gauge_t *gauge, int64_t used, double elapsed_s)
 {
     if (used == LIMITS_NONE) {
         return;
     }
-    if (!first) {
-        double halved = (double)gauge->growth / (1.0 + elapsed_s);
-        double grown = (double)(used - gauge->used) / (elapsed_s > 1.0 ? elapsed_s : 1.0);
+    if (elapsed_s >= 0.0) {
+        int64_t grown = used > gauge->used ? used - gauge->used : 0;
 
-        gauge->growth = (int64_t)(grown > halved ? grown : halved);
+        /* what requests have taken lately they may take once more before it shows */
+        gauge->growth = (int64_t)((double)gauge->growth / (1.0 + elapsed_s + elapsed_s * elapsed_s)
+                                  + (double)grown / (elapsed_s > 1.0 ? elapsed_s : 1.0));
     }
     gauge->used = used;
 }
@@ -202,8 +203,7 @@ static int64_t count_system_tasks(const char *root)
 
 void limits_refresh_usage(const limits_t *limits, limits_usage_t *usage, int64_t now_us)
 {
-    double elapsed_s = (double)(now_us - usage->read_us) / 1e6;
-    bool first = usage->read_us == 0 || elapsed_s < 0.0;
+    double elapsed_s = usage->read_us ? (double)(now_us - usage->read_us) / 1e6 : -1.0;
     char text[PROCFILE_SIZE];
     int i;
 
@@ -214,11 +214,10 @@ void limits_refresh_usage(const limits_t *limits, limits_usage_t *usage, int64_t
         usage->available_bytes = kb < INT64_MAX / KB ? kb * KB : LIMITS_NONE;
     }
     if (usage->available_bytes != LIMITS_NONE && limits->total_bytes != LIMITS_NONE) {
-        note_gauge(&usage->system, limits->total_bytes - usage->available_bytes, elapsed_s, first);
+        limits_note_used(&usage->system, limits->total_bytes - usage->available_bytes, elapsed_s);
     }
     for (i = 0; i < limits->memory.count; i++) {
-        note_gauge(&usage->memory[i], cgroup_memory_used(&limits->memory.level[i]), elapsed_s,
-                   first);
+        limits_note_used(&usage->memory[i], cgroup_memory_used(&limits->memory.level[i]), elapsed_s);
     }
     for (i = 0; i < limits->pids.count; i++) {
         usage->tasks[i] = cgroup_tasks(&limits->pids.level[i]);
@@ -227,21 +226,12 @@ void limits_refresh_usage(const limits_t *limits, limits_usage_t *usage, int64_t
     usage->read_us = now_us;
 }
 
-/* Pages of a process that go with it, in bytes. */
-static int64_t private_bytes(const char *root, pid_t pid)
+/* Pages of a process that no file backs, those that it shares with its parent included. */
+static int64_t anonymous_bytes(const char *root, pid_t pid)
 {
-    char path[64], text[PROCFILE_SIZE];
+    char path[64], text[256];
     long long resident, shared;
 
-    snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", (long)pid);
-    if (procfile_read(root, path, text, sizeof(text))) {
-        int64_t kb = procfile_field(text, "Private_Dirty");
-
-        if (kb < INT64_MAX / KB) {
-            return kb * KB;
-        }
-    }
-    /* not readable in a container whose root may not trace: resident without files */
     snprintf(path, sizeof(path), "/proc/%ld/statm", (long)pid);
     if (procfile_read(root, path, text, sizeof(text))
         && sscanf(text, "%*d %lld %lld", &resident, &shared) == 2 && resident > shared) {
@@ -250,15 +240,40 @@ static int64_t private_bytes(const char *root, pid_t pid)
     return 0;
 }
 
+/* Of so many such bytes those that the process shares. 0 if that may not be known, as in a
+ * container whose root may not trace others. */
+static int64_t shared_bytes(const char *root, pid_t pid, int64_t anonymous)
+{
+    char path[64], text[PROCFILE_SIZE];
+    int64_t kb = PROCFILE_NONE;
+
+    snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", (long)pid);
+    if (procfile_read(root, path, text, sizeof(text))) {
+        kb = procfile_field(text, "Private_Dirty");
+    }
+    return kb < anonymous / KB ? anonymous - kb * KB : 0;
+}
+
 int64_t limits_children_bytes(const char *root, const pid_t *pids, int count)
 {
     int looks = count < SAMPLED_CHILDREN ? count : SAMPLED_CHILDREN;
-    int64_t sum = 0;
+    int64_t bytes[SAMPLED_CHILDREN], least = INT64_MAX, shared, sum = 0;
+    pid_t smallest = 0;
     int i;
 
     for (i = 0; i < looks; i++) {
         /* spread evenly */
-        sum += private_bytes(root, pids[(int64_t)i * count / looks]);
+        pid_t pid = pids[(int64_t)i * count / looks];
+
+        bytes[i] = anonymous_bytes(root, pid);
+        if (bytes[i] > 0 && bytes[i] < least) {
+            least = bytes[i];
+            smallest = pid;
+        }
+    }
+    shared = smallest ? shared_bytes(root, smallest, least) : 0;
+    for (i = 0; i < looks; i++) {
+        sum += bytes[i] > shared ? bytes[i] - shared : 0;
     }
     return looks ? sum * count / looks : 0;
 }

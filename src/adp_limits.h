@@ -5,7 +5,7 @@
  * made-up trees. What cannot be read, or is nonsense, does not limit anything.
  *
  *   limits_find()            once a start, restarts included: what the limits are
- *   limits_refresh_usage()   at most once a second, while something grows: what is used of them
+ *   limits_refresh_usage()   while something grows, when limits_is_due(): what is used of them
  *   limits_max_threads()     how many worker threads there may be now, and what says so
  *
  * The parent's main thread calls all of it; nothing is shared or locked. A limits_t or
@@ -30,6 +30,7 @@
  * worker that serves a request over TLS holds 8 KB of stack, some 60 KB of pools and 50 KB
  * of TLS buffers; PHP or Perl in the process take megabytes, which is then measured. */
 #define LIMITS_THREAD_BYTES       (256 * 1024)
+#define LIMITS_PLAIN_THREAD_BYTES (64 * 1024)
 #define LIMITS_LEAST_THREAD_BYTES (32 * 1024)
 #define LIMITS_CHILD_BYTES        (4 * 1024 * 1024)
 #define LIMITS_LEAST_CHILD_BYTES  (512 * 1024)
@@ -67,7 +68,7 @@ typedef struct limits_t {
 /* Memory of a control group: without the file cache that the kernel would give up. */
 typedef struct limits_gauge_t {
     int64_t used;               /* bytes */
-    int64_t growth;             /* bytes a second lately; old growth is halved each second */
+    int64_t growth;             /* bytes lately; of it two thirds are forgotten each second */
 } limits_gauge_t;
 
 /* Zero it before the first use, and keep it as long as the limits_t. */
@@ -93,14 +94,24 @@ typedef struct limits_usage_t {
  * not limit. */
 void limits_find(limits_t *limits, const char *root, uid_t user);
 
-/* Read how much of the limits is used. now_us is monotonic. Three files for the system and
- * two or three a control group with limits: about 0.1 ms. */
+/* Whether it is time to look at usage again, with so many worker threads now: a second after
+ * the last look, or a tenth of one if half of the threads that were handed out then are
+ * there. */
+bool limits_is_due(const limits_t *limits, const limits_usage_t *usage, int threads, int64_t now_us);
+
+/* Read how much of the limits is used. now_us is monotonic. Two files for the system and
+ * one to three for each control group with limits: 30 to 100 us. */
 void limits_refresh_usage(const limits_t *limits, limits_usage_t *usage, int64_t now_us);
 
+/* The part of that which reads nothing: note that so many bytes are used, elapsed_s seconds
+ * after the last note (< 0: there was none). */
+void limits_note_used(limits_gauge_t *gauge, int64_t used, double elapsed_s);
+
 /* Private memory of children: pages that would not be there without them, in bytes. Of many
- * children some are looked at and stand for the others. From smaps_rollup where it may be
- * read, else from statm, which counts what they share with the parent too, so that it
- * is rather too much. Processes that have gone count as nothing. */
+ * children some are looked at and stand for the others. What they share with the parent is
+ * read for one of them (smaps_rollup: up to 1 ms for a child of many threads; statm: 5 us);
+ * where that may not be read it counts as theirs, which is rather too much. Processes
+ * that have gone count as nothing. */
 int64_t limits_children_bytes(const char *root, const pid_t *pids, int count);
 
 /* Tell what runs: workers of all children, busy or idle, and the children's memory as by
@@ -112,11 +123,12 @@ void limits_note_children(limits_usage_t *usage, int children, int threads, int6
  *
  * For each memory limit, with O what others use of it:
  *
- *     threads + ((share * (limit - O) - used by us) - growth of a second - 4 MB) / 2 / a thread's cost
+ *     threads + (share * (limit - O) - used by us - growth lately - 4 MB) / 2 / cost of a thread
  *
- * where a thread's cost is what was learned, or 256 KB, and its part of a child. That half of what is left
- * is handed out a second, and not all, is the margin for requests that need more memory
- * than those before: cost and usage are measured again before the other half is touched.
+ * where the cost is what was learned, or 256 KB, and its part of a child. That half of what
+ * is left is handed out, and not all, is the margin for requests that need more memory than
+ * those before: cost and usage are measured again before the other half is touched. While
+ * there are hardly any threads to measure, no more is handed out than would fit if each took 4 MB.
  * Tasks: (limit - those that exist - a sixteenth) / tasks a worker.
  *
  * What runs is not counted off while memory is merely above the share: the result then is
@@ -126,8 +138,9 @@ void limits_note_children(limits_usage_t *usage, int children, int threads, int6
 int limits_max_threads(const limits_t *limits, const limits_usage_t *usage,
                        ctl_ceiling_e *why);
 
-/* The same in the long run: all of what is left, without margins. For the size of the
- * scoreboard, for messages. */
+/* The same in the long run, if a thread costs what plain requests do (112 KB and its part of
+ * a child, or what was learned): all of what is left, without margins. For messages, for the size of the
+ * scoreboard. */
 int limits_expected_threads(const limits_t *limits, const limits_usage_t *usage,
                             ctl_ceiling_e *why);
 

@@ -17,6 +17,10 @@
 #define HEAVY_THREAD_BYTES (4 * MB)
 #define LEAST_STEP         4.0
 
+/* Between two looks at usage. */
+#define LONGEST_PAUSE_US  INT64_C(1000000)
+#define SHORTEST_PAUSE_US INT64_C(100000)
+
 /* What a child has besides its workers: steward and janitor. */
 #define TASKS_OF_A_CHILD 2.0
 
@@ -59,9 +63,10 @@ int limits_children_by_descriptors(const limits_t *limits)
 
 /* --- memory ----------------------------------------------------------------------- */
 
-static double thread_cost(const limits_t *l, const limits_usage_t *u)
+static double thread_cost(const limits_t *l, const limits_usage_t *u, bool expected)
 {
-    int64_t thread = u->thread_bytes ? u->thread_bytes : LIMITS_THREAD_BYTES;
+    int64_t guess = expected ? LIMITS_PLAIN_THREAD_BYTES : LIMITS_THREAD_BYTES;
+    int64_t thread = u->thread_bytes ? u->thread_bytes : guess;
     int64_t child = u->child_bytes ? u->child_bytes : LIMITS_CHILD_BYTES;
 
     return (double)thread + KERNEL_BYTES + (double)child / l->policy.threads_per_child;
@@ -70,7 +75,7 @@ static double thread_cost(const limits_t *l, const limits_usage_t *u)
 /* Threads to hand out until the next look, if so many bytes are left. */
 static double careful_step(const limits_t *l, const limits_usage_t *u, double left)
 {
-    double step = left / 2.0 / thread_cost(l, u);
+    double step = left / 2.0 / thread_cost(l, u, false);
 
     if (u->threads < LIMITS_TELLING_THREADS) {
         double heavy = left / HEAVY_THREAD_BYTES;
@@ -94,7 +99,7 @@ static double threads_by_memory(const limits_t *l, const limits_usage_t *u, doub
 
     left = left < most - used ? left : most - used;
     if (expected) {
-        return u->threads + left / thread_cost(l, u);
+        return u->threads + left / thread_cost(l, u, true);
     }
     if (left > RESERVE_BYTES + growth) {
         return u->threads + careful_step(l, u, left - RESERVE_BYTES - growth);
@@ -103,7 +108,7 @@ static double threads_by_memory(const limits_t *l, const limits_usage_t *u, doub
     if (left >= -tolerated) {
         return u->threads;
     }
-    return u->threads + (left + tolerated) / thread_cost(l, u);
+    return u->threads + (left + tolerated) / thread_cost(l, u, false);
 }
 
 static void consider_memory(lowest_t *lowest, const limits_t *l, const limits_usage_t *u,
@@ -127,7 +132,7 @@ static void consider_memory(lowest_t *lowest, const limits_t *l, const limits_us
         /* for the children alone, and nobody is killed beyond it: no reserve */
         double left = (double)p->memory_bytes - (double)u->children_bytes;
 
-        lower(lowest, u->threads + (left > 0.0 ? left : 0.0) / thread_cost(l, u),
+        lower(lowest, u->threads + (left > 0.0 ? left : 0.0) / thread_cost(l, u, expected),
               CTL_ADAPTIVE_MEMORY);
     }
 }
@@ -208,4 +213,17 @@ int limits_expected_threads(const limits_t *limits, const limits_usage_t *usage,
                             ctl_ceiling_e *why)
 {
     return most_threads(limits, usage, true, why);
+}
+
+bool limits_is_due(const limits_t *limits, const limits_usage_t *usage, int threads, int64_t now_us)
+{
+    int64_t elapsed_us = now_us - usage->read_us;
+    ctl_ceiling_e why;
+
+    if (usage->read_us == 0 || elapsed_us >= LONGEST_PAUSE_US || elapsed_us < 0) {
+        return true;
+    }
+    return elapsed_us >= SHORTEST_PAUSE_US && threads > usage->threads
+           && threads - usage->threads
+              >= (limits_max_threads(limits, usage, &why) - usage->threads) / 2;
 }

@@ -466,7 +466,8 @@ static void default_server_limit(void)
     if (expected_threads < MOST_DEFAULT_THREADS) {
         effective.ceiling = expected_ceiling;
     }
-    needed = MIN(expected_threads, MOST_DEFAULT_THREADS) / threads;
+    /* requests may turn out smaller than expected: the limits keep threads down, not the slots */
+    needed = MIN(2 * MIN(expected_threads, MOST_DEFAULT_THREADS), MOST_DEFAULT_THREADS) / threads;
     if (needed > limits_children_by_descriptors(&limits)) {
         needed = limits_children_by_descriptors(&limits);
         effective.ceiling = CTL_DESCRIPTORS;

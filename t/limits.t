@@ -1,0 +1,127 @@
+# Ceilings that nobody configured: what the system allows is found and logged, and a small container does not kill the server.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Test::More;
+use Time::HiRes qw(time);
+use Adaptive::Cgroup;
+use Adaptive::Probe;
+use Adaptive::Server;
+
+plan skip_all => 'limits are found by mod_mpm_adaptive' if mpm() ne 'adaptive';
+
+$SIG{PIPE} = 'IGNORE';
+
+use constant { MB => 1 << 20, NOTICE => "LogLevel notice mpm_adaptive:info\n" };
+
+# What the line at the start says: { threads, children, each, memory => [MB, share, source], cpus, tasks => [count, source],
+# descriptors }.
+sub found {
+    my ($s) = @_;
+    my $log = $s->wait_log(qr/ADP0011: .*\n/, 10);
+    my ($line) = $log =~ /ADP0011: (.*)/ or return {};
+    note $line;
+    my %found;
+    @found{qw(threads children each)} = $line =~ /^up to (\d+) threads in (\d+) children of (\d+): /;
+    $found{memory} = [$line =~ /memory (\d+) MB \((?:(\S+)% of )?([\w.]+)/];
+    ($found{cpus}) = $line =~ /([\d.]+) processors?\b/;
+    $found{tasks} = [$line =~ /(\d+) tasks \(([\w.]+)/];
+    ($found{descriptors}) = $line =~ /(\d+) descriptors a child/;
+    return \%found;
+}
+
+sub server {
+    my (%opt) = @_;
+    return Adaptive::Server->new(test_module => 1, modules => ['status'], %opt, conf => $TEST_CONF . NOTICE . ($opt{conf} // ''));
+}
+
+sub quit {
+    my ($s) = @_;
+    unlike $s->error_log, qr/exit signal|:(?:error|crit|alert|emerg)\]/, 'no crash, no complaint';
+    return ok $s->stop, 'it stops';
+}
+
+subtest 'without limits' => sub {
+    my $s = server()->start;
+    my $found = found($s);
+    my ($total_kb) = do { open my $in, '<', '/proc/meminfo' or die "$!"; local $/; <$in> =~ /^MemTotal:\s+(\d+)/m };
+    cmp_ok $found->{cpus}, '<=', qx{nproc}, 'no more processors than there are';
+    cmp_ok $found->{threads}, '<=', $found->{children} * $found->{each}, 'threads fit in the children';
+    cmp_ok $found->{threads}, '<=', 8192, 'a large machine is no reason for a scoreboard that nobody can read';
+    is $found->{each}, 64, '64 threads a child';
+    cmp_ok $found->{children}, '>=', 4, 'children can be replaced';
+    is http_get($s->url('/1k.html'))->{status}, 200, 'it serves';
+    quit($s);
+};
+
+subtest 'with HTTP/2' => sub {
+    my $s = server(modules => [qw(status http2)])->start;
+    is found($s)->{each}, 25, 'fewer threads a child, because mod_http2 adds its own to each';
+    quit($s);
+};
+
+subtest 'RLIMIT_NOFILE' => sub {
+    my $s = server(rlimit => { nofile => 124 })->start;
+    my $found = found($s);
+    is $found->{descriptors}, 124, 'is found';
+    is $found->{each}, 20, 'a child has no more threads than descriptors are good for';
+    cmp_ok $found->{children}, '<=', 60, 'nor the parent more children';
+    is http_get($s->url('/1k.html'))->{status}, 200, 'it serves';
+    quit($s);
+    $s = server(rlimit => { nofile => 124 }, mpm_conf => "ThreadsPerChild 40\nServerLimit 2\n");
+    like $s->run_httpd('-t')->{output}, qr/ADP0015: ThreadsPerChild 40 is more than 124 descriptors .* 20 will be used.*ulimit -n/,
+        'a larger ThreadsPerChild is warned of';
+};
+
+SKIP: {
+    skip 'needs root, to start servers of another user', 1 if $> != 0;
+    subtest 'RLIMIT_NPROC' => sub {
+        my $s = server(rlimit => { nproc => 700 })->start;
+        my $found = found($s);
+        is_deeply $found->{tasks}, [700, 'RLIMIT_NPROC'], 'is found, though the parent is exempt';
+        cmp_ok $found->{threads}, '<', 700, 'so many threads there may be';
+        quit($s);
+    };
+}
+
+subtest 'explicit numbers win' => sub {
+    my $s = server(mpm_conf => "ServerLimit 3\nThreadsPerChild 7\n")->start;
+    my $found = found($s);
+    is_deeply [@$found{qw(threads children each)}], [21, 3, 7], 'ServerLimit and ThreadsPerChild';
+    ok $s->stop, 'it stops';
+    $s = server(mpm_conf => "MaxRequestWorkers 150\n")->start;
+    $found = found($s);
+    is $found->{threads}, 150, 'MaxRequestWorkers';
+    is $found->{children} * $found->{each}, 150, 'to the thread';
+    quit($s);
+};
+
+subtest 'a control group' => sub {
+    my $group = Adaptive::Cgroup->new(memory => 512 * MB, pids => 300, cpus => 0.5)
+        or plan skip_all => 'no control group can be made here';
+    my $s = server(wrapper => $group->wrapper)->start;
+    my $found = found($s);
+    my ($mb, $share, $file) = @{ $found->{memory} };
+    cmp_ok abs($mb - 0.8 * 512), '<=', 1, 'memory: four fifths of the limit';
+    is $share, 80, 'which the message says';
+    like $file, qr/^memory\.(?:max|limit_in_bytes)$/, 'by the name of the file';
+    is $found->{cpus}, 0.5, 'half a processor';
+    is_deeply $found->{tasks}, [300, 'pids.max'], 'tasks';
+    cmp_ok $found->{threads}, '<', 300, 'no more threads than tasks';
+    is http_get($s->url('/1k.html'))->{status}, 200, 'it serves';
+
+    $group->change(pids => 200);
+    $s->write_conf(mpm_conf => "AdaptiveMemory 50%\n");
+    $s->log_mark;
+    ok $s->graceful, 'after a restart';
+    $found = found($s);
+    is_deeply [@{ $found->{memory} }[0, 1]], [256, 50], 'another share';
+    is_deeply $found->{tasks}, [200, 'pids.max'], 'another limit';
+    cmp_ok $found->{threads}, '<', 200, 'fewer threads';
+    is $group->killed, 0, 'nobody was killed';
+    quit($s);
+};
+
+done_testing;
