@@ -78,19 +78,19 @@ static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
 
 /* --- what they may have ----------------------------------------------------------- */
 
-/* Memory and tasks, as they are used now: at most once a second, and not at all while the
- * parent sleeps. */
+/* Memory and tasks, as they are used now; not while the parent sleeps. Children whose threads
+ * are not counted would make a thread look dear: those are others to the limits. */
 static void measure(generation_t *g, int threads, int64_t now_us)
 {
     retained_t *r = g->retained;
     pid_t pids[MEASURED_CHILDREN];
     int i, count = 0;
 
-    if (now_us - r->usage.read_us < CLOCK_US_PER_S) {
+    if (!limits_is_due(config_limits(), &r->usage, threads, now_us)) {
         return;
     }
     for (i = 0; i < r->slots_used && count < MEASURED_CHILDREN; i++) {
-        if (r->slots[i].state != SLOT_FREE) {
+        if (is_sharing(&r->slots[i])) {
             pids[count++] = r->slots[i].pid;
         }
     }
