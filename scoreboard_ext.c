@@ -133,9 +133,6 @@ static void tame_limits(ext_limits_t *limits)
     tame(&limits->max_children);
     tame(&limits->threads_per_child);
     tame_enum(&limits->ceiling, CTL_CEILINGS);
-    if (limits->memory_bytes < CTL_NOT_SET) {
-        limits->memory_bytes = CTL_NOT_SET;
-    }
     limits->cpus = tamed(limits->cpus);
 }
 

@@ -129,7 +129,6 @@ typedef struct ext_limits_t {
     int32_t max_children;
     int32_t threads_per_child;
     int32_t ceiling;                /* ctl_ceiling_e: what max_threads comes from */
-    int64_t memory_bytes;           /* that the server may use; CTL_NOT_SET: unknown */
     double cpus;
 } ext_limits_t;
 

@@ -116,6 +116,9 @@ void report_thread_plan(report_t *report, scoreboard_ext_t *board, server_rec *s
         .waited_us = sample->waited_us, .demand = plan->demand, .spare = plan->spare
     };
 
+    if (mode == EXT_MODE_OFF) {
+        return;
+    }
     if (turn_of(report, plan->reason, before, after, sample->now_us) != REPORT_TURN) {
         return;
     }

@@ -18,14 +18,14 @@ void report_child_plan(report_t *report, scoreboard_ext_t *board, server_rec *se
 
 /* As report_child_plan(), but plan and history stay as they are: for the rule of
  * MinSpareThreads and MaxSpareThreads that acts beside a controller that observes. The
- * caller fills in sample, limits, plan.target and plan.reason (CTL_MIN_SPARE ...), and mode
- * EXT_MODE_OFF. Parent. */
+ * caller fills in sample, limits, plan.start or plan.park, plan.target and plan.reason
+ * (CTL_MIN_SPARE ...), and mode EXT_MODE_OFF. Parent. */
 void report_child_act(report_t *report, scoreboard_ext_t *board, server_rec *server,
                       const ext_plan_t *plan);
 
 /* A plan for the threads of the child in `slot`. A change of direction is noted as a decision
- * and logged at info (ADP0120 growing, ADP0121 shrinking); other plans cost a comparison. The
- * child's steward, with each plan, before it is acted upon. */
+ * and logged at info (ADP0120 growing, ADP0121 shrinking); other plans cost a comparison. With
+ * EXT_MODE_OFF nothing is done. The child's steward, with each plan, before it is acted upon. */
 void report_thread_plan(report_t *report, scoreboard_ext_t *board, server_rec *server, int slot,
                         ext_mode_e mode, const ctl_thread_sample_t *sample,
                         const ctl_thread_limits_t *limits, const ctl_thread_plan_t *plan);

@@ -389,6 +389,9 @@ static void add_demand_reason(out_t *out, const facts_t *f)
     add_load(out, f);
     out_add(out, ": ");
     add_demand(out, f);
+    if (rounded_up(f->spare) > 0) {
+        out_add(out, ", and %d to spare", rounded_up(f->spare));
+    }
 }
 
 static void add_reason(out_t *out, const facts_t *f)
@@ -642,6 +645,9 @@ const char *report_because(char *text, size_t size, const ext_decision_t *decisi
         out_add(&out, "about ");
         out_add_count(&out, demand, "thread was", "threads were");
         out_add(&out, " needed");
+        if (spare > 0) {
+            out_add(&out, ", and %d to spare", spare);
+        }
         break;
     case CTL_LEAD_TIME:
         out_add(&out, "%d more might be needed before another %s could start", spare, unit);

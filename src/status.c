@@ -20,8 +20,21 @@ static struct {
 
 /* --- the parent's part -------------------------------------------------------------- */
 
+static void show_limits(scoreboard_ext_t *board, const adp_config_t *config)
+{
+    ext_limits_t limits = {
+        .max_threads = config->max_request_workers, .max_children = config->max_children,
+        .threads_per_child = config->threads_per_child, .ceiling = (int32_t)config->ceiling,
+        .cpus = config->cpus
+    };
+
+    config_describe(limits.text, sizeof(limits.text));
+    scoreboard_ext_write_limits(board, &limits);
+}
+
 void status_show(const retained_t *retained, const adp_config_t *config)
 {
+    show_limits(retained->board, config);
     shown.board = retained->board;
     shown.config = config;
 }
@@ -174,9 +187,6 @@ static void put_plan(request_rec *r, const view_t *view)
 static void put_limits(request_rec *r, const view_t *view)
 {
     put_number(r, "Cpus", view->limits.cpus);
-    if (view->limits.memory_bytes >= 0) {
-        put_count(r, "MemoryLimitBytes", view->limits.memory_bytes);
-    }
 }
 
 static void put_auto(request_rec *r, const view_t *view)
@@ -229,28 +239,30 @@ static bool is_observed(const ext_decision_t *decision)
     return decision->mode == EXT_MODE_OBSERVE;
 }
 
-/* "2 &rarr; 9 children", "child 3: 8 &rarr; 24 threads" */
+/* "2 &rarr; 9 children", "child 3: 8 &rarr; 9 &hellip; threads": a child notes where a change
+ * begins. */
 static const char *change_text(request_rec *r, const ext_decision_t *d)
 {
     if (d->kind == EXT_CHILDREN) {
         return apr_psprintf(r->pool, "%d &rarr; %d children", d->children_before,
                             d->children_after);
     }
-    return apr_psprintf(r->pool, "child %d: %d &rarr; %d threads", d->slot, d->threads_before,
+    return apr_psprintf(r->pool, "child %d: %d &rarr; %d &hellip; threads", d->slot, d->threads_before,
                         d->threads_after);
 }
 
-/* "grew from 10 threads (child 3)" */
+/* "the server grew from 2 to 9 children", "child 3 began to grow from 10 threads" */
 static const char *last_change_text(request_rec *r, const ext_decision_t *d)
 {
-    bool children = d->kind == EXT_CHILDREN;
-    int before = children ? d->children_before : d->threads_before;
-    int after = children ? d->children_after : d->threads_after;
-    const char *verb = after > before ? "grew" : after < before ? "shrank" : "was reviewed";
-    const char *who = children ? "the server" : apr_psprintf(r->pool, "child %d", d->slot);
-    const char *what = children ? "children" : "threads";
+    int before = d->kind == EXT_CHILDREN ? d->children_before : d->threads_before;
+    int after = d->kind == EXT_CHILDREN ? d->children_after : d->threads_after;
 
-    return apr_psprintf(r->pool, "%s %s from %d to %d %s", who, verb, before, after, what);
+    if (d->kind == EXT_CHILDREN) {
+        return apr_psprintf(r->pool, "the server %s from %d to %d children",
+                            after >= before ? "grew" : "shrank", before, after);
+    }
+    return apr_psprintf(r->pool, "child %d began to %s from %d threads", d->slot,
+                        after >= before ? "grow" : "shrink", before);
 }
 
 static const ext_decision_t *last_applied(const view_t *view)
@@ -265,7 +277,7 @@ static const ext_decision_t *last_applied(const view_t *view)
     return NULL;
 }
 
-/* "12 of 64 threads busy in 2 children; child 0 grew from 10 to 12 threads 3 s ago because a
+/* "12 of 64 threads busy in 2 children; child 0 began to grow from 10 threads 3 s ago because a
  * request waited 8 ms" */
 static void show_summary(request_rec *r, const view_t *view)
 {
@@ -304,7 +316,12 @@ static void show_need(request_rec *r, const view_t *view)
         ap_rprintf(r, "; %.1f requests a second of %s each", plan->arrivals_per_s,
                    duration(r, (int64_t)plan->service_us));
     }
-    ap_rprintf(r, "</dt>\n<dt>In the last ten minutes: %d threads busy at most, and requests "
+    ap_rputs("</dt>\n", r);
+}
+
+static void show_peaks(request_rec *r, const view_t *view)
+{
+    ap_rprintf(r, "<dt>In the last ten minutes: %d threads busy at most, and requests "
                "waited %s for a thread at most</dt>\n", view->busy_peak,
                duration(r, view->waited_peak_us));
 }
@@ -360,18 +377,26 @@ static const char *decision_note(const ext_decision_t *d)
     return is_observed(d) ? " (observed only)" : "";
 }
 
-static void show_decision_row(request_rec *r, const ext_decision_t *d)
+/* A cell; empty if nobody knows. */
+static void show_known(request_rec *r, double number)
 {
-    ap_rprintf(r, "<tr><td>%s</td><td>%s%s</td><td>%s</td><td>%d</td><td>%.1f</td><td>%.1f</td>",
-               local_time(r, d->wall_us), change_text(r, d), decision_note(d), because(r, d),
-               d->busy, d->demand, d->spare);
-    ap_rprintf(r, "<td>%s</td>", d->waited_us > 0 ? duration(r, d->waited_us) : "");
-    if (d->arrivals_per_s > 0) {
-        ap_rprintf(r, "<td>%.1f</td>", d->arrivals_per_s);
+    if (number > 0) {
+        ap_rprintf(r, "<td>%.1f</td>", number);
     }
     else {
         ap_rputs("<td></td>", r);
     }
+}
+
+static void show_decision_row(request_rec *r, const ext_decision_t *d)
+{
+    ap_rprintf(r, "<tr><td>%s</td><td>%s%s</td><td>%s</td><td>%d</td>",
+               local_time(r, d->wall_us), change_text(r, d), decision_note(d), because(r, d),
+               d->busy);
+    show_known(r, d->demand);
+    show_known(r, d->spare);
+    ap_rprintf(r, "<td>%s</td>", d->waited_us > 0 ? duration(r, d->waited_us) : "");
+    show_known(r, d->arrivals_per_s);
     ap_rprintf(r, "<td>%s</td></tr>\n",
                d->service_us > 0 ? duration(r, (int64_t)d->service_us) : "");
 }
@@ -417,8 +442,11 @@ static void show_page(request_rec *r, const view_t *view, bool tables)
     }
     if (view->has_plan) {
         show_ceiling(r, view);
-        show_need(r, view);
+        if (current_mode() != EXT_MODE_OFF) {
+            show_need(r, view);
+        }
     }
+    show_peaks(r, view);
     show_children(r, view);
     ap_rputs("</dl>\n", r);
     show_decisions(r, view, tables);

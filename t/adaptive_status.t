@@ -23,7 +23,7 @@ my @KEYS = qw(
     Reason Ceiling CeilingReached DecisionsTotal PlanAgeSeconds
 );
 
-my $s = Adaptive::Server->new(
+our $s = Adaptive::Server->new(
     modules     => ['status'],
     test_module => 1,
     conf        => "$TEST_CONF\nLogLevel mpm_adaptive:info\n",
@@ -53,7 +53,7 @@ subtest 'keys' => sub {
         my @values = $body =~ /^Adaptive\Q$key\E: (.*)$/mg;
         ok @values == 1 && $values[0] =~ /\A\d+(?:\.\d+)?\z/, "Adaptive$key: one number" or diag "@values";
     }
-    my %known = map { ("Adaptive$_" => 1) } @KEYS, qw(Mode Cpus MemoryLimitBytes);
+    my %known = map { ("Adaptive$_" => 1) } @KEYS, qw(Mode Cpus);
     is_deeply [ grep { !$known{$_} } $body =~ /^(Adaptive\w+):/mg ], [], 'and no key that is not known here';
     like $body, qr/^AdaptiveMode: (?:on|observe|off)$/m, 'AdaptiveMode is a word';
     unlike $body, qr/</, 'nothing of the page for people';
@@ -71,6 +71,7 @@ subtest 'page' => sub {
     my $section;
     ok_within { $section = section(); $section =~ m{<p>1 of \d+ threads busy in 1 child\b} } 10, 'it begins in plain words';
     like $section, qr{AdaptiveMode (?:on|observe|off)}, 'says who decides';
+    like $section, qr{Limits found: up to @{[MOST]} threads in @{[CHILDREN]} children of @{[THREADS]}: \w+}, 'what limits were found';
     like $section, qr{Nearest ceiling: MaxRequestWorkers; @{[MOST]} threads may run, \d+% of these are busy}, 'which ceiling is nearest';
     unlike $section, qr{<script|javascript:|\bon\w+=}i, 'there is no script';
     is section('?notable') =~ /<table/ ? 'a table' : 'none', 'none', 'and with ?notable no table';
@@ -94,7 +95,7 @@ subtest 'growth' => sub {
     like $row->[0], qr/\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\z/, 'with the time of day';
     like $row->[1], qr/\A\d+ &rarr; \d+ children/, 'what changed';
     like $row->[2], qr/\w+ \w+/, 'and why';
-    like section(), qr{threads busy in \d children; (?:the server|child \d+) grew from \d+ to \d+ (?:children|threads) [\d.]+ \w+ ago because \w+},
+    like section(), qr{threads busy in \d children; (?:the server grew from \d+ to \d+ children|child \d+ began to grow from \d+ threads) [\d.]+ \w+ ago because \w+},
         'the first line tells of it';
     like $s->error_log, qr/mpm_adaptive:info.*ADP0093: growing from \d+ to \d+ children \(\d+ threads possible\): \w+/,
         'and so does the log';
@@ -141,6 +142,37 @@ subtest 'draining' => sub {
 
 unlike $s->error_log, qr/exit signal/, 'no crash';
 ok $s->stop, 'the server stops';
+
+# What each mode says and shows; what it does is t/adaptive_mode.t's.
+for my $mode (qw(observe off)) {
+    subtest "AdaptiveMode $mode" => sub {
+        my $other = Adaptive::Server->new(
+            modules     => ['status'],
+            test_module => 1,
+            conf        => "$TEST_CONF\nLogLevel mpm_adaptive:info\n",
+            mpm_conf    => "AdaptiveMode $mode\nStartServers 1\nServerLimit 4\nThreadsPerChild 8\nMinSpareThreads 4\nMaxSpareThreads 16\n",
+        )->start;
+        local $s = $other;
+        my @held = hold_requests($other, 12);
+        ok $other->wait_log(qr/ADP0093: growing from 1 to \d children \(\d+ threads possible\): \d+ of 8 threads busy, and MinSpareThreads is 4/, 20),
+            'the log says which rule acted';
+        ok_within { $other->auto->{AdaptiveChildrenServing} > 1 } 10, 'it did';
+        is $other->auto->{AdaptiveMode}, $mode, 'the key';
+        like section(), qr/AdaptiveMode $mode: .*MinSpareThreads and MaxSpareThreads decide/, 'the page';
+        ok scalar(grep { $_->[1] !~ /observed only/ && $_->[2] =~ /MinSpareThreads/ } decisions()), 'its table has what was done';
+        if ($mode eq 'observe') {
+            ok $other->wait_log(qr/ADP\d{4}: AdaptiveMode observe: .*would grow from \d+ to \d+ /, 10), 'and what the controller would have done: the log';
+            ok_within { scalar grep { $_->[1] =~ /observed only/ } decisions() } 10, 'the table';
+        }
+        else {
+            unlike $other->error_log, qr/would (?:grow|shrink)/, 'the controller is not asked: the log';
+            is scalar(grep { $_->[1] =~ /observed only/ } decisions()), 0, 'the table';
+        }
+        lift_hold($other);
+        is scalar(grep { (read_response($_) // { status => 0 })->{status} == 200 } @held), 12, 'requests are answered';
+        ok $other->stop, 'it stops';
+    };
+}
 
 subtest 'without mod_status' => sub {
     my $plain = Adaptive::Server->new(test_module => 1, conf => $TEST_CONF)->start;

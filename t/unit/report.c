@@ -80,6 +80,7 @@ static ext_plan_t a_shrinking_plan(ctl_reason_e reason)
     plan.plan.park = 1;
     plan.plan.target = 8;
     plan.plan.demand = 8;
+    plan.plan.spare = 0;
     plan.plan.arrivals_per_s = 2.5;
     plan.plan.service_us = 0;
     return plan;
@@ -93,7 +94,7 @@ static void test_child_reasons(void)
     static const char *const expected[CTL_REASONS] = {
         [CTL_STEADY] = GROWING LOAD ": what is there is what is needed",
         [CTL_FLOOR] = GROWING "fewer must not be there",
-        [CTL_DEMAND] = GROWING LOAD ": about 480 threads needed",
+        [CTL_DEMAND] = GROWING LOAD ": about 480 threads needed, and 61 to spare",
         [CTL_LEAD_TIME] = GROWING LOAD ": about 480 threads needed, and 61 more for what may "
                           "arrive before another child has started (12 ms)",
         [CTL_BURST] = GROWING LOAD ": about 480 threads needed, and 61 more for bursts as they "
@@ -227,7 +228,7 @@ static void test_thread_reasons(void)
     static const char *const expected[CTL_REASONS] = {
         [CTL_STEADY] = SAMPLE ": what is there is what is needed",
         [CTL_FLOOR] = "fewer must not be there",
-        [CTL_DEMAND] = SAMPLE ": about 20 threads needed",
+        [CTL_DEMAND] = SAMPLE ": about 20 threads needed, and 4 to spare",
         [CTL_LEAD_TIME] = SAMPLE ": about 20 threads needed, and 4 more for what may arrive "
                           "before another thread has started (60 us)",
         [CTL_BURST] = SAMPLE ": about 20 threads needed, and 4 more for bursts as they came "
@@ -448,7 +449,7 @@ static void test_because(void)
     static const char *const expected[CTL_REASONS] = {
         [CTL_STEADY] = "that is what is needed",
         [CTL_FLOOR] = "fewer must not be there",
-        [CTL_DEMAND] = "about 20 threads were needed",
+        [CTL_DEMAND] = "about 20 threads were needed, and 4 to spare",
         [CTL_LEAD_TIME] = "4 more might be needed before another child could start",
         [CTL_BURST] = "bursts of 4 were seen before",
         [CTL_WAITING] = "a request waited 8 ms",
@@ -478,6 +479,7 @@ static void test_because(void)
             "4 more might be needed before another thread could start");
     decision.reason = CTL_DEMAND;
     decision.demand = 1;
+    decision.spare = 0;
     text_is(report_because(text, sizeof(text), &decision), "about 1 thread was needed");
 }
 

@@ -129,7 +129,7 @@ static void test_limits(scoreboard_ext_t *ext)
 {
     ext_limits_t limits = {
         .max_threads = 480, .max_children = 8, .threads_per_child = 64,
-        .ceiling = CTL_CGROUP_PIDS, .memory_bytes = INT64_C(1) << 31, .cpus = 1.5
+        .ceiling = CTL_CGROUP_PIDS, .cpus = 1.5
     };
     ext_limits_t found = { .max_threads = 7 };
 
