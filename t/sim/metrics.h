@@ -1,0 +1,27 @@
+/* What the results are judged by. */
+#ifndef SIM_METRICS_H
+#define SIM_METRICS_H
+
+#include "result.h"
+
+/* Of requests that arrived in a burst; of all where the trace has none. */
+double metrics_waiting_us(const result_t *r, double part);
+double metrics_response_us(const result_t *r, double part);
+
+/* The longest of all bursts. */
+double metrics_absorb_s(const result_t *r);
+
+/* Part of the requests that were refused. */
+double metrics_lost(const result_t *r);
+
+/* Thread-seconds / optimum, where the optimum is the time that these requests would take on
+ * processors of their own with a thread at once. Never below 1 if nothing was refused. */
+double metrics_price(const result_t *r);
+
+/* Children started and stopped an hour, those of the beginning not counted. */
+double metrics_churn(const result_t *r);
+
+/* Requests of bursts (or all) that ended within the trace, a second of burst. */
+double metrics_throughput(const result_t *r, const trace_t *trace);
+
+#endif

@@ -1,0 +1,839 @@
+#include "model.h"
+
+#include "policy.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the kernel takes to have a thread run that was waiting: nobody sees it. */
+#define STALL_US        1000.0  /* mean wait for a processor of a new thread, for each that runs on it */
+#define CREATE_US         15.0  /* pthread_create itself, one after the other */
+#define FORK_US          500.0  /* fork itself, one after the other */
+#define BACKEND_WASTE    0.05
+#define ABSORBED_US   5000.0
+#define CHILD_BYTES   (2.0 * 1024 * 1024)
+#define THREAD_BYTES  (8.0 * 1024)
+
+enum event_kind { EV_ARRIVAL, EV_CLIENT, EV_HERD, EV_UNBLOCKED, EV_THREAD_UP, EV_FORKED, EV_LOOK,
+                  EV_PARENT, EV_BUCKET };
+enum job_kind { JOB_REQUEST, JOB_CHILD };
+
+static void dispatch(model_t *m, child_t *c);
+
+static void *allocated(size_t count, size_t size)
+{
+    void *memory = calloc(count ? count : 1, size);
+
+    if (!memory) {
+        perror("sim");
+        exit(2);
+    }
+    return memory;
+}
+
+static void at(model_t *m, double us, enum event_kind kind, uint32_t who, uint64_t version)
+{
+    heap_add(&m->events, (heap_item_t){ .key = us, .kind = kind, .who = who, .version = version });
+}
+
+/* --- statistics ------------------------------------------------------------------- */
+
+static void integrate(model_t *m, double us)
+{
+    double until_us = fmin(us, m->end_us), length_us = until_us - m->counted_us;
+
+    if (length_us > 0) {
+        m->bucket_thread_us += length_us * m->threads;
+        m->bucket_child_us += length_us * m->alive;
+        m->bucket_busy_us += length_us * m->busy;
+        m->counted_us = until_us;
+    }
+}
+
+static void end_bucket(model_t *m, int bucket)
+{
+    result_t *r = m->result;
+    double length_us = m->end_us / RESULT_BUCKETS;
+    int i, admitted = 0;
+
+    for (i = 0; i < m->slots; i++) {
+        const child_t *c = &m->children[i];
+
+        admitted += c->state == CHILD_NONE ? 0 : c->admit < c->threads ? c->admit : c->threads;
+    }
+    integrate(m, m->now_us);
+    r->series[bucket].threads = (float)(m->bucket_thread_us / length_us);
+    r->series[bucket].children = (float)(m->bucket_child_us / length_us);
+    r->series[bucket].busy = (float)(m->bucket_busy_us / length_us);
+    r->series[bucket].admitted = (float)admitted;
+    r->thread_s += m->bucket_thread_us / 1e6;
+    m->bucket_thread_us = m->bucket_child_us = m->bucket_busy_us = 0;
+    if (bucket + 1 < RESULT_BUCKETS) {
+        at(m, m->end_us * (bucket + 2) / RESULT_BUCKETS, EV_BUCKET, (uint32_t)bucket + 1, 0);
+    }
+}
+
+static void change_threads(model_t *m, child_t *c, int change)
+{
+    result_t *r = m->result;
+    double bytes;
+
+    integrate(m, m->now_us);
+    c->threads += change;
+    m->threads += change;
+    bytes = m->alive * CHILD_BYTES + m->threads * THREAD_BYTES;
+    r->peak_threads = m->threads > r->peak_threads ? m->threads : r->peak_threads;
+    r->peak_bytes = fmax(bytes, r->peak_bytes);
+}
+
+static void note_waiting(model_t *m, const request_t *request, double waited_us)
+{
+    result_t *r = m->result;
+    double arrived_s = request->arrived_us / 1e6;
+    int bucket = (int)(request->arrived_us / m->end_us * RESULT_BUCKETS), i;
+
+    if (arrived_s < m->trace->starts_at_s) {
+        return;
+    }
+    histogram_add(&r->waiting, waited_us);
+    if (request->in_burst) {
+        histogram_add(&r->waiting_in_burst, waited_us);
+    }
+    if (bucket < RESULT_BUCKETS && waited_us > r->series[bucket].waited_us) {
+        r->series[bucket].waited_us = (float)waited_us;
+    }
+    for (i = 0; waited_us >= ABSORBED_US && i < m->trace->burst_count; i++) {
+        const burst_t *b = &m->trace->bursts[i];
+
+        if (arrived_s >= b->from_s && arrived_s < b->to_s) {
+            r->absorb_s[i] = fmax(r->absorb_s[i], arrived_s - b->from_s);
+        }
+    }
+}
+
+static void note_end(model_t *m, const request_t *request)
+{
+    result_t *r = m->result;
+    double took_us = m->now_us - request->arrived_us;
+
+    r->ended[request->class]++;
+    if (request->arrived_us / 1e6 < m->trace->starts_at_s) {
+        return;
+    }
+    histogram_add(&r->response[request->class], took_us);
+    if (request->in_burst) {
+        histogram_add(&r->response_in_burst, took_us);
+        r->ended_in_bursts += m->now_us <= m->end_us;
+    }
+}
+
+static void note_rejected(model_t *m, const request_t *request)
+{
+    result_t *r = m->result;
+    double arrived_s = request->arrived_us / 1e6;
+    int i;
+
+    r->rejected++;
+    histogram_add_lost(&r->waiting);
+    histogram_add_lost(&r->response[request->class]);
+    if (request->in_burst) {
+        histogram_add_lost(&r->waiting_in_burst);
+        histogram_add_lost(&r->response_in_burst);
+    }
+    for (i = 0; i < m->trace->burst_count; i++) {
+        const burst_t *b = &m->trace->bursts[i];
+
+        if (arrived_s >= b->from_s && arrived_s < b->to_s) {
+            r->absorb_s[i] = fmax(r->absorb_s[i], arrived_s - b->from_s);
+        }
+    }
+}
+
+/* --- queues ----------------------------------------------------------------------- */
+
+static void queue_init(queue_t *q)
+{
+    *q = (queue_t){ MODEL_NONE, MODEL_NONE, 0 };
+}
+
+static void queue_add(model_t *m, queue_t *q, uint32_t id)
+{
+    m->requests[id].next = MODEL_NONE;
+    if (q->last == MODEL_NONE) {
+        q->first = id;
+    }
+    else {
+        m->requests[q->last].next = id;
+    }
+    q->last = id;
+    q->length++;
+}
+
+static uint32_t queue_take(model_t *m, queue_t *q)
+{
+    uint32_t id = q->first;
+
+    q->first = m->requests[id].next;
+    if (q->first == MODEL_NONE) {
+        q->last = MODEL_NONE;
+    }
+    q->length--;
+    return id;
+}
+
+static double queue_arrived_us(const model_t *m, const queue_t *q)
+{
+    return q->first == MODEL_NONE ? HUGE_VAL : m->requests[q->first].arrived_us;
+}
+
+/* --- children and threads --------------------------------------------------------- */
+
+int model_index(const model_t *m, const child_t *c)
+{
+    return (int)(c - m->children);
+}
+
+int model_idle(const child_t *c)
+{
+    int may = c->threads < c->admit ? c->threads : c->admit;
+
+    return may > c->busy ? may - c->busy : 0;
+}
+
+int model_count(const model_t *m, child_state_e state)
+{
+    int i, count = 0;
+
+    for (i = 0; i < m->slots; i++) {
+        count += m->children[i].state == state;
+    }
+    return count;
+}
+
+double model_waited_us(const model_t *m, const child_t *c)
+{
+    double oldest_us = queue_arrived_us(m, &c->queue);
+
+    if (c->state == CHILD_SERVING && model_idle(c) == 0) {
+        /* what came while others were idle, or before it looked, is no news of this child's */
+        oldest_us = fmin(oldest_us, fmax(queue_arrived_us(m, &m->backlog), c->nobody_idle_us));
+    }
+    return oldest_us < m->now_us ? m->now_us - oldest_us : 0;
+}
+
+void model_account(model_t *m, child_t *c)
+{
+    double wall_us = m->now_us - c->accounted_us;
+    double share_us = m->processors.share_us - c->accounted_share_us;
+
+    c->busy_us += wall_us * c->busy;
+    c->cpu_us += share_us * c->runnable;
+    c->run_delay_us += (wall_us - share_us) * c->runnable;
+    c->accounted_us = m->now_us;
+    c->accounted_share_us = m->processors.share_us;
+}
+
+/* Whether it is among those that may take a connection has changed. */
+static void mark(model_t *m, child_t *c)
+{
+    int i = model_index(m, c);
+    uint64_t bit = UINT64_C(1) << (i % 64);
+    int idle = model_idle(c);
+
+    if (c->state == CHILD_SERVING && idle > 0) {
+        m->may_take[i / 64] |= bit;
+    }
+    else {
+        m->may_take[i / 64] &= ~bit;
+    }
+    if (idle > 0) {
+        c->nobody_idle_us = HUGE_VAL;
+    }
+    else if (c->nobody_idle_us > m->now_us) {
+        c->nobody_idle_us = m->now_us;
+    }
+}
+
+/* A child that can take a connection now; NULL: none. */
+static child_t *taker(model_t *m)
+{
+    int word, count = 0, rank;
+
+    for (word = 0; word < MODEL_CHILDREN / 64; word++) {
+        if (m->options->deal_first && m->may_take[word]) {
+            return &m->children[word * 64 + __builtin_ctzll(m->may_take[word])];
+        }
+        count += __builtin_popcountll(m->may_take[word]);
+    }
+    if (!count) {
+        return NULL;
+    }
+    rank = (int)(dice_uniform(&m->server_dice) * count);
+    for (word = 0; ; word++) {
+        uint64_t bits = m->may_take[word];
+
+        for (; bits; bits &= bits - 1) {
+            if (rank-- == 0) {
+                return &m->children[word * 64 + __builtin_ctzll(bits)];
+            }
+        }
+    }
+}
+
+static child_t *new_child(model_t *m, int threads)
+{
+    child_t *c = NULL;
+    uint32_t incarnation;
+    int i;
+
+    for (i = 0; i < MODEL_CHILDREN && !c; i++) {
+        c = m->children[i].state == CHILD_NONE ? &m->children[i] : NULL;
+    }
+    if (!c) {
+        return NULL;
+    }
+    m->slots = i > m->slots ? i : m->slots;
+    incarnation = c->incarnation + 1;
+    *c = (child_t){ .state = CHILD_STARTING, .incarnation = incarnation, .starting = threads,
+                    .admit = INT32_MAX, .forked_us = m->now_us, .look_us = HUGE_VAL,
+                    .look_version = c->look_version + 1, .nobody_idle_us = HUGE_VAL,
+                    .accounted_us = m->now_us, .accounted_share_us = m->processors.share_us };
+    queue_init(&c->queue);
+    integrate(m, m->now_us);
+    m->alive++;
+    m->result->peak_children = m->alive > m->result->peak_children ? m->alive : m->result->peak_children;
+    return c;
+}
+
+static void add_recent(recent_t *r, double value)
+{
+    double sorted[RECENT], x;
+    int i, j, count;
+
+    r->values[r->count++ % RECENT] = value;
+    count = r->count < RECENT ? r->count : RECENT;
+    for (i = 0; i < count; i++) {
+        x = r->values[i];
+        for (j = i; j > 0 && sorted[j - 1] > x; j--) {
+            sorted[j] = sorted[j - 1];
+        }
+        sorted[j] = x;
+    }
+    r->p95 = sorted[(int)ceil(0.95 * count) - 1];
+}
+
+double model_recent_p95(const recent_t *r)
+{
+    return r->p95;
+}
+
+static void child_ready(model_t *m, child_t *c)
+{
+    int threads = c->starting;
+
+    add_recent(&m->child_starts, m->now_us - c->forked_us);
+    c->starting = 0;
+    c->state = CHILD_SERVING;
+    change_threads(m, c, threads);
+    if (m->policy && policy_ops(m->policy->id)->child_ready) {
+        policy_ops(m->policy->id)->child_ready(m, c);
+    }
+    dispatch(m, c);
+}
+
+child_t *model_first_child(model_t *m, int threads)
+{
+    child_t *c = new_child(m, 0);
+
+    if (c) {
+        c->state = CHILD_SERVING;
+        change_threads(m, c, threads);
+        mark(m, c);
+        m->result->initial_children++;
+    }
+    return c;
+}
+
+child_t *model_fork(model_t *m, int threads)
+{
+    child_t *c = new_child(m, threads);
+    double latency_us = dice_lognormal(&m->server_dice, m->options->child_start_us / 2, 0.4);
+
+    if (c) {
+        m->fork_free_us = fmax(m->fork_free_us, m->now_us) + FORK_US;
+        at(m, m->fork_free_us + latency_us, EV_FORKED, (uint32_t)model_index(m, c), c->incarnation);
+        m->result->starts += m->now_us <= m->end_us;
+    }
+    return c;
+}
+
+/* While more threads compute than there are processors a new one waits its turn. */
+static double thread_latency_us(model_t *m)
+{
+    double crowd = (double)m->processors.jobs.count / m->processors.servers;
+    double us = dice_lognormal(&m->server_dice, m->options->thread_start_us, 0.5);
+
+    return crowd > 1 ? us + dice_exponential(&m->server_dice, STALL_US * (crowd - 1)) : us;
+}
+
+void model_start_threads(model_t *m, child_t *c, int count)
+{
+    int i;
+
+    for (i = 1; i <= count; i++) {
+        double latency_us = i * CREATE_US + thread_latency_us(m);
+
+        add_recent(&m->thread_starts, latency_us - i * CREATE_US);
+        at(m, m->now_us + latency_us, EV_THREAD_UP, (uint32_t)model_index(m, c), c->incarnation);
+        c->starting++;
+    }
+}
+
+static void thread_up(model_t *m, child_t *c)
+{
+    c->starting--;
+    change_threads(m, c, 1);
+    dispatch(m, c);
+}
+
+int model_retire_threads(model_t *m, child_t *c, int count)
+{
+    int idle = c->threads - c->busy;
+    int gone = count < idle ? count : idle;
+
+    if (gone > 0) {
+        change_threads(m, c, -gone);
+        dispatch(m, c);
+    }
+    return gone > 0 ? gone : 0;
+}
+
+void model_admit(model_t *m, child_t *c, int count)
+{
+    if (c->admit != count) {
+        c->admit = count;
+        dispatch(m, c);
+    }
+}
+
+void model_park(model_t *m, child_t *c)
+{
+    if (c->state == CHILD_SERVING) {
+        c->state = CHILD_PARKED;
+        m->result->parks++;
+        mark(m, c);
+    }
+}
+
+void model_resurrect(model_t *m, child_t *c)
+{
+    if (c->state == CHILD_PARKED) {
+        c->state = CHILD_SERVING;
+        m->result->resurrections++;
+        dispatch(m, c);
+    }
+}
+
+/* A going child keeps only the threads that it needs, and ends with the last. */
+static void finish_going(model_t *m, child_t *c)
+{
+    if (c->threads > c->busy) {
+        change_threads(m, c, c->busy - c->threads);
+    }
+    mark(m, c);
+    if (c->busy == 0 && c->queue.length == 0) {
+        c->state = CHILD_NONE;
+        c->incarnation++;
+        integrate(m, m->now_us);
+        m->alive--;
+    }
+}
+
+void model_stop_child(model_t *m, child_t *c)
+{
+    uint32_t id;
+
+    if (c->state != CHILD_SERVING && c->state != CHILD_PARKED) {
+        return;
+    }
+    m->result->stops += m->now_us <= m->end_us;
+    c->state = CHILD_GOING;
+    c->starting = 0;
+    c->admit = INT32_MAX;
+    while (c->queue.length) {
+        /* its clients connect again */
+        id = queue_take(m, &c->queue);
+        queue_add(m, &m->backlog, id);
+    }
+    finish_going(m, c);
+}
+
+void model_look_at(model_t *m, child_t *c, double us)
+{
+    if (us < c->look_us && us <= 4 * m->end_us) {
+        c->look_us = us;
+        at(m, us, EV_LOOK, (uint32_t)model_index(m, c), ++c->look_version);
+    }
+}
+
+void model_parent_at(model_t *m, double us)
+{
+    if (us < m->parent_us && us <= 4 * m->end_us) {
+        m->parent_us = us;
+        at(m, us, EV_PARENT, 0, ++m->parent_version);
+    }
+}
+
+/* --- requests --------------------------------------------------------------------- */
+
+static uint32_t new_request(model_t *m, const work_t *work, double wait_us, class_e class, uint32_t client)
+{
+    uint32_t id = m->free_request;
+    request_t *r;
+    double left_us = fmax(m->end_us - m->now_us, 0);
+
+    if (id == MODEL_NONE) {
+        if (m->request_count == m->request_room) {
+            m->request_room = m->request_room ? 2 * m->request_room : 4096;
+            m->requests = realloc(m->requests, m->request_room * sizeof(*m->requests));
+            if (!m->requests) {
+                perror("sim");
+                exit(2);
+            }
+        }
+        id = m->request_count++;
+    }
+    else {
+        m->free_request = m->requests[id].next;
+    }
+    r = &m->requests[id];
+    *r = (request_t){ .arrived_us = m->now_us, .child = MODEL_NONE, .client = client, .next = MODEL_NONE,
+                      .class = (uint8_t)class, .shared = work->shared };
+    r->cpu_us = dice_exponential(&m->work_dice, work->cpu_us);
+    r->wait_us = wait_us > 0 ? dice_shaped(&m->work_dice, work->shape, wait_us) : 0;
+    r->in_burst = trace_in_burst(m->trace, m->now_us / 1e6);
+    m->result->arrived[class]++;
+    m->result->demand_s += fmin(r->cpu_us + r->wait_us, left_us) / 1e6;
+    m->open++;
+    return id;
+}
+
+static void free_request(model_t *m, uint32_t id)
+{
+    m->requests[id].next = m->free_request;
+    m->free_request = id;
+    m->open--;
+}
+
+/* The client of a closed loop thinks, then sends again. */
+static void next_of_client(model_t *m, uint32_t client, class_e class)
+{
+    const clients_t *clients = &m->trace->clients;
+    double us;
+
+    if (class != CLASS_CLIENTS || client == MODEL_NONE || !clients->count) {
+        return;
+    }
+    us = m->now_us + dice_exponential(&m->work_dice, clients->think_us);
+    if (us < clients->to_s * 1e6) {
+        at(m, us, EV_CLIENT, client, 0);
+    }
+}
+
+static void begin_request(model_t *m, child_t *c, uint32_t id)
+{
+    request_t *r = &m->requests[id];
+    uint32_t i = (uint32_t)model_index(m, c);
+
+    note_waiting(m, r, m->now_us - r->arrived_us);
+    m->result->begun++;
+    model_account(m, c);
+    integrate(m, m->now_us);
+    r->child = i;
+    if (m->homes && r->client != MODEL_NONE) {
+        m->homes[r->client] = i;
+        m->home_incarnations[r->client] = c->incarnation;
+    }
+    c->busy++;
+    c->runnable++;
+    c->taken++;
+    m->busy++;
+    if (m->infinite && c->busy > c->threads) {
+        change_threads(m, c, 1);
+    }
+    station_add(&m->processors, r->cpu_us, JOB_REQUEST, id);
+    mark(m, c);
+}
+
+/* A child may have a thread for something that waits. */
+static void dispatch(model_t *m, child_t *c)
+{
+    const policy_ops_t *ops = policy_ops(m->policy->id);
+
+    while (m->infinite || model_idle(c) > 0) {
+        double own_us = queue_arrived_us(m, &c->queue);
+        double shared_us = c->state == CHILD_SERVING ? queue_arrived_us(m, &m->backlog) : HUGE_VAL;
+
+        if (own_us == HUGE_VAL && shared_us == HUGE_VAL) {
+            break;
+        }
+        begin_request(m, c, queue_take(m, own_us <= shared_us ? &c->queue : &m->backlog));
+    }
+    if (c->state == CHILD_GOING) {
+        finish_going(m, c);
+    }
+    else {
+        mark(m, c);
+        if (model_idle(c) == 0 && !m->infinite && ops->nobody_idle) {
+            ops->nobody_idle(m, c);
+        }
+        else if (ops->busier) {
+            ops->busier(m, c);
+        }
+    }
+}
+
+static child_t *home_of(model_t *m, uint32_t client)
+{
+    child_t *c;
+
+    if (!m->homes || client == MODEL_NONE || m->homes[client] == MODEL_NONE) {
+        return NULL;
+    }
+    c = &m->children[m->homes[client]];
+    return c->incarnation == m->home_incarnations[client]
+           && (c->state == CHILD_SERVING || c->state == CHILD_PARKED) ? c : NULL;
+}
+
+static void arrive(model_t *m, uint32_t id)
+{
+    request_t *r = &m->requests[id];
+    child_t *c = home_of(m, r->client);
+
+    if (c) {
+        queue_add(m, &c->queue, id);
+        dispatch(m, c);
+        return;
+    }
+    c = m->infinite ? &m->children[0] : taker(m);
+    if (!c && m->backlog.length >= m->options->backlog) {
+        note_rejected(m, r);
+        next_of_client(m, r->client, r->class);
+        free_request(m, id);
+        return;
+    }
+    queue_add(m, &m->backlog, id);
+    if (c) {
+        dispatch(m, c);
+    }
+}
+
+static void end_request(model_t *m, uint32_t id)
+{
+    request_t *r = &m->requests[id];
+    child_t *c = &m->children[r->child];
+
+    model_account(m, c);
+    integrate(m, m->now_us);
+    c->busy--;
+    c->done++;
+    m->busy--;
+    note_end(m, r);
+    next_of_client(m, r->client, r->class);
+    free_request(m, id);
+    if (m->infinite) {
+        change_threads(m, c, -1);
+    }
+    dispatch(m, c);
+}
+
+static void processor_done(model_t *m, uint32_t id)
+{
+    request_t *r = &m->requests[id];
+    child_t *c = &m->children[r->child];
+
+    model_account(m, c);
+    c->runnable--;
+    m->result->cpu_s += r->cpu_us / 1e6;
+    if (r->wait_us <= 0) {
+        end_request(m, id);
+    }
+    else if (r->shared) {
+        station_add(&m->backend, r->wait_us, JOB_REQUEST, id);
+    }
+    else {
+        at(m, m->now_us + r->wait_us, EV_UNBLOCKED, id, 0);
+    }
+}
+
+/* --- arrivals --------------------------------------------------------------------- */
+
+static void plan_next_arrival(model_t *m)
+{
+    if (trace_next_arrival(m->trace, &m->arrivals, &m->arrival_dice)) {
+        at(m, m->arrivals.at_s * 1e6, EV_ARRIVAL, 0, 0);
+    }
+    else {
+        m->arrivals_over = true;
+    }
+}
+
+static void begin_clients(model_t *m)
+{
+    const clients_t *clients = &m->trace->clients;
+    int i;
+
+    for (i = 0; i < clients->count; i++) {
+        at(m, clients->from_s * 1e6 + dice_exponential(&m->work_dice, clients->think_us), EV_CLIENT, (uint32_t)i, 0);
+    }
+}
+
+/* The herd has connected one by one while nothing happened: evenly over the children. */
+static void begin_herd(model_t *m)
+{
+    const herd_t *herd = &m->trace->herd;
+    int i, k;
+
+    if (!herd->connections) {
+        return;
+    }
+    m->homes = allocated((size_t)herd->connections, sizeof(*m->homes));
+    m->home_incarnations = allocated((size_t)herd->connections, sizeof(*m->home_incarnations));
+    for (i = 0; i < herd->connections; i++) {
+        m->homes[i] = (uint32_t)(i % m->slots);
+        m->home_incarnations[i] = m->children[i % m->slots].incarnation;
+    }
+    for (k = 0; k < herd->times; k++) {
+        /* a contiguous stretch of connections, which is spread evenly, too */
+        int from = (int)(dice_uniform(&m->arrival_dice) * herd->connections);
+
+        for (i = 0; i < herd->wake; i++) {
+            at(m, herd->at_s[k] * 1e6 + dice_uniform(&m->arrival_dice) * herd->within_us, EV_HERD,
+               (uint32_t)((from + i) % herd->connections), 0);
+        }
+    }
+}
+
+/* --- the run ---------------------------------------------------------------------- */
+
+static void handle(model_t *m, const heap_item_t *e)
+{
+    const policy_ops_t *ops = policy_ops(m->policy->id);
+    child_t *c = &m->children[e->who % MODEL_CHILDREN];
+    const trace_t *t = m->trace;
+
+    switch ((enum event_kind)e->kind) {
+    case EV_ARRIVAL:
+        plan_next_arrival(m);
+        arrive(m, new_request(m, &t->work, trace_wait_us(t, m->now_us / 1e6), CLASS_OPEN, MODEL_NONE));
+        break;
+    case EV_CLIENT:
+        arrive(m, new_request(m, &t->clients.work, t->clients.work.wait_us, CLASS_CLIENTS, e->who));
+        break;
+    case EV_HERD:
+        arrive(m, new_request(m, &t->herd.work, t->herd.work.wait_us, CLASS_CLIENTS, e->who));
+        break;
+    case EV_UNBLOCKED:
+        end_request(m, e->who);
+        break;
+    case EV_THREAD_UP:
+        if (c->incarnation == e->version && c->state != CHILD_GOING) {
+            thread_up(m, c);
+        }
+        break;
+    case EV_FORKED:
+        /* what initialising computes competes with the requests */
+        station_add(&m->processors, m->options->child_start_us / 2, JOB_CHILD, e->who);
+        break;
+    case EV_LOOK:
+        if (c->look_version == e->version && (c->state == CHILD_SERVING || c->state == CHILD_PARKED)) {
+            c->look_us = HUGE_VAL;
+            ops->look(m, c);
+        }
+        break;
+    case EV_PARENT:
+        if (m->parent_version == e->version) {
+            m->parent_us = HUGE_VAL;
+            ops->parent(m);
+        }
+        break;
+    case EV_BUCKET:
+        end_bucket(m, (int)e->who);
+        break;
+    }
+}
+
+/* Advance to what comes next, and do it. */
+static void turn(model_t *m)
+{
+    const heap_item_t *first = heap_first(&m->events);
+    double event_us = first ? first->key : HUGE_VAL;
+    double processor_us = station_next_us(&m->processors), backend_us = station_next_us(&m->backend);
+
+    m->now_us = fmax(m->now_us, fmin(event_us, fmin(processor_us, backend_us)));
+    station_advance(&m->processors, m->now_us);
+    station_advance(&m->backend, m->now_us);
+    if (processor_us <= event_us && processor_us <= backend_us) {
+        heap_item_t job = station_take(&m->processors);
+
+        if (job.kind == JOB_CHILD) {
+            child_ready(m, &m->children[job.who]);
+        }
+        else {
+            processor_done(m, job.who);
+        }
+    }
+    else if (backend_us <= event_us) {
+        end_request(m, station_take(&m->backend).who);
+    }
+    else {
+        heap_item_t event = heap_take(&m->events);
+
+        handle(m, &event);
+    }
+}
+
+static bool is_over(const model_t *m)
+{
+    return m->now_us >= m->end_us && m->arrivals_over && m->open == 0;
+}
+
+void model_run(const trace_t *trace, const policy_t *policy, const model_options_t *options, result_t *result)
+{
+    model_t *m = allocated(1, sizeof(*m));
+
+    memset(result, 0, sizeof(*result));
+    result->seconds = trace->seconds;
+    m->options = options;
+    m->trace = trace;
+    m->policy = policy;
+    m->result = result;
+    m->infinite = policy->id == POLICY_OPTIMUM;
+    m->end_us = trace->seconds * 1e6;
+    m->free_request = MODEL_NONE;
+    m->parent_us = HUGE_VAL;
+    m->arrival_dice = dice_seed(options->seed, 1);
+    m->work_dice = dice_seed(options->seed, 2);
+    m->server_dice = dice_seed(options->seed, 3);
+    queue_init(&m->backlog);
+    station_init(&m->processors, trace->cpus, trace->waste);
+    station_init(&m->backend, trace->backend_slots > 0 ? trace->backend_slots : 1, BACKEND_WASTE);
+    policy_ops(policy->id)->begin(m);
+    begin_herd(m);
+    begin_clients(m);
+    plan_next_arrival(m);
+    at(m, m->end_us / RESULT_BUCKETS, EV_BUCKET, 0, 0);
+    while (!is_over(m)) {
+        turn(m);
+    }
+    heap_free(&m->events);
+    heap_free(&m->processors.jobs);
+    heap_free(&m->backend.jobs);
+    free(m->memory);
+    free(m->requests);
+    free(m->homes);
+    free(m->home_incarnations);
+    free(m);
+}

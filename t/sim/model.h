@@ -1,0 +1,163 @@
+/* The server that the policies run: children, threads, processors, a backlog.
+ *
+ * A request waits until a child has a thread for it, computes on a processor that it shares
+ * with whoever else computes, waits for somebody else (blocked), and ends. New connections
+ * wait in one backlog that all accepting children share; requests on kept-alive connections
+ * wait in the child that has the connection. Both are served in the order of arrival.
+ *
+ * Times are in microseconds since the start, as double; controllers get them as int64_t.
+ */
+#ifndef SIM_MODEL_H
+#define SIM_MODEL_H
+
+#include "dice.h"
+#include "heap.h"
+#include "result.h"
+#include "station.h"
+#include "trace.h"
+
+#include <stdbool.h>
+
+#define MODEL_CHILDREN 512
+#define MODEL_NONE UINT32_MAX
+
+typedef struct model_options_t {
+    uint64_t seed;
+    double child_start_us;      /* mean from fork to accepting, on idle processors */
+    double thread_start_us;     /* median from creation to the first look for work */
+    int backlog;                /* connections; more are refused */
+    bool deal_first;            /* who gets a connection if several could: the first, not any */
+} model_options_t;
+
+typedef struct request_t {
+    double arrived_us;
+    double cpu_us, wait_us;     /* yet to do */
+    uint32_t child;
+    uint32_t client;            /* who sends the next one after this, MODEL_NONE: nobody */
+    uint32_t next;              /* in its queue */
+    uint8_t class;
+    bool in_burst, shared;
+} request_t;
+
+typedef struct queue_t {
+    uint32_t first, last;
+    int length;
+} queue_t;
+
+typedef enum { CHILD_NONE, CHILD_STARTING, CHILD_SERVING, CHILD_PARKED, CHILD_GOING } child_state_e;
+
+/* 95th percentile of the last so many. */
+#define RECENT 32
+typedef struct recent_t {
+    double values[RECENT];
+    int count;
+    double p95;
+} recent_t;
+
+typedef struct child_t {
+    child_state_e state;
+    uint32_t incarnation;       /* tells events of an earlier child in this slot */
+    int threads;                /* that run */
+    int starting;               /* that do not yet */
+    int admit;                  /* so many of them may take work */
+    int busy, runnable;
+    queue_t queue;              /* of kept-alive connections */
+    double forked_us;
+    double nobody_idle_us;      /* since then nobody may take more; HUGE_VAL: somebody may */
+    /* counters, brought up to date by model_account() */
+    double accounted_us, accounted_share_us;
+    double busy_us, cpu_us, run_delay_us;
+    uint64_t taken, done;
+    double look_us;             /* when the policy wants to look at it; HUGE_VAL: not */
+    uint64_t look_version;
+} child_t;
+
+struct policy_t;
+
+typedef struct model_t {
+    const model_options_t *options;
+    const trace_t *trace;
+    const struct policy_t *policy;
+    void *memory;               /* the policy's */
+    bool infinite;              /* a thread for everybody at once: the optimum */
+    double now_us, end_us;
+    heap_t events;
+    station_t processors, backend;
+    request_t *requests;
+    uint32_t request_count, request_room, free_request;
+    uint32_t *homes;            /* herd connection -> child, and its incarnation */
+    uint32_t *home_incarnations;
+    queue_t backlog;
+    child_t children[MODEL_CHILDREN];
+    uint64_t may_take[MODEL_CHILDREN / 64];     /* accepting, with a thread for it */
+    int alive;                  /* children */
+    int slots;                  /* children that have ever been: loops end there */
+    int threads, busy, open;    /* in all; open: requests under way or waiting */
+    double fork_free_us;        /* the parent forks one after the other */
+    double parent_us;
+    uint64_t parent_version;
+    recent_t child_starts, thread_starts;
+    arrivals_t arrivals;
+    bool arrivals_over;
+    dice_t arrival_dice, work_dice, server_dice;
+    double counted_us;          /* integrals stand at this time */
+    double bucket_thread_us, bucket_child_us, bucket_busy_us, bucket_admit_us;
+    result_t *result;
+} model_t;
+
+/* What a policy does; NULL where it does nothing. */
+typedef struct policy_ops_t {
+    void (*begin)(model_t *m);
+    void (*nobody_idle)(model_t *m, child_t *c);        /* a child has no thread left to take work */
+    void (*busier)(model_t *m, child_t *c);             /* a request began */
+    void (*child_ready)(model_t *m, child_t *c);
+    void (*look)(model_t *m, child_t *c);               /* asked for with model_look_at() */
+    void (*parent)(model_t *m);                         /* asked for with model_parent_at() */
+} policy_ops_t;
+
+/* Run the trace to its end and until nothing is left; fills the result. */
+void model_run(const trace_t *trace, const struct policy_t *policy, const model_options_t *options,
+               result_t *result);
+
+/* --- for policies ------------------------------------------------------------------ */
+
+int model_index(const model_t *m, const child_t *c);
+
+/* A child that is there from the start, with so many threads. */
+child_t *model_first_child(model_t *m, int threads);
+
+/* Fork a child, which begins with so many threads when it is ready; NULL: no slot. */
+child_t *model_fork(model_t *m, int threads);
+
+void model_start_threads(model_t *m, child_t *c, int count);
+
+/* Idle ones, at once; returns how many there were. */
+int model_retire_threads(model_t *m, child_t *c, int count);
+
+void model_admit(model_t *m, child_t *c, int count);
+
+void model_park(model_t *m, child_t *c);
+void model_resurrect(model_t *m, child_t *c);
+
+/* Finish what is under way, then end. */
+void model_stop_child(model_t *m, child_t *c);
+
+/* Earlier than what was asked for before: otherwise nothing changes. */
+void model_look_at(model_t *m, child_t *c, double us);
+void model_parent_at(model_t *m, double us);
+
+/* Bring the child's counters up to date. */
+void model_account(model_t *m, child_t *c);
+
+/* Threads that would take work now. */
+int model_idle(const child_t *c);
+
+/* Age of the oldest work that this child could take if it had a thread. */
+double model_waited_us(const model_t *m, const child_t *c);
+
+int model_count(const model_t *m, child_state_e state);
+
+/* 0: unknown yet */
+double model_recent_p95(const recent_t *r);
+
+#endif
