@@ -12,12 +12,19 @@ double metrics_waiting_us(const result_t *r, double part)
     return histogram_percentile(in_bursts(r) ? &r->waiting_in_burst : &r->waiting, part);
 }
 
-double metrics_response_us(const result_t *r, double part)
+static const histogram_t *answers(const result_t *r)
 {
-    if (in_bursts(r)) {
-        return histogram_percentile(&r->response_in_burst, part);
-    }
-    return histogram_percentile(&r->response[CLASS_OPEN], part);
+    return &r->answer[r->arrived[CLASS_CLIENTS] ? CLASS_CLIENTS : CLASS_OPEN];
+}
+
+double metrics_answer_us(const result_t *r, double part)
+{
+    return histogram_percentile(answers(r), part);
+}
+
+double metrics_answer_mean_us(const result_t *r)
+{
+    return histogram_mean(answers(r));
 }
 
 double metrics_absorb_s(const result_t *r)
@@ -43,19 +50,17 @@ double metrics_price(const result_t *r)
     return r->demand_s > 0 ? r->thread_s / r->demand_s : 0;
 }
 
-double metrics_churn(const result_t *r)
+int metrics_churn(const result_t *r)
 {
-    return (r->starts + r->stops) * 3600 / r->seconds;
+    return r->starts + r->stops;
 }
 
-double metrics_throughput(const result_t *r, const trace_t *trace)
+double metrics_churn_per_hour(const result_t *r)
 {
-    double seconds = 0;
-    int i;
+    return metrics_churn(r) * 3600 / r->seconds;
+}
 
-    for (i = 0; i < trace->burst_count; i++) {
-        seconds += trace->bursts[i].to_s - trace->bursts[i].from_s;
-    }
-    return seconds > 0 ? (double)r->ended_in_bursts / seconds
-                       : (double)(r->ended[CLASS_OPEN] + r->ended[CLASS_CLIENTS]) / r->seconds;
+double metrics_throughput(const result_t *r)
+{
+    return (double)r->ended_in_bursts;
 }

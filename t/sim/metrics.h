@@ -6,7 +6,10 @@
 
 /* Of requests that arrived in a burst; of all where the trace has none. */
 double metrics_waiting_us(const result_t *r, double part);
-double metrics_response_us(const result_t *r, double part);
+
+/* Likewise; of the clients or the herd where the trace has them, of the others if not. */
+double metrics_answer_us(const result_t *r, double part);
+double metrics_answer_mean_us(const result_t *r);
 
 /* The longest of all bursts. */
 double metrics_absorb_s(const result_t *r);
@@ -18,10 +21,11 @@ double metrics_lost(const result_t *r);
  * processors of their own with a thread at once. Never below 1 if nothing was refused. */
 double metrics_price(const result_t *r);
 
-/* Children started and stopped an hour, those of the beginning not counted. */
-double metrics_churn(const result_t *r);
+/* Children started and stopped, those of the beginning not counted. */
+int metrics_churn(const result_t *r);
+double metrics_churn_per_hour(const result_t *r);
 
-/* Requests of bursts (or all) that ended within the trace, a second of burst. */
-double metrics_throughput(const result_t *r, const trace_t *trace);
+/* Requests of bursts (or all) that ended within the trace. */
+double metrics_throughput(const result_t *r);
 
 #endif

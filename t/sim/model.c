@@ -113,18 +113,20 @@ static void note_waiting(model_t *m, const request_t *request, double waited_us)
     }
 }
 
+/* Where there are bursts the answers to what came in them count. */
+static bool is_judged(const model_t *m, const request_t *request)
+{
+    return m->trace->burst_count ? request->in_burst : request->arrived_us / 1e6 >= m->trace->starts_at_s;
+}
+
 static void note_end(model_t *m, const request_t *request)
 {
     result_t *r = m->result;
     double took_us = m->now_us - request->arrived_us;
 
     r->ended[request->class]++;
-    if (request->arrived_us / 1e6 < m->trace->starts_at_s) {
-        return;
-    }
-    histogram_add(&r->response[request->class], took_us);
-    if (request->in_burst) {
-        histogram_add(&r->response_in_burst, took_us);
+    if (is_judged(m, request)) {
+        histogram_add(&r->answer[request->class], took_us);
         r->ended_in_bursts += m->now_us <= m->end_us;
     }
 }
@@ -137,10 +139,11 @@ static void note_rejected(model_t *m, const request_t *request)
 
     r->rejected++;
     histogram_add_lost(&r->waiting);
-    histogram_add_lost(&r->response[request->class]);
+    if (is_judged(m, request)) {
+        histogram_add_lost(&r->answer[request->class]);
+    }
     if (request->in_burst) {
         histogram_add_lost(&r->waiting_in_burst);
-        histogram_add_lost(&r->response_in_burst);
     }
     for (i = 0; i < m->trace->burst_count; i++) {
         const burst_t *b = &m->trace->bursts[i];

@@ -240,7 +240,7 @@ static trace_t tiny(void)
 
 static trace_t backend_bound(void)
 {
-    trace_t t = common("backend", "a backend that serves 40 at a time is offered twice its capacity, beside short requests", 150);
+    trace_t t = common("backend", "twice what a backend can do that serves 40 at a time, beside short requests", 150);
 
     t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.2 * MS, false };
     at(&t, 0, 100), at(&t, 150, 100);

@@ -1,0 +1,132 @@
+# The simulator is right where theory knows the answer, loses nothing, and says the same twice; the control law keeps its goals there.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Adaptive::Paths qw(build_dir);
+use File::Temp qw(tempdir);
+use Test::More;
+
+my $sim = build_dir() . '/t/sim/sim';
+-x $sim or BAIL_OUT("$sim is missing: run make first");
+
+sub output_of {
+    my (@args) = @_;
+    open my $pipe, '-|', $sim, @args or die "$sim: $!";
+    local $/;
+    my $text = <$pipe> // '';
+    close $pipe;
+    return wantarray ? ($text, $? >> 8) : $text;
+}
+
+# { policy => { figure => value } } of one trace, or of constant load.
+sub values_of {
+    my (@args) = @_;
+    my %figures;
+    for (split /\n/, output_of('--values', @args)) {
+        my ($trace, $policy, $figure, $value) = /^([^.]+)\.([^.]+)\.(\w+)=(.*)$/ or die "cannot read '$_'";
+        $figures{$trace}{$policy}{$figure} = $value;
+    }
+    return \%figures;
+}
+
+sub near {
+    my ($got, $expected, $part, $name) = @_;
+    ok(abs($got - $expected) <= $part * $expected, $name) or diag("got $got, expected $expected within ${\(100 * $part)} %");
+}
+
+# Probability of waiting in M/M/c with the offered load a (Erlang C), by the recursion of Erlang B.
+sub erlang_c {
+    my ($servers, $load) = @_;
+    my $blocked = 1;
+    $blocked = $load * $blocked / ($_ + $load * $blocked) for 1 .. $servers;
+    return $blocked / (1 - $load / $servers * (1 - $blocked));
+}
+
+subtest 'a fixed pool is M/M/c' => sub {
+    for my $case ([1, 5], [10, 80], [40, 380]) {
+        my ($threads, $per_s) = @$case;
+        my $load = $per_s * 0.1;
+        my $r = values_of('--rate', $per_s, qw(--wait-ms 100 --shape exponential --cpu-ms 0 --seconds 5000 --backlog 100000),
+            '--policy', 'fixed', '--threads', $threads)->{constant}{fixed};
+        my $waits = erlang_c($threads, $load);
+        near($r->{waiting_mean_us}, $waits * 100_000 / ($threads - $load), 0.06, "mean waiting of $threads threads");
+        near($r->{waiting_p99_us}, 100_000 / ($threads - $load) * log($waits / 0.01), 0.08, "... and its 99th percentile");
+        near($r->{thread_s}, 5000 * $threads, 1e-6, 'thread-seconds');
+    }
+};
+
+subtest 'processors are shared' => sub {
+    for my $case ([1, 70, 0.01 / 0.3], [4, 320, 0.01 + erlang_c(4, 3.2) * 0.01 / (4 - 3.2)]) {
+        my ($cpus, $per_s, $mean_s) = @$case;
+        my $r = values_of('--rate', $per_s, '--cpus', $cpus, qw(--cpu-ms 10 --seconds 4000 --policy optimum))->{constant}{optimum};
+        near($r->{answer_mean_us}, 1e6 * $mean_s, 0.06, "mean time of M/M/$cpus with processor sharing");
+        # with time an empty system is found with probability 1 - 0.7, and what is shared is not lost
+        near($r->{thread_s} / 4000, $per_s * $mean_s, 0.06, "... and Little's law");
+    }
+    my $blocked = values_of(qw(--rate 50 --cpus 1 --cpu-ms 0.001 --wait-ms 500 --shape constant --seconds 400 --policy optimum));
+    near($blocked->{constant}{optimum}{answer_mean_us}, 500_000, 0.001, 'who waits for others needs no processor');
+};
+
+my @quick = qw(step onoff20 wake heavy cpu tiny burst20);
+my $figures = values_of(@quick);
+
+subtest 'nothing is lost' => sub {
+    for my $trace (@quick) {
+        for my $policy (sort keys %{ $figures->{$trace} }) {
+            my $r = $figures->{$trace}{$policy};
+            cmp_ok $r->{arrived}, '>', 1000, "$trace, $policy: requests arrive";
+            is $r->{ended} + $r->{rejected}, $r->{arrived}, '... each of them ends or is refused';
+            is $r->{begun}, $r->{ended}, '... and those that end have begun';
+        }
+    }
+};
+
+subtest 'nobody is better than the optimum' => sub {
+    for my $trace (@quick) {
+        my $optimum = delete $figures->{$trace}{optimum};
+        is $optimum->{waiting_p999_us} + $optimum->{rejected}, 0, "$trace: nobody waits";
+        cmp_ok $optimum->{thread_s}, '>=', $optimum->{demand_s} * 0.9999, '... the work takes threads';
+        for my $policy (sort keys %{ $figures->{$trace} }) {
+            my $r = $figures->{$trace}{$policy};
+            cmp_ok $r->{thread_s}, '>=', $r->{demand_s} * 0.9999, "... $policy takes no fewer" if !$r->{rejected};
+        }
+    }
+};
+
+subtest 'the same twice, something else from another seed' => sub {
+    my @args = (qw(--values --policy adaptive --jobs 2), 'wake', 'burst20');
+    my $first = output_of(@args, '--seed', 3);
+    is output_of(@args, '--seed', 3), $first, 'the same seed';
+    isnt output_of(@args, '--seed', 4), $first, 'another seed';
+};
+
+subtest 'charts and tables' => sub {
+    my $dir = tempdir(CLEANUP => 1);
+    my ($text, $status) = output_of('--charts', $dir, '--markdown', "$dir/tables.md", 'tiny');
+    is $status, 0, 'done';
+    for my $policy ('optimum', 'adaptive', 'event default', 'event expert', 'event large', 'fixed') {
+        like $text, qr/^\Q$policy\E +\d/m, "the table has $policy";
+    }
+    my $content = sub { local (@ARGV, $/) = "$dir/$_[0]"; <> };
+    like $content->('tables.md'), qr/^\| adaptive \|/m, 'so has the Markdown table';
+    like $content->('tiny.svg'), qr{\A<svg .*</svg>\n\z}s, 'the chart is an SVG file';
+    unlike $content->('tiny.svg'), qr{href|\bnan\b|\binf\b|-\d{4}}i, '... on its own, with numbers only';
+};
+
+subtest 'mistakes are refused' => sub {
+    open my $errors, '>&', \*STDERR or die $!;
+    open STDERR, '>', '/dev/null' or die $!;
+    my @bad = (['nosuchtrace'], [qw(--policy nosuch)], [qw(--seed x)], [qw(--jobs 0)], ['--nosuch']);
+    my @status = map { (output_of(@$_))[1] } @bad;
+    open STDERR, '>&', $errors or die $!;
+    is_deeply \@status, [(2) x @bad], 'with status 2';
+};
+
+subtest 'the control law keeps its goals' => sub {
+    my ($text, $status) = output_of('--check', @quick);
+    is $status, 0, 'all of them' or diag($text =~ s/.*^Goals$//msr);
+};
+
+done_testing;
