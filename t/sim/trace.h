@@ -67,7 +67,7 @@ typedef struct trace_t {
     tuning_t expert;            /* a good hand tuning for the peak of this trace */
     int threads_per_child, max_threads;             /* of the adaptive policy */
     double starts_at_s;         /* statistics leave out what arrived before */
-    bool may_wait;              /* no number of threads would be right: the goals for waiting do not count */
+    bool may_wait;              /* processors are short: a request that has no thread loses nothing */
 } trace_t;
 
 extern const int trace_count;
