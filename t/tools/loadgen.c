@@ -6,9 +6,14 @@
  *   loadgen -m keep -p PORT -u PATH -r RATE -d SECONDS -c N       on N kept-alive connections
  *   loadgen -m hold -p PORT -u PATH -k silent|partial|idle -c N -d SECONDS
  *
- * -t SECONDS bounds a single request (10). SIGTERM ends the schedule early. "ready N" is printed when the first request
- * is due, or all held connections are up (N is how many are); "fail MS KIND PID FRESH" for each lost request (MS: since
- * 1970; PID: the child that answered on this connection before, if its answers carry X-Adp-Pid); then "key value" lines.
+ * -s RATE:SECONDS,RATE:SECONDS,... instead of -r and -d gives rates that follow each other. -t SECONDS bounds a single
+ * request (10), from when it is sent. SIGTERM ends the schedule early. -l FILE gets a line for each
+ * request that ended: "DUE DONE RECEIVED KIND" in us since the start; RECEIVED is when a backend had it that says so
+ * (t/tools/backend.c: X-Received-Us, CLOCK_MONOTONIC), else -1; KIND is ok or that of the failure.
+ *
+ * "ready N" is printed when the first request is due, or all held connections are up (N is how many are); "fail MS KIND
+ * PID FRESH" for each lost request (MS: since 1970; PID: the child that answered on this connection before, if its answers
+ * carry X-Adp-Pid); then "key value" lines. late_*: how late this program itself was; start_us: CLOCK_MONOTONIC.
  *
  * A server may close a kept-alive connection between two requests: it is opened anew and nothing is lost. A request that
  * crosses such a close on the wire finds the close there as soon as it is sent: it is sent again on another connection and
@@ -36,6 +41,7 @@
 #define HEADER_MAX 4096
 #define SWEEP_US 50000
 #define CONNECTIONS_MAX 20000
+#define PHASES_MAX 64
 
 enum mode { MODE_NEW, MODE_KEEP, MODE_HOLD };
 enum hold_kind { HOLD_SILENT, HOLD_PARTIAL, HOLD_IDLE };
@@ -47,12 +53,19 @@ static const char *const failure_names[FAIL_KINDS] = {
     "connect", "reset", "closed", "short", "status", "timeout", "malformed"
 };
 
+/* Members of a ring; the ring itself has one of them as its head. */
+typedef struct ring_link {
+    struct ring_link *next, *previous;
+} ring_link;
+
 typedef struct {
+    ring_link link;             /* first: in the ring of its state */
     int fd;
     enum conn_state state;
     int answered;               /* requests answered on this connection */
     int64_t due_us;             /* of the request under way */
     int64_t begun_us;
+    int64_t received_us;        /* by the backend, if it says so */
     long server_pid;
     int header_length;
     int header_done;
@@ -66,14 +79,33 @@ static struct {
     enum hold_kind kind;
     struct sockaddr_in address;
     const char *path;
+    const char *log_file;
     double rate;
     double seconds;
     double timeout_seconds;
     int connections;
 } options = { .path = "/", .rate = 100, .seconds = 5, .timeout_seconds = 10, .connections = 10 };
 
+/* A part of the schedule. */
+typedef struct {
+    double rate;
+    double seconds;
+} phase;
+
+static phase phases[PHASES_MAX];
+static int phase_count;
+
+/* What became of a request; times in us since the start. */
+typedef struct {
+    int64_t due_us, done_us, received_us;
+    int failure;                /* enum failure, FAIL_KINDS: none */
+} outcome;
+
 static connection *conns;
 static int conn_count;                  /* entries of conns in use or used before */
+static ring_link unused, idle;
+static ring_link under_way;             /* in the order of begun_us */
+static long under_way_count;
 static int epoll_fd;
 static int timer_fd;
 static char request_text[1024];
@@ -82,8 +114,9 @@ static int request_length;
 static int64_t start_us;
 static volatile sig_atomic_t interrupted;
 
-static uint32_t *latencies;             /* in µs */
-static long latency_count, latency_room;
+static outcome *outcomes;
+static long outcome_count, outcome_room;
+static uint32_t *lateness_us;           /* of this program, per request */
 
 static int64_t *waiting;                /* due times of requests for which no connection was free, a ring */
 static long waiting_head, waiting_count, waiting_room;
@@ -121,6 +154,42 @@ static void on_term(int sig)
 
 /* ---- connections ---- */
 
+static void ring_init(ring_link *ring)
+{
+    ring->next = ring->previous = ring;
+}
+
+static void ring_take_out(ring_link *l)
+{
+    l->previous->next = l->next;
+    l->next->previous = l->previous;
+}
+
+static void ring_append(ring_link *ring, ring_link *l)
+{
+    l->next = ring;
+    l->previous = ring->previous;
+    ring->previous->next = l;
+    ring->previous = l;
+}
+
+static int is_under_way(enum conn_state state)
+{
+    return state == CONN_CONNECTING || state == CONN_READING;
+}
+
+/* A connection enters the last place of the ring of its state, and leaves the one where it was. */
+static void conn_become(connection *c, enum conn_state state)
+{
+    under_way_count += is_under_way(state) - is_under_way(c->state);
+    ring_take_out(&c->link);
+    ring_append(state == CONN_UNUSED ? &unused : state == CONN_IDLE ? &idle : &under_way, &c->link);
+    c->state = state;
+    if (is_under_way(state)) {
+        c->begun_us = now_us();
+    }
+}
+
 static void conn_watch(connection *c, int op, uint32_t events)
 {
     struct epoll_event event = { .events = events, .data = { .ptr = c } };
@@ -133,12 +202,23 @@ static void conn_watch(connection *c, int op, uint32_t events)
 static void conn_close(connection *c)
 {
     close(c->fd);
-    c->state = CONN_UNUSED;
+    conn_become(c, CONN_UNUSED);
+}
+
+static void record(int64_t due_us, int64_t received_us, int failure)
+{
+    if (outcome_count < outcome_room) {
+        outcomes[outcome_count++] = (outcome){
+            .due_us = due_us - start_us, .done_us = now_us() - start_us, .failure = failure,
+            .received_us = received_us > 0 ? received_us - start_us : -1
+        };
+    }
 }
 
 static void request_failed(connection *c, enum failure kind)
 {
     failed[kind]++;
+    record(c->due_us, 0, (int)kind);
     printf("fail %lld %s %ld %d\n", wall_ms(), failure_names[kind], c->server_pid,
            c->answered == 0);
     conn_close(c);
@@ -152,40 +232,23 @@ static void requeue(int64_t due_us)
     waiting[(waiting_head + waiting_count++) % waiting_room] = due_us;
 }
 
-static void record_latency(int64_t due_us)
+/* Round about, so that every connection is used. */
+static connection *conn_idle(void)
 {
-    if (latency_count < latency_room) {
-        latencies[latency_count++] = (uint32_t)(now_us() - due_us);
-    }
+    return idle.next != &idle ? (connection *)idle.next : NULL;
 }
 
-static connection *conn_find(enum conn_state state)
+/* At most max connections are ever in use. */
+static connection *conn_unused(int max)
 {
-    static int next;                    /* goes round, so that every connection is used */
-    int i;
-
-    for (i = 0; i < conn_count; i++) {
-        connection *c = &conns[(next + i) % conn_count];
-
-        if (c->state == state) {
-            next = (next + i + 1) % conn_count;
-            return c;
-        }
+    if (unused.next == &unused && conn_count < max) {
+        ring_append(&unused, &conns[conn_count++].link);
     }
-    return NULL;
+    return unused.next != &unused ? (connection *)unused.next : NULL;
 }
 
-static connection *conn_unused(void)
-{
-    connection *c = conn_find(CONN_UNUSED);
-
-    if (!c && conn_count < CONNECTIONS_MAX) {
-        c = &conns[conn_count++];
-    }
-    return c;
-}
-
-static int conn_open(connection *c)
+static int conn_open
+(connection *c)
 {
     int one = 1;
 
@@ -196,8 +259,7 @@ static int conn_open(connection *c)
     setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     c->answered = 0;
     c->server_pid = 0;
-    c->state = CONN_CONNECTING;
-    c->begun_us = now_us();
+    conn_become(c, CONN_CONNECTING);
     if (connect(c->fd, (struct sockaddr *)&options.address, sizeof(options.address)) != 0 && errno != EINPROGRESS) {
         return 0;
     }
@@ -232,9 +294,9 @@ static void request_send(connection *c)
         request_failed(c, FAIL_RESET);
         return;
     }
-    c->state = CONN_READING;
-    c->begun_us = now_us();
+    conn_become(c, CONN_READING);
     c->header_length = c->header_done = c->close_after = 0;
+    c->received_us = 0;
     conn_watch(c, EPOLL_CTL_MOD, EPOLLIN);
 }
 
@@ -257,12 +319,12 @@ static void request_answered(connection *c)
 {
     c->answered++;
     ok++;
-    record_latency(c->due_us);
+    record(c->due_us, c->received_us, FAIL_KINDS);
     if (c->close_after || options.mode == MODE_NEW) {
         conn_close(c);
         return;
     }
-    c->state = CONN_IDLE;
+    conn_become(c, CONN_IDLE);
 }
 
 /* 1: the header is complete and understood, 0: not yet, -1: not one for us. */
@@ -282,6 +344,8 @@ static int header_parse(connection *c, const char **body)
     }
     value = header_value(c->header, "X-Adp-Pid");
     c->server_pid = value ? atol(value) : c->server_pid;
+    value = header_value(c->header, "X-Received-Us");
+    c->received_us = value ? atoll(value) : 0;
     value = header_value(c->header, "Connection");
     c->close_after = value && strncasecmp(value, "close", 5) == 0;
     value = header_value(c->header, "Content-Length");
@@ -372,15 +436,12 @@ static int request_begin(int64_t due_us)
 {
     connection *c = NULL;
 
-    while (options.mode == MODE_KEEP && (c = conn_find(CONN_IDLE)) != NULL && conn_is_closed(c)) {
+    while (options.mode == MODE_KEEP && (c = conn_idle()) != NULL && conn_is_closed(c)) {
         reopened++;
         conn_close(c);
     }
     if (!c) {
-        if (options.mode == MODE_KEEP && conn_count == options.connections && !conn_find(CONN_UNUSED)) {
-            return 0;
-        }
-        c = conn_unused();
+        c = conn_unused(options.mode == MODE_KEEP ? options.connections : CONNECTIONS_MAX);
         if (!c) {
             return 0;
         }
@@ -404,23 +465,38 @@ static void begin_waiting(void)
     }
 }
 
-static int64_t due_time(long k)
+/* Where the schedule is: the next request is the k-th of this phase, which began so long after the start. */
+static int phase_index;
+static long phase_issued;
+static double phase_begin_s;
+
+static int64_t next_due(void)
 {
-    return start_us + (int64_t)((double)k * 1000000.0 / options.rate);
+    double offset_s = (double)phase_issued / phases[phase_index].rate;
+
+    return start_us + (int64_t)((phase_begin_s + offset_s) * 1000000.0);
 }
 
+/* Goes on to the phase in which the next request is due, and says whether there is none. */
 static int schedule_over(void)
 {
-    return interrupted || due_time(issued) > start_us + (int64_t)(options.seconds * 1000000.0);
+    while (phase_index < phase_count && (double)phase_issued >= phases[phase_index].rate * phases[phase_index].seconds) {
+        phase_begin_s += phases[phase_index++].seconds;
+        phase_issued = 0;
+    }
+    return interrupted || phase_index == phase_count;
 }
 
 /* In the ring first, so that a request which crosses a close keeps its place behind those that wait longer. */
 static void issue_due(void)
 {
-    int64_t now = now_us();
+    int64_t now = now_us(), due_us;
 
-    while (!schedule_over() && due_time(issued) <= now) {
-        requeue(due_time(issued++));
+    while (!schedule_over() && (due_us = next_due()) <= now) {
+        requeue(due_us);
+        lateness_us[issued++] = (uint32_t)(now - due_us);
+        phase_issued++;
+        now = now_us();
     }
     begin_waiting();
 }
@@ -467,24 +543,28 @@ static void conn_event(connection *c)
     }
 }
 
-static int sweep_timeouts(void)
+static void sweep_timeouts(void)
 {
     int64_t limit = now_us() - (int64_t)(options.timeout_seconds * 1000000.0);
-    int i, busy = 0;
 
-    for (i = 0; i < conn_count; i++) {
-        connection *c = &conns[i];
-
-        if (c->state != CONN_CONNECTING && c->state != CONN_READING) {
-            continue;
-        }
-        if (c->begun_us < limit) {
-            request_failed(c, FAIL_TIMEOUT);
-            continue;
-        }
-        busy++;
+    while (under_way.next != &under_way && ((connection *)under_way.next)->begun_us < limit) {
+        request_failed((connection *)under_way.next, FAIL_TIMEOUT);
     }
-    return busy;
+}
+
+/* Nobody waits for ever: what is left long after the end of the schedule is lost. */
+static void give_up(void)
+{
+    while (under_way.next != &under_way) {
+        request_failed((connection *)under_way.next, FAIL_TIMEOUT);
+    }
+    while (waiting_count > 0) {
+        failed[FAIL_TIMEOUT]++;
+        sent++;
+        record(waiting[waiting_head], 0, FAIL_TIMEOUT);
+        waiting_head = (waiting_head + 1) % waiting_room;
+        waiting_count--;
+    }
 }
 
 static void wait_events(int timeout_ms)
@@ -508,8 +588,7 @@ static void wait_events(int timeout_ms)
 static void run_schedule(void)
 {
     struct epoll_event event = { .events = EPOLLIN, .data = { .ptr = NULL } };
-    int64_t next_sweep;
-    int busy = 1;
+    int64_t next_sweep, last_us;
 
     timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (timer_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, timer_fd, &event) != 0) {
@@ -517,19 +596,23 @@ static void run_schedule(void)
     }
     start_us = now_us();
     next_sweep = start_us + SWEEP_US;
+    last_us = start_us + (int64_t)((options.seconds + 2 * options.timeout_seconds) * 1000000.0);
     printf("ready %d\n", options.connections);
     fflush(stdout);
-    while (!schedule_over() || busy || waiting_count) {
+    while (!schedule_over() || under_way_count || waiting_count) {
         issue_due();
         if (!schedule_over()) {
-            arm_timer(due_time(issued));
+            arm_timer(next_due());
         }
         wait_events(SWEEP_US / 1000);
         if (now_us() >= next_sweep) {
             next_sweep = now_us() + SWEEP_US;
             fflush(stdout);
+            sweep_timeouts();
         }
-        busy = sweep_timeouts();
+        if (now_us() > last_us) {
+            give_up();
+        }
     }
 }
 
@@ -541,7 +624,7 @@ static void run_schedule(void)
 static void hold_reached(connection *c)
 {
     held++;
-    c->state = CONN_IDLE;
+    conn_become(c, CONN_IDLE);
     conn_watch(c, EPOLL_CTL_MOD, EPOLLIN);
 }
 
@@ -592,7 +675,7 @@ static void run_hold(void)
     start_us = now_us();
     end = start_us + (int64_t)(options.seconds * 1000000.0);
     for (i = 0; i < options.connections; i++) {
-        connection *c = conn_unused();
+        connection *c = conn_unused(CONNECTIONS_MAX);
 
         c->due_us = now_us();
         if (!conn_open(c)) {
@@ -605,7 +688,8 @@ static void run_hold(void)
         } while (now_us() < start_us + (int64_t)(i + 1) * 1000000 / HOLD_RATE);
     }
     while (!interrupted && now_us() < end) {
-        if (sweep_timeouts() == 0 && !told) {
+        sweep_timeouts();
+        if (under_way_count == 0 && !told) {
             told = 1;
             printf("ready %ld\n", held);
             fflush(stdout);
@@ -616,16 +700,57 @@ static void run_hold(void)
 
 /* ---- start and report ---- */
 
-static int compare_latency(const void *a, const void *b)
+static int compare_us(const void *a, const void *b)
 {
     uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
 
     return x < y ? -1 : x > y;
 }
 
-static double percentile_ms(double share)
+static double percentile_ms(const uint32_t *ascending, long count, double share)
 {
-    return latency_count ? latencies[(long)((double)(latency_count - 1) * share)] / 1000.0 : 0;
+    return count ? ascending[(long)((double)(count - 1) * share)] / 1000.0 : 0;
+}
+
+static void report_latencies(void)
+{
+    uint32_t *latencies = calloc((size_t)outcome_count + 1, sizeof(*latencies));
+    long i, count = 0;
+
+    if (!latencies) {
+        die("report");
+    }
+    for (i = 0; i < outcome_count; i++) {
+        if (outcomes[i].failure == FAIL_KINDS) {
+            latencies[count++] = (uint32_t)(outcomes[i].done_us - outcomes[i].due_us);
+        }
+    }
+    qsort(latencies, (size_t)count, sizeof(*latencies), compare_us);
+    qsort(lateness_us, (size_t)issued, sizeof(*lateness_us), compare_us);
+    printf("p50_ms %.3f\np99_ms %.3f\np999_ms %.3f\nmax_ms %.3f\n", percentile_ms(latencies, count, 0.5),
+           percentile_ms(latencies, count, 0.99), percentile_ms(latencies, count, 0.999), percentile_ms(latencies, count, 1.0));
+    printf("late_p50_ms %.3f\nlate_p99_ms %.3f\nlate_max_ms %.3f\n", percentile_ms(lateness_us, issued, 0.5),
+           percentile_ms(lateness_us, issued, 0.99), percentile_ms(lateness_us, issued, 1.0));
+    free(latencies);
+}
+
+static void write_log(void)
+{
+    FILE *out = fopen(options.log_file, "w");
+    long i;
+
+    if (!out) {
+        die(options.log_file);
+    }
+    for (i = 0; i < outcome_count; i++) {
+        const outcome *o = &outcomes[i];
+
+        fprintf(out, "%lld %lld %lld %s\n", (long long)o->due_us, (long long)o->done_us, (long long)o->received_us,
+                o->failure == FAIL_KINDS ? "ok" : failure_names[o->failure]);
+    }
+    if (fclose(out) != 0) {
+        die(options.log_file);
+    }
 }
 
 static void report(void)
@@ -633,15 +758,17 @@ static void report(void)
     long total = 0;
     int i;
 
-    qsort(latencies, (size_t)latency_count, sizeof(*latencies), compare_latency);
     for (i = 0; i < FAIL_KINDS; i++) {
         printf("%s %ld\n", failure_names[i], failed[i]);
         total += failed[i];
     }
-    printf("sent %ld\nok %ld\nfailed %ld\ncrossed %ld\nreopened %ld\nclosed_idle %ld\nheld %ld\n", sent, ok, total,
-           crossed, reopened, closed_idle, held);
-    printf("p50_ms %.3f\np99_ms %.3f\nmax_ms %.3f\n", percentile_ms(0.5), percentile_ms(0.99), percentile_ms(1.0));
-    printf("end\n");
+    printf("issued %ld\nsent %ld\nok %ld\nfailed %ld\ncrossed %ld\nreopened %ld\nclosed_idle %ld\nheld %ld\n", issued, sent, ok,
+           total, crossed, reopened, closed_idle, held);
+    report_latencies();
+    if (options.log_file) {
+        write_log();
+    }
+    printf("start_us %lld\nend\n", (long long)start_us);
 }
 
 static int pick(const char *value, const char *const *names)
@@ -657,6 +784,42 @@ static int pick(const char *value, const char *const *names)
     exit(2);
 }
 
+/* "RATE:SECONDS,RATE:SECONDS,..." */
+static void parse_schedule(const char *text)
+{
+    int used;
+
+    while (phase_count < PHASES_MAX
+           && sscanf(text, "%lf:%lf%n", &phases[phase_count].rate, &phases[phase_count].seconds, &used) == 2
+           && phases[phase_count].rate >= 0 && phases[phase_count].seconds > 0) {
+        phase_count++;
+        text += used;
+        if (*text == '\0') {
+            return;
+        }
+        text++;
+    }
+    fprintf(stderr, "loadgen: not a schedule: %s\n", text);
+    exit(2);
+}
+
+/* The whole schedule, however it was given: its seconds, and the number of its requests as the result. */
+static double sum_schedule(void)
+{
+    double requests = 0;
+    int i;
+
+    if (!phase_count) {
+        phases[phase_count++] = (phase){ .rate = options.rate, .seconds = options.seconds };
+    }
+    options.seconds = 0;
+    for (i = 0; i < phase_count; i++) {
+        options.seconds += phases[i].seconds;
+        requests += phases[i].rate * phases[i].seconds + 1;
+    }
+    return requests;
+}
+
 static void parse_options(int argc, char **argv)
 {
     static const char *const modes[] = { "new", "keep", "hold", NULL };
@@ -665,7 +828,7 @@ static void parse_options(int argc, char **argv)
 
     options.address.sin_family = AF_INET;
     options.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    while ((o = getopt(argc, argv, "m:p:u:r:d:c:k:t:")) != -1) {
+    while ((o = getopt(argc, argv, "m:p:u:r:d:s:c:k:t:l:")) != -1) {
         switch (o) {
         case 'm':
             options.mode = (enum mode)pick(optarg, modes);
@@ -684,6 +847,12 @@ static void parse_options(int argc, char **argv)
             break;
         case 'd':
             options.seconds = atof(optarg);
+            break;
+        case 's':
+            parse_schedule(optarg);
+            break;
+        case 'l':
+            options.log_file = optarg;
             break;
         case 'c':
             options.connections = atoi(optarg);
@@ -715,24 +884,30 @@ static void raise_descriptor_limit(void)
 int main(int argc, char **argv)
 {
     struct sigaction action = { .sa_handler = on_term };
+    double requests;
 
     parse_options(argc, argv);
+    requests = sum_schedule();
     raise_descriptor_limit();
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     /* Whatever goes wrong here, it does not stay behind. */
-    alarm((unsigned)(options.seconds + options.timeout_seconds * 2 + 10));
+    alarm((unsigned)(options.seconds + options.timeout_seconds * 2 + 20));
     request_length = snprintf(request_text, sizeof(request_text),
                               "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\n\r\n", options.path,
                               options.mode == MODE_NEW ? "close" : "keep-alive");
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    latency_room = waiting_room = (long)(options.rate * options.seconds) + 2 + options.connections;
-    latencies = calloc((size_t)latency_room, sizeof(*latencies));
+    outcome_room = waiting_room = (long)requests + options.connections;
+    outcomes = calloc((size_t)outcome_room, sizeof(*outcomes));
+    lateness_us = calloc((size_t)outcome_room, sizeof(*lateness_us));
     waiting = calloc((size_t)waiting_room, sizeof(*waiting));
     conns = calloc(CONNECTIONS_MAX, sizeof(*conns));
-    if (epoll_fd < 0 || !latencies || !waiting || !conns) {
+    if (epoll_fd < 0 || !outcomes || !lateness_us || !waiting || !conns) {
         die("start");
     }
+    ring_init(&unused);
+    ring_init(&idle);
+    ring_init(&under_way);
     if (options.mode == MODE_HOLD) {
         run_hold();
     }
