@@ -11,12 +11,13 @@ use warnings;
 use lib 'bench/lib', 't/lib';
 
 use Cwd qw(abs_path);
-use File::Copy qw(copy);
+use File::Copy qw(copy cp);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use Time::HiRes qw(sleep time);
 
 use Adaptive::Paths qw(httpd);
+use Bench::Change;
 use Bench::Contender;
 use Bench::Idle qw(watch_idle);
 use Bench::Load;
@@ -24,7 +25,7 @@ use Bench::Machine qw(busy_seconds cores facts program split_cores);
 use Bench::Measure qw(measure warm_up);
 use Bench::Nginx;
 use Bench::Options qw(options usage);
-use Bench::Report qw(goal_table idle_table load_tables raw_numbers syscall_table);
+use Bench::Report qw(cost_verdicts goal_table idle_table load_tables raw_numbers syscall_table);
 use Bench::Scenario qw(make_certificate scenarios);
 use Bench::Spinner;
 use Bench::Syscalls qw(count_syscalls);
@@ -36,29 +37,59 @@ if (@ARGV) {
     exit($ARGV[0] =~ /^(?:-h|--help)$/ ? 0 : 2);
 }
 my $option = options();
-my @scenarios = scenarios(@{ $option->{SCENARIOS} });
+my ($cost_names, $change_names) = chosen_scenarios(@{ $option->{SCENARIOS} });
+my @scenarios = @$cost_names ? scenarios(@$cost_names) : ();
+my @changes = Bench::Change->scenarios(@$change_names);
 my @contenders = Bench::Contender->list(@{ $option->{CONTENDERS} });
 my @labels = map { $_->label } @contenders;
 $| = 1;
 
 my $dir = tempdir('mpm-bench-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 chmod 0755, $dir;
-use_module($option->{MODULE}) if grep { $_->{name} eq 'adaptive' } @contenders;
+use_programs($option->{MODULE});
+make_path($option->{REPORT_DIR});
 my ($certificate, $key) = make_certificate($dir);
 my ($server_cores, $other_cores) = $option->{PIN} ? split_cores() : ();
 
-my (%results, %syscalls, %idle, $accounting);
+my (%results, %syscalls, %idle, %changed, $accounting);
 for my $pass ($option->{QUIET} ? 'quiet' : (), $option->{COMPETE} ne 'none' ? 'competing' : ()) {
     $results{$_->{name}}{$pass} = compare($_, $pass) for @scenarios;
 }
-count_all() if $option->{SYSCALLS};
-watch_all() if $option->{IDLE};
+count_all() if @scenarios && $option->{SYSCALLS};
+watch_all() if @scenarios && $option->{IDLE};
+$changed{$_->name} = $_->compare(bench_of_changes()) for @changes;
 report();
 
-# A build that replaces the module in the middle of a run would end up in the figures.
-sub use_module {
+# Names of cost scenarios, and of those in which the load changes; "cost" and "change" stand for all of a kind.
+sub chosen_scenarios {
+    my (@wanted) = @_;
+    @wanted = qw(cost change) if !@wanted;
+    my %is_change = map { $_ => 1 } Bench::Change->names;
+    my (@cost, @change);
+    for my $name (@wanted) {
+        if    ($name eq 'cost')   { push @cost, map { $_->{name} } scenarios() }
+        elsif ($name eq 'change') { push @change, Bench::Change->names }
+        elsif ($is_change{$name}) { push @change, $name }
+        else                      { push @cost, $name }
+    }
+    return (\@cost, \@change);
+}
+
+sub bench_of_changes {
+    return {
+        option => $option, dir => $dir, cores => $server_cores, certificate => $certificate, key => $key,
+        progress => \&progress, wait_for_calm => \&wait_for_calm };
+}
+
+# A build that replaces the module or a tool in the middle of a run would end up in the figures.
+sub use_programs {
     my ($module) = @_;
+    my $build = abs_path($ENV{ADAPTIVE_BUILD} // '.build') // die "no build directory: run make first\n";
+    make_path("$dir/t");
     copy($module, "$dir/mod_mpm_adaptive.so") or die "$module: $! (run make first)\n";
+    for my $program (qw(loadgen backend mod_adaptive_test.so)) {
+        cp("$build/t/$program", "$dir/t/$program") or die "$build/t/$program: $! (run make first)\n";
+    }
     $ENV{ADAPTIVE_BUILD} = $dir;
     return;
 }
@@ -209,14 +240,18 @@ sub setup {
 }
 
 sub introduction {
-    my @lines = (
+    my @lines = @scenarios ? cost_introduction() : ();
+    push @lines, map { "$_->[0]: $_->[1]" } facts(httpd());
+    return @lines;
+}
+
+sub cost_introduction {
+    return (
         "$option->{ROUNDS} rounds of $option->{SECONDS} s after $option->{WARMUP} s of warm-up, a fresh server each, alternating",
         "CPU: $accounting; switches: voluntary and involuntary, all tasks",
         "latency: as the client measures it after connecting; wrk adds what its closed loop had to leave out",
         "a connection is closed after $option->{MAX_KEEPALIVE_REQUESTS} requests (except HTTP/2)",
-        (map { $_->label . ': ' . $_->describe } @contenders),
-        (map { "$_->[0]: $_->[1]" } facts(httpd())));
-    return @lines;
+        (map { $_->label . ': ' . $_->describe } @contenders));
 }
 
 # They are promised of this MPM against another one.
@@ -226,13 +261,16 @@ sub report {
     my @tables = load_tables(\@scenarios, \@labels, \%results, setup());
     push @tables, syscall_table(\@labels, \%syscalls) if %syscalls;
     push @tables, idle_table(\@labels, \%idle, $option->{IDLE}) if %idle;
-    push @tables, goal_table(\@scenarios, \%results, \%idle, @labels[0, 1]) if has_goals();
+    push @tables, map { $_->table($changed{$_->name}) } @changes;
+    my @verdicts = @scenarios && has_goals() ? cost_verdicts(\@scenarios, \%results, \%idle, @labels[0, 1]) : ();
+    push @verdicts, map { $_->verdicts($changed{$_->name}) } @changes;
+    push @tables, goal_table(@verdicts) if @verdicts;
     my @introduction = introduction();
     print "\n", (map { "$_\n" } @introduction), "\n", map { $_->as_text } @tables;
-    make_path($option->{REPORT_DIR});
     write_to('report.md', "# mpm_adaptive compared\n\n", (map { "- $_\n" } @introduction), "\n", map { $_->as_markdown } @tables);
-    write_to('raw.tsv', raw_numbers(\@scenarios, \@labels, \%results));
-    print "written: $option->{REPORT_DIR}/report.md and raw.tsv\n";
+    write_to('raw.tsv', raw_numbers(\@scenarios, \@labels, \%results)) if @scenarios;
+    write_to('change.tsv', map { "$_\n" } map { $_->raw_lines($changed{$_->name}) } @changes) if @changes;
+    print "written: $option->{REPORT_DIR}/report.md, and the numbers beside it\n";
     return;
 }
 

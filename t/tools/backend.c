@@ -1,9 +1,10 @@
 /*
  * A backend that answers late, for what proxies to it: thousands of connections in one thread, and next to no processor time.
  *
- *   backend [-p PORT] [-d MS]
+ *   backend [-p PORT] [-d MS] [-R]
  *
- * Listens on 127.0.0.1 (any free port unless told) and prints "listening PORT". Ends with its parent, or by SIGTERM.
+ * Listens on 127.0.0.1 (any free port unless told) and prints "listening PORT". Ends with its parent, or by SIGTERM. -R asks for
+ * real-time priority, so that a busy machine does not delay what is measured; without permission it goes on without.
  *
  *   /sleep?ms=N         answers after N ms
  *   /control?ms=N       from now on all other requests are answered after N ms (-d: at first, 0); itself at once
@@ -18,6 +19,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -375,13 +377,16 @@ int main(int argc, char **argv)
 {
     int port = 0, o;
 
-    while ((o = getopt(argc, argv, "p:d:")) != -1) {
+    while ((o = getopt(argc, argv, "p:d:R")) != -1) {
         switch (o) {
         case 'p':
             port = atoi(optarg);
             break;
         case 'd':
             delay_ms = atol(optarg);
+            break;
+        case 'R':
+            sched_setscheduler(0, SCHED_RR, &(struct sched_param){ .sched_priority = 1 });
             break;
         default:
             exit(2);

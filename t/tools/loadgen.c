@@ -11,6 +11,8 @@
  * request that ended: "DUE DONE RECEIVED KIND" in us since the start; RECEIVED is when a backend had it that says so
  * (t/tools/backend.c: X-Received-Us, CLOCK_MONOTONIC), else -1; KIND is ok or that of the failure.
  *
+ * -R asks for real-time priority, so that a busy machine does not delay what is measured; without permission it goes on without.
+ *
  * "ready N" is printed when the first request is due, or all held connections are up (N is how many are); "fail MS KIND
  * PID FRESH" for each lost request (MS: since 1970; PID: the child that answered on this connection before, if its answers
  * carry X-Adp-Pid); then "key value" lines. late_*: how late this program itself was; start_us: CLOCK_MONOTONIC.
@@ -25,6 +27,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <arpa/inet.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -597,7 +600,7 @@ static void run_schedule(void)
     start_us = now_us();
     next_sweep = start_us + SWEEP_US;
     last_us = start_us + (int64_t)((options.seconds + 2 * options.timeout_seconds) * 1000000.0);
-    printf("ready %d\n", options.connections);
+    printf("start_us %lld\nready %d\n", (long long)start_us, options.connections);
     fflush(stdout);
     while (!schedule_over() || under_way_count || waiting_count) {
         issue_due();
@@ -768,7 +771,7 @@ static void report(void)
     if (options.log_file) {
         write_log();
     }
-    printf("start_us %lld\nend\n", (long long)start_us);
+    printf("end\n");
 }
 
 static int pick(const char *value, const char *const *names)
@@ -828,7 +831,7 @@ static void parse_options(int argc, char **argv)
 
     options.address.sin_family = AF_INET;
     options.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    while ((o = getopt(argc, argv, "m:p:u:r:d:s:c:k:t:l:")) != -1) {
+    while ((o = getopt(argc, argv, "m:p:u:r:d:s:c:k:t:l:R")) != -1) {
         switch (o) {
         case 'm':
             options.mode = (enum mode)pick(optarg, modes);
@@ -850,6 +853,9 @@ static void parse_options(int argc, char **argv)
             break;
         case 's':
             parse_schedule(optarg);
+            break;
+        case 'R':
+            sched_setscheduler(0, SCHED_RR, &(struct sched_param){ .sched_priority = 1 });
             break;
         case 'l':
             options.log_file = optarg;

@@ -52,7 +52,17 @@ sub describe {
     return join '; ', map { join ' ', split ' ' } @lines;
 }
 
-# %bench: cores, max_keepalive_requests, certificate, key, backend (port)
+# A number of threads that nothing changes: event with so many, spread over the processors.
+sub fixed {
+    my ($class, $threads, $cores) = @_;
+    my $children = $threads < $cores ? $threads : $cores;
+    my $each = int($threads / $children);
+    my $conf = join "\n", "StartServers $children", "ServerLimit $children", "ThreadsPerChild $each", "ThreadLimit $each",
+        "MaxRequestWorkers $threads", "MinSpareThreads 1", "MaxSpareThreads $threads", "";
+    return bless { name => 'event', label => "event, $threads fixed", mpm_conf => $conf }, $class;
+}
+
+# %bench: cores, max_keepalive_requests, certificate, key, backend (port), log_level, worker_connections
 sub server {
     my ($self, $scenario, %bench) = @_;
     my %value = (CERTIFICATE => $bench{certificate}, KEY => $bench{key}, BACKEND => $bench{backend});
@@ -61,9 +71,13 @@ sub server {
     my %common = (
         cores => $bench{cores}, conf => $conf,
         max_keepalive_requests => $scenario->{max_keepalive_requests} // $bench{max_keepalive_requests});
-    return Bench::Nginx->new(%common, nginx_listen => $scenario->{nginx_listen} // '') if $self->is_nginx;
+    if ($self->is_nginx) {
+        my $connections = $scenario->{worker_connections} // 768;
+        return Bench::Nginx->new(%common, nginx_listen => $scenario->{nginx_listen} // '', worker_connections => $connections);
+    }
     return Bench::Httpd->new(
-        %common, mpm => $self->{name}, mpm_conf => $self->{mpm_conf}, modules => $scenario->{modules} // []);
+        %common, mpm => $self->{name}, mpm_conf => $self->{mpm_conf}, modules => $scenario->{modules} // [],
+        log_level => $bench{log_level} // 'warn', memory_group => $bench{memory_group});
 }
 
 1;

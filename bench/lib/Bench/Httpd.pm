@@ -34,7 +34,7 @@ sub debian_mpm_conf {
 
 sub new {
     my ($class, %opt) = @_;
-    my $self = $class->SUPER::new(%opt, env => {});
+    my $self = $class->SUPER::new(log_level => 'warn', %opt, env => {});
     @{ $self->{env} }{qw(APACHE_RUN_DIR APACHE_LOG_DIR)} = ($self->root . '/run', $self->root . '/logs');
     return $self;
 }
@@ -59,7 +59,7 @@ MaxKeepAliveRequests $self->{max_keepalive_requests}
 KeepAliveTimeout 5
 HostnameLookups Off
 ErrorLog "\@ROOT\@/logs/error_log"
-LogLevel warn
+LogLevel $self->{log_level}
 @{[$self->load_lines("mpm_$self->{mpm}", @modules)]}
 $self->{mpm_conf}
 @{[join '', map { module_conf($_) } @modules]}

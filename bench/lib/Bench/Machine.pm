@@ -7,8 +7,9 @@ use warnings;
 
 use Exporter 'import';
 use POSIX ();
+use Time::HiRes ();
 
-our @EXPORT_OK = qw(cores split_cores on_cores busy_seconds facts program capture slurp listen_overflows);
+our @EXPORT_OK = qw(cores split_cores on_cores busy_seconds facts program capture slurp listen_overflows monotonic_s);
 
 my $TICK = POSIX::sysconf(POSIX::_SC_CLK_TCK());
 
@@ -26,6 +27,9 @@ sub program {
     }
     return;
 }
+
+# The clock that the tools in C use, too.
+sub monotonic_s { return Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) }
 
 # Standard output and error of a command, without a shell.
 sub capture {

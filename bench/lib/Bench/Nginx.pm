@@ -12,7 +12,7 @@ use Bench::Server ();
 
 sub new {
     my ($class, %opt) = @_;
-    return $class->SUPER::new(nginx_listen => '', conf => '', %opt);
+    return $class->SUPER::new(nginx_listen => '', conf => '', worker_connections => 768, %opt);
 }
 
 sub command_line {
@@ -41,7 +41,7 @@ worker_processes auto;
 pid \@ROOT\@/run/httpd.pid;
 error_log \@ROOT\@/logs/error_log;
 events {
-    worker_connections 768;
+    worker_connections $self->{worker_connections};
 }
 http {
     $temporary

@@ -13,7 +13,8 @@ my @KNOWN = (
     [ROUNDS      => 5,  'rounds of every scenario; medians are over these'],
     [SECONDS     => 4,  'seconds that a server is measured in one round'],
     [WARMUP      => 1,  'seconds of the same load before each measurement'],
-    [SCENARIOS   => '', 'comma-separated: keepalive connect tls proxy h2 h2c; all when empty'],
+    [SCENARIOS   => '', 'comma-separated: keepalive connect tls proxy h2 h2c (or: cost); tools burst bursts backend compute reload'
+        . ' memory (or: change); all when empty'],
     [CONTENDERS  => '', 'comma-separated, the reference first: event adaptive nginx worker; NAME:FILE adds the directives in FILE'],
     [CONTROL     => 0,  '1: event against itself, which shows what a ratio means on this machine'],
     [CONNECTIONS => 32, 'connections of the load generator'],
@@ -25,6 +26,9 @@ my @KNOWN = (
     [QUIET       => 1,  '0: leaves out the pass without competing processes'],
     [CALM        => 0.2, 'cores that strangers may use during a measurement before it is repeated; 0 takes everything'],
     [SYSCALLS    => 2,  'seconds over which system calls are counted; 0 leaves it out'],
+    [REPEAT      => 1,  'rounds of the scenarios in which the load changes'],
+    [BURST_RATE  => 1200, 'requests a second in a burst'],
+    [WATCH       => 120, 'seconds to watch how a server becomes small again after a burst'],
     [IDLE        => 20, 'seconds over which idle servers are watched; 0 leaves it out'],
     [REPORT_DIR  => '.build/bench', 'where report.md and the raw numbers go'],
     [MODULE      => '.build/mod_mpm_adaptive.so', 'the module to compare'],
@@ -32,8 +36,10 @@ my @KNOWN = (
 
 sub options {
     my %option = map { $_->[0] => defined $ENV{$_->[0]} && length $ENV{$_->[0]} ? $ENV{$_->[0]} : $_->[1] } @KNOWN;
+    # scenarios in which the load changes have contenders of their own, unless told otherwise
+    $option{CONTENDERS_SET} = length $option{CONTENDERS} ? 1 : 0;
     $option{CONTENDERS} ||= $option{CONTROL} ? 'event,event' : 'event,adaptive,nginx';
-    for my $name (qw(ROUNDS SECONDS WARMUP CONNECTIONS STREAMS LOAD_THREADS MAX_KEEPALIVE_REQUESTS SYSCALLS IDLE)) {
+    for my $name (qw(ROUNDS REPEAT BURST_RATE WATCH SECONDS WARMUP CONNECTIONS STREAMS LOAD_THREADS MAX_KEEPALIVE_REQUESTS SYSCALLS IDLE)) {
         die "$name must be a whole number, not '$option{$name}'\n" if $option{$name} !~ /^\d+$/;
     }
     die "ROUNDS, SECONDS, CONNECTIONS and STREAMS must be 1 or more\n"

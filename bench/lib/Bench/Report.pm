@@ -12,7 +12,7 @@ use Bench::Stats qw(median ratio_range);
 use Bench::Syscalls qw(@SYSCALLS);
 use Bench::Table;
 
-our @EXPORT_OK = qw(load_tables syscall_table idle_table goal_table raw_numbers);
+our @EXPORT_OK = qw(load_tables syscall_table idle_table goal_table cost_verdicts raw_numbers);
 
 # key, heading, format
 my @COLUMNS = (
@@ -133,7 +133,7 @@ sub idle_table {
     return $table;
 }
 
-sub goal_table {
+sub cost_verdicts {
     my ($scenarios, $results, $idle, $reference, $ours) = @_;
     my @verdicts;
     for my $scenario (@$scenarios) {
@@ -145,7 +145,12 @@ sub goal_table {
     for my $when (grep { $idle->{$_}{$ours} } qw(fresh served)) {
         push @verdicts, idle_verdicts($title{$when}, $idle->{$when}{$ours}, $idle->{$when}{$reference});
     }
-    my $table = Bench::Table->new("goals of $ours against $reference", 'what', 'goal', 'found', 'met');
+    return @verdicts;
+}
+
+sub goal_table {
+    my (@verdicts) = @_;
+    my $table = Bench::Table->new('goals', 'what', 'goal', 'found', 'met');
     $table->row(@$_{qw(what goal found)}, $_->{met} ? 'yes' : 'NO') for @verdicts;
     my $met = grep { $_->{met} } @verdicts;
     return $table->note(sprintf '%d of %d goals met', $met, scalar @verdicts);

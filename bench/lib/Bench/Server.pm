@@ -12,13 +12,14 @@ use Adaptive::Server ();
 use Bench::Machine qw(on_cores);
 use Bench::Tree;
 
-# Enters the control group by hand: the process is httpd's already when it is forked.
-my $ENTER = 'if [ -n "$1" ]; then echo $$ >"$1/cgroup.procs" || exit 1; fi; shift; exec "$@"';
+# Enters the control groups by hand: the process is httpd's already when it is forked.
+my $ENTER = 'for group in $1; do echo $$ >"$group/cgroup.procs" || exit 1; done; shift; exec "$@"';
 
 sub new {
     my ($class, %opt) = @_;
     my $tree = Bench::Tree->new;
-    my $path = $tree->{cgroup} ? $tree->{cgroup}{path} : '';
+    my $memory_group = delete $opt{memory_group};
+    my $path = join ' ', $tree->{cgroup} ? $tree->{cgroup}{path} : (), $memory_group ? $memory_group->{path} : ();
     return $class->SUPER::new(
         %opt, tree => $tree, wrapper => ['/bin/sh', '-c', $ENTER, 'sh', $path, on_cores($opt{cores})]);
 }

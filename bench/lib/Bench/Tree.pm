@@ -33,6 +33,7 @@ sub cgroup_name { my ($self) = @_; return $self->{cgroup} && $self->{cgroup}{nam
 
 sub pids {
     my ($self) = @_;
+    return split ' ', slurp("$self->{cgroup}{path}/cgroup.procs") // '' if $self->{cgroup};
     my @found;
     my @todo = ($self->{pid});
     while (defined(my $pid = shift @todo)) {
@@ -89,6 +90,7 @@ sub pss_kib {
 
 sub task_count {
     my ($self) = @_;
+    return scalar(() = (slurp("$self->{cgroup}{path}/cgroup.threads") // '') =~ /\n/g) if $self->{cgroup};
     my @tasks = map { glob "/proc/$_/task/*" } $self->pids;
     return scalar @tasks;
 }

@@ -1,0 +1,119 @@
+package Bench::Change::Compute;
+
+# Requests that only compute, half as many again as the processors can serve: more threads than processors serve no more of them,
+# and keep everybody else waiting. Others ask for a small file meanwhile.
+
+use strict;
+use warnings;
+
+use parent -norequire, 'Bench::Change';
+
+use Bench::Change ();
+use Bench::Change::Burst ();
+use Bench::Contender;
+use Bench::Load qw(load_command run_to_end read_wrk);
+use Bench::Machine qw(cores slurp);
+use Bench::OpenLoad;
+use Bench::Watch;
+
+use constant { SPIN_MS => 5, OVERLOAD => 1.5, SECONDS => 10, SETTLE_S => 2, PROBE_RATE => 20, CLOSED_CONNECTIONS => 200, TIMEOUT_S => 20 };
+
+# Threads that a child has besides its workers are allowed for: the steward and the janitor.
+use constant { THREADS_A_CORE => 4, OTHERS_A_CHILD => 2 };
+
+sub name { return 'compute' }
+
+sub title {
+    return sprintf 'requests that compute for %d ms, at %.1f x what the processors can do, and a small file at %d/s meanwhile',
+        SPIN_MS, OVERLOAD, PROBE_RATE;
+}
+sub variants { return qw(open closed) }
+sub server { return { modules => ['adaptive_test'], conf => "    AdpTest On\n" } }
+
+sub chosen {
+    my ($self, $bench) = @_;
+    return $self->SUPER::chosen($bench) if $bench->{option}{CONTENDERS_SET};
+    my $cores = cores();
+    return (
+        Bench::Contender->list(qw(event adaptive)), map { Bench::Contender->fixed($_ * $cores, $cores) } 1, 2, 4, 8, 16);
+}
+
+sub columns {
+    return (
+        [rps => 'computed/s', '%.0f'], [p50_ms => 'p50 ms', '%.0f'], [p99_ms => 'p99', '%.0f'], [failed => 'failed', '%d'],
+        [probe_p50_ms => 'small file p50 ms', '%.1f'], [probe_p99_ms => 'p99', '%.1f'], [probe_max_ms => 'max', '%.1f'],
+        [probe_failed => 'failed', '%d'], [threads_before => 'threads before', '%d'], [threads_peak => 'at most', '%d'],
+        [children_peak => 'children at most', '%d'], [cpu => 'CPUs used', '%.2f']);
+}
+
+sub goals {
+    return (
+        { key => 'rps', what => 'throughput to the best fixed number of threads', limit => 0.95, at_least => 1, best_fixed => 1, of => 'event' },
+        { key => 'workers_a_core', what => 'worker threads at most', limit => THREADS_A_CORE, unit => ' a processor' },
+        { key => 'probe_p99_ms', what => 'p99 of the small file', limit => 1, of => 'event' });
+}
+
+sub reference {
+    my ($self, $runs, $label, $goal) = @_;
+    return $self->SUPER::reference($runs, $label, $goal) if !$goal->{best_fixed};
+    my ($best) = sort { $b <=> $a } map { Bench::Change::middle($runs->{results}{$_})->{rps} // 0 }
+        grep { $_ =~ /fixed/ && $runs->{variant_of}{$_} eq $runs->{variant_of}{$label} } @{ $runs->{labels} };
+    return $best;
+}
+
+sub notes {
+    return sprintf 'open: due at a constant rate on connections of their own; closed: wrk with %d connections; measured after %d s of %d',
+        CLOSED_CONNECTIONS, SETTLE_S, SECONDS;
+}
+
+sub run {
+    my ($self, $server, $variant, $bench) = @_;
+    my $probes = Bench::OpenLoad->start(
+        $server->port, mode => 'new', schedule => sprintf('%d:%d', PROBE_RATE, SECONDS), path => '/1k.html', timeout => TIMEOUT_S,
+        dir => $bench->{dir});
+    my $watch = Bench::Watch->new($server->tree);
+    my $cpu_s = $server->tree->cpu_s;
+    my $load = $variant eq 'open' ? open_load($server, $watch, $bench) : closed_load($server, $watch, $bench);
+    my $elapsed_s = $watch->last_look->{at_s} - $watch->first->{at_s};
+    my $probed = Bench::OpenLoad::summary($probes->due_between(SETTLE_S, SECONDS));
+    my ($threads, $children) = ($watch->peak('threads'), $watch->peak('children'));
+    return {
+        %$load, (map { ("probe_$_" => $probed->{$_}) } qw(p50_ms p99_ms p999_ms max_ms failed)),
+        threads_before => $watch->first->{threads}, threads_peak => $threads, children_peak => $children,
+        workers_a_core => ($threads - OTHERS_A_CHILD * $children) / cores(),
+        cpu => ($server->tree->cpu_s - $cpu_s) / $elapsed_s,
+    };
+}
+
+sub path { return sprintf '/adp/spin?ms=%d', SPIN_MS }
+
+# What is still due to be answered when the schedule is over does not count.
+sub open_load {
+    my ($server, $watch, $bench) = @_;
+    my $rate = OVERLOAD * cores() * 1000 / SPIN_MS;
+    my $load = Bench::OpenLoad->start(
+        $server->port, mode => 'new', schedule => sprintf('%.0f:%d', $rate, SECONDS), path => path(), timeout => TIMEOUT_S,
+        dir => $bench->{dir});
+    Bench::Change::attend($load, every => sub { $watch->look if $load->elapsed_s < SECONDS });
+    my @done = grep { my $done_s = $_->[Bench::OpenLoad::DUE_S] + $_->[Bench::OpenLoad::LATENCY_MS] / 1e3; $done_s >= SETTLE_S && $done_s < SECONDS }
+        grep { !$_->[Bench::OpenLoad::FAILURE] } @{ $load->requests };
+    my $all = Bench::OpenLoad::summary(@{ $load->requests });
+    return {
+        rps => @done / (SECONDS - SETTLE_S), p50_ms => $all->{p50_ms}, p99_ms => $all->{p99_ms}, failed => $all->{failed},
+        late_p99_ms => $load->totals->{late_p99_ms}, note => Bench::Change::Burst::why_failed($load->totals) };
+}
+
+sub closed_load {
+    my ($server, $watch, $bench) = @_;
+    my %load = (
+        tool => 'wrk', threads => 1, connections => CLOSED_CONNECTIONS, seconds => SECONDS, script => 'bench/report.lua',
+        url => $server->url(path()));
+    my $output = "$bench->{dir}/wrk.out";
+    run_to_end(SECONDS + 20, $output, sub { $watch->look }, load_command(%load));
+    my $result = read_wrk(slurp($output) // '') // die "wrk measured nothing\n";
+    return {
+        rps => $result->{requests} / $result->{seconds}, failed => $result->{errors}, p50_ms => $result->{p50_ms},
+        p99_ms => $result->{p99_ms}, note => $result->{error_kinds} ? "failed: $result->{error_kinds}" : undef };
+}
+
+1;
