@@ -26,8 +26,11 @@
 /* Of many children so many are looked at. */
 #define SAMPLED_CHILDREN 64
 
-/* What is learned of costs comes down so slowly: a sixteenth of the difference a look. */
-#define FORGET_SHIFT 4
+/* What is learned of costs comes down slowly, by a sixteenth of the difference a look; by a
+ * quarter if there are many threads that show it. */
+#define FORGET_SHIFT      4
+#define FORGET_SHIFT_MANY 2
+#define MANY_THREADS      64
 
 /* --- finding ---------------------------------------------------------------------- */
 
@@ -278,9 +281,9 @@ int64_t limits_children_bytes(const char *root, const pid_t *pids, int count)
     return looks ? sum * count / looks : 0;
 }
 
-static int64_t approach(int64_t known, int64_t seen)
+static int64_t approach(int64_t known, int64_t seen, int shift)
 {
-    return seen >= known ? seen : known - ((known - seen) >> FORGET_SHIFT);
+    return seen >= known ? seen : known - ((known - seen) >> shift);
 }
 
 void limits_note_children(limits_usage_t *usage, int children, int threads, int64_t bytes)
@@ -308,7 +311,8 @@ void limits_note_children(limits_usage_t *usage, int children, int threads, int6
         each = LIMITS_THREAD_BYTES;
     }
     each = each > LIMITS_LEAST_THREAD_BYTES ? each : LIMITS_LEAST_THREAD_BYTES;
-    usage->thread_bytes = approach(usage->thread_bytes, each);
+    usage->thread_bytes = approach(usage->thread_bytes, each,
+                                   threads < MANY_THREADS ? FORGET_SHIFT : FORGET_SHIFT_MANY);
 }
 
 /* --- saying it -------------------------------------------------------------------- */
