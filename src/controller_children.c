@@ -264,7 +264,7 @@ ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_s
         full = true;
     }
     plan.spare = ctl_bounded((double)need * l.slots - l.demand, 0, 1e12);
-    target = ctl_hold_target(&state->hold, l.now_us, hold_us, need, l.have,
+    target = ctl_hold_target(&state->hold, l.now_us, hold_us, need, need, l.have,
                              l.now_us >= state->calm_at_us);
     if (target > most) {
         target = most;

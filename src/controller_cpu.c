@@ -7,7 +7,8 @@
 #define PER_PROCESSOR     2
 #define LEAST_COMPUTING   0.002
 #define ALLOWED_TIME_US   US_PER_S
-/* Nothing got done for so long: two times the time that a request takes, within these. */
+/* Nothing got done for so long: a few times the time that a request takes, within these. */
+#define STALL_FACTOR      3
 #define LEAST_STALL_US    (50 * US_PER_MS)
 #define MOST_STALL_US     (250 * US_PER_MS)
 #define MOST_LIFT         1e6
@@ -85,7 +86,7 @@ static void update_from_count(ctl_cpu_t *cpu, const ctl_thread_sample_t *s,
 static void update_lift(ctl_cpu_t *cpu, int64_t now_us, bool waits, bool completed,
                         double service_s)
 {
-    double stall_us = ctl_bounded(2 * service_s * US_PER_S, LEAST_STALL_US, MOST_STALL_US);
+    double stall_us = ctl_bounded(STALL_FACTOR * service_s * US_PER_S, LEAST_STALL_US, MOST_STALL_US);
 
     if (completed || !waits) {
         cpu->progress_us = now_us;
@@ -119,12 +120,13 @@ void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
     }
 }
 
-int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, unsigned without)
+int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, bool waits,
+                unsigned without)
 {
     double computing = ctl_bounded(1 - cpu->blocked_part, LEAST_COMPUTING, 1);
     double cap = PER_PROCESSOR * processors(limits) / computing;
 
-    if ((without & CTL_TERM_CPU) || !cpu->known) {
+    if ((without & CTL_TERM_CPU) || (!cpu->known && waits)) {
         return INT32_MAX;
     }
     cap = (cap > cpu->allowed ? cap : cpu->allowed) * cpu->lift;

@@ -2,7 +2,7 @@
 
 /* A surplus goes by a tenth a second. */
 #define STEP_US           US_PER_S
-#define STEP_PART         0.1
+#define STEP_PART         0.25
 #define MOST_DOUBLINGS    3
 #define FORGET_US         (600 * (int64_t)US_PER_S)
 #define LONGEST_HOLD_US   (INT64_C(86400) * US_PER_S)
@@ -98,16 +98,16 @@ static int64_t learned_hold_us(const ctl_hold_t *hold, int64_t hold_us)
     return hold_us > LONGEST_HOLD_US ? LONGEST_HOLD_US : hold_us << hold->doublings;
 }
 
-int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int need, int have,
-                    bool may_shrink)
+int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int used, int need,
+                    int have, bool may_shrink)
 {
     int held, excess;
 
     if (!hold->peak.width_us) {
-        need = ctl_most(need, have);    /* nothing is known of the time before */
+        used = ctl_most(used, have);    /* nothing is known of the time before */
     }
-    ctl_peak_put(&hold->peak, now_us, learned_hold_us(hold, hold_us), need);
-    held = ctl_peak(&hold->peak);
+    ctl_peak_put(&hold->peak, now_us, learned_hold_us(hold, hold_us), used);
+    held = ctl_most(ctl_peak(&hold->peak), need);
     excess = have - held;
     if (excess <= 0) {
         hold->step_us = now_us;

@@ -80,9 +80,10 @@ int64_t ctl_peak_falls_us(const ctl_peak_t *peak);
 
 void ctl_hold_init(ctl_hold_t *hold);
 
-/* How many should be there, if `need` are needed and `have` are there: `need` or more. */
-int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int need, int have,
-                    bool may_shrink);
+/* How many should be there, if `need` are needed and `have` are there: `need` or more, and as
+ * many as were used at any moment of the hold time. */
+int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int used, int need,
+                    int have, bool may_shrink);
 
 /* The target has been carried out: more were started than before (missing), or fewer. */
 void ctl_hold_learn(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, bool missing, bool retired);
@@ -99,6 +100,7 @@ void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
                     double service_s, bool completed, unsigned without);
 
 /* Threads that may serve at a time without that they only share processors. */
-int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, unsigned without);
+int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, bool waits,
+                unsigned without);
 
 #endif

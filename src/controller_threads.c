@@ -66,7 +66,7 @@ static look_t look(ctl_thread_state_t *state, const ctl_thread_sample_t *s,
     service_s = ctl_flow_service_s(&state->flow);
     ctl_cpu_update(&state->cpu, l.now_us, elapsed_us, s, limits, service_s, completed,
                    state->without);
-    l.cap = ctl_cpu_cap(&state->cpu, limits, state->without);
+    l.cap = ctl_cpu_cap(&state->cpu, limits, l.waits, state->without);
     ctl_flow_update(&state->flow, l.now_us, s->arrivals, s->completions, l.busy);
     service_s = ctl_flow_service_s(&state->flow);
 
@@ -172,7 +172,8 @@ ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread
         need = l.most;
         full = true;
     }
-    target = ctl_hold_target(&state->hold, l.now_us, hold_us, need, l.have,
+    target = ctl_hold_target(&state->hold, l.now_us, hold_us,
+                             ctl_least(ctl_ceil(l.demand), need), need, l.have,
                              l.now_us >= state->calm_at_us);
     target = ctl_least(ctl_most(target, l.least), l.most);
 
@@ -180,9 +181,6 @@ ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread
     plan.target = target;
     plan.start = ctl_most(target - l.have, 0);
     plan.retire = ctl_least(ctl_most(l.have - target, 0), idle);
-    if (!(state->without & CTL_TERM_LEARNING)) {
-        ctl_hold_learn(&state->hold, l.now_us, hold_us, plan.start > 0, plan.retire > 0);
-    }
     if (full) {
         plan.reason = CTL_CEILING;
         plan.ceiling = limits->ceiling;
