@@ -26,11 +26,16 @@
 /* Of many children so many are looked at. */
 #define SAMPLED_CHILDREN 64
 
-/* What is learned of costs comes down slowly, by a sixteenth of the difference a look; by a
- * quarter if there are many threads that show it. */
-#define FORGET_SHIFT      4
-#define FORGET_SHIFT_MANY 2
-#define MANY_THREADS      64
+/* How what is seen of a thread's memory becomes what is believed. A request shows only part of
+ * its memory while it is under way, so when more is seen than ever before, half as much again
+ * is expected; while nothing more comes, that is given up within a minute but for a fifth. */
+#define NEW_FACTOR       1.5
+#define KNOWN_FACTOR     1.2
+#define NEWS_FACTOR      1.1
+#define BELIEF_HALVES_S  10.0
+#define SEEN_HALVES_S    60.0
+/* A child's caches grow too; with few threads they would be taken for theirs. */
+#define CHILD_SLACK_BYTES (2 * MB)
 
 /* --- finding ---------------------------------------------------------------------- */
 
@@ -281,14 +286,46 @@ int64_t limits_children_bytes(const char *root, const pid_t *pids, int count)
     return looks ? sum * count / looks : 0;
 }
 
-static int64_t approach(int64_t known, int64_t seen, int shift)
+/* From `from` towards `to`, half of the way in halves_s. */
+static double approach(double from, double to, double elapsed_s, double halves_s)
 {
-    return seen >= known ? seen : known - ((known - seen) >> shift);
+    return to + (from - to) * halves_s / (halves_s + elapsed_s);
+}
+
+static void learn_child(limits_usage_t *usage, int children, int threads, int64_t bytes)
+{
+    /* a child of few threads shows what it costs itself; later only less is believed */
+    int64_t each = (bytes - threads * LIMITS_PLAIN_THREAD_BYTES) / children;
+
+    each = each > LIMITS_LEAST_CHILD_BYTES ? each : LIMITS_LEAST_CHILD_BYTES;
+    if (!usage->child_bytes || each < usage->child_bytes) {
+        usage->child_bytes = each;
+    }
+    else if (threads <= BARE_THREADS * children) {
+        usage->child_bytes += (each - usage->child_bytes) / 16;
+    }
+}
+
+static void learn_thread(limits_usage_t *usage, int64_t seen_bytes, double elapsed_s)
+{
+    double seen = (double)(seen_bytes > LIMITS_LEAST_THREAD_BYTES ? seen_bytes
+                                                                 : LIMITS_LEAST_THREAD_BYTES);
+    double believed = usage->thread_bytes ? (double)usage->thread_bytes : LIMITS_THREAD_BYTES;
+    double known = (double)usage->thread_seen;
+
+    known = seen > known ? seen : approach(known, seen, elapsed_s, SEEN_HALVES_S);
+    believed = approach(believed, KNOWN_FACTOR * known, elapsed_s, BELIEF_HALVES_S);
+    if (believed < NEWS_FACTOR * known) {
+        believed = NEW_FACTOR * known;
+    }
+    usage->thread_seen = (int64_t)known;
+    usage->thread_bytes = (int64_t)believed;
 }
 
 void limits_note_children(limits_usage_t *usage, int children, int threads, int64_t bytes)
 {
-    int64_t each;
+    double elapsed_s = usage->noted_us ? (double)(usage->read_us - usage->noted_us) / 1e6 : 0.0;
+    int64_t held;
 
     usage->children = children;
     usage->threads = threads;
@@ -296,23 +333,13 @@ void limits_note_children(limits_usage_t *usage, int children, int threads, int6
     if (children <= 0 || threads <= 0 || bytes <= 0) {
         return;
     }
-    /* a child of few threads shows what it costs itself; later only less is believed */
-    each = (bytes - threads * LIMITS_LEAST_THREAD_BYTES) / children;
-    each = each > LIMITS_LEAST_CHILD_BYTES ? each : LIMITS_LEAST_CHILD_BYTES;
-    if (!usage->child_bytes || each < usage->child_bytes) {
-        usage->child_bytes = each;
+    usage->noted_us = usage->read_us;
+    learn_child(usage, children, threads, bytes);
+    held = bytes - children * usage->child_bytes;
+    if (threads < LIMITS_TELLING_THREADS) {
+        held -= children * CHILD_SLACK_BYTES;
     }
-    else if (threads <= BARE_THREADS * children) {
-        usage->child_bytes += (each - usage->child_bytes) >> FORGET_SHIFT;
-    }
-    each = (bytes - children * usage->child_bytes) / threads;
-    /* what a handful of threads hold is mostly the child's: no less than the guess then */
-    if (threads < LIMITS_TELLING_THREADS && each < LIMITS_THREAD_BYTES) {
-        each = LIMITS_THREAD_BYTES;
-    }
-    each = each > LIMITS_LEAST_THREAD_BYTES ? each : LIMITS_LEAST_THREAD_BYTES;
-    usage->thread_bytes = approach(usage->thread_bytes, each,
-                                   threads < MANY_THREADS ? FORGET_SHIFT : FORGET_SHIFT_MANY);
+    learn_thread(usage, held / threads, elapsed_s > 0.0 ? elapsed_s : 0.0);
 }
 
 /* --- saying it -------------------------------------------------------------------- */

@@ -27,11 +27,12 @@
 #define LIMITS_NOT_SET (-1)         /* a directive that nobody gave */
 
 /* What workers and children cost before it was measured, and bounds of what is believed. A
- * worker that serves a request over TLS holds 8 KB of stack, some 60 KB of pools and 50 KB
- * of TLS buffers; PHP or Perl in the process take megabytes, which is then measured. */
+ * worker that serves a plain request holds some 70 KB: stack, pools of the connection and
+ * the request, buffers of the answer and of logs; TLS takes 50 KB more; PHP or Perl in the
+ * process take megabytes, which is then measured. */
 #define LIMITS_THREAD_BYTES       (256 * 1024)
-#define LIMITS_PLAIN_THREAD_BYTES (64 * 1024)
-#define LIMITS_LEAST_THREAD_BYTES (32 * 1024)
+#define LIMITS_PLAIN_THREAD_BYTES (80 * 1024)
+#define LIMITS_LEAST_THREAD_BYTES (64 * 1024)
 #define LIMITS_CHILD_BYTES        (4 * 1024 * 1024)
 #define LIMITS_LEAST_CHILD_BYTES  (512 * 1024)
 #define LIMITS_TELLING_THREADS    16
@@ -84,7 +85,9 @@ typedef struct limits_usage_t {
     int children;
     int64_t children_bytes;
     int64_t child_bytes;        /* learned: a child without its workers; 0: not yet known */
-    int64_t thread_bytes;       /* learned: a worker and what its request holds; 0: not yet known */
+    int64_t noted_us;           /* read_us as of then */
+    int64_t thread_seen;        /* the most that a worker and its request held, lately */
+    int64_t thread_bytes;       /* believed of that, with a margin; 0: nothing is known yet */
 } limits_usage_t;
 
 /* Find the limits of this process and of children that run as user. root is "" or a
@@ -123,11 +126,12 @@ void limits_note_children(limits_usage_t *usage, int children, int threads, int6
  *
  * For each memory limit, with O what others use of it:
  *
- *     threads + (share * (limit - O) - used by us - growth lately - 4 MB) / 2 / cost of a thread
+ *     threads + (share * (limit - O) - what ours will use - growth lately - 4 MB) / 2 / cost of a thread
  *
- * where the cost is what was learned, or 256 KB, and its part of a child. That half of what
- * is left is handed out, and not all, is the margin for requests that need more memory than
- * those before: cost and usage are measured again before the other half is touched. While
+ * where the cost is what is believed by now, at first 256 KB, and its part of a child; and what the
+ * threads that run will use is what they use, or what they cost if that is more: a request
+ * that has just begun does not show its memory yet. Half of what is left is handed out, not
+ * all, because cost and usage are measured again before the other half is touched. While
  * there are hardly any threads to measure, no more is handed out than would fit if each took 4 MB.
  * Tasks: (limit - those that exist - a sixteenth) / tasks a worker.
  *

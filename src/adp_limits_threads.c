@@ -86,6 +86,15 @@ static double careful_step(const limits_t *l, const limits_usage_t *u, double le
     return step;
 }
 
+/* What the threads that run are believed to take in the end and have not taken yet. */
+static double yet_to_come(const limits_usage_t *u)
+{
+    double in_the_end = (double)u->threads * (double)u->thread_bytes
+                        + (double)u->children * (double)u->child_bytes;
+
+    return in_the_end > (double)u->children_bytes ? in_the_end - (double)u->children_bytes : 0.0;
+}
+
 /* One memory limit: of `most` bytes `used` are in use, `ours` of them by our children. */
 static double threads_by_memory(const limits_t *l, const limits_usage_t *u, double most,
                                 double used, double growth, double share, bool expected)
@@ -95,14 +104,15 @@ static double threads_by_memory(const limits_t *l, const limits_usage_t *u, doub
     /* a group that is full of others leaves no share to speak of; what they left counts */
     double room = others < most ? most - others : 0.0;
     double left = share * room - ours;
-    double tolerated = (1.0 - share) * room / 2.0;
+    double tolerated = (1.0 - share) * room / 2.0, spare;
 
     left = left < most - used ? left : most - used;
     if (expected) {
         return u->threads + left / thread_cost(l, u, true);
     }
-    if (left > RESERVE_BYTES + growth) {
-        return u->threads + careful_step(l, u, left - RESERVE_BYTES - growth);
+    spare = left - yet_to_come(u) - RESERVE_BYTES - growth;
+    if (spare > 0.0) {
+        return u->threads + careful_step(l, u, spare);
     }
     /* at the share or not far above it: nothing more, nothing less */
     if (left >= -tolerated) {
