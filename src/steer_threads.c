@@ -161,7 +161,8 @@ static ctl_thread_plan_t decide(child_t *child, int64_t waited_us, int64_t now_u
     bool exhausted = waited_us >= limits.wait_target_us && sample.busy >= limits.max_threads;
 
     publish(child, &sample, &plan);
-    if (atomic_load(&child->phase) == CHILD_SERVING) {
+    if (atomic_load(&child->phase) == CHILD_SERVING
+        && child->config->adaptive_mode != EXT_MODE_OFF) {
         report_thread_plan(&child->steer.report, child->board, child->server, child->slot,
                            child->config->adaptive_mode, &sample, &limits, &plan);
     }
