@@ -335,6 +335,8 @@ static void test_ceiling_of(void)
     ext_plan_t plan = a_plan(CTL_CEILING);
 
     plan.plan.ceiling = CTL_CGROUP_PIDS;
+    is(report_ceiling_of(&plan), CTL_NO_CEILING, "a request waits, but most threads do not serve yet");
+    plan.sample.busy = 560;
     is(report_ceiling_of(&plan), CTL_CGROUP_PIDS, "a request waits: a ceiling is reached");
     plan.sample.waited_us = 2000;
     is(report_ceiling_of(&plan), CTL_NO_CEILING, "none waits longer than it may: not yet");
