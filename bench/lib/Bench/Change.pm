@@ -9,7 +9,7 @@ package Bench::Change;
 #   server              what the server needs: { modules, conf, nginx => 1, nginx_conf, ... } as in Bench::Scenario
 #   prepare($bench)     what it needs besides the server, e.g. a backend; stored in $self; release() ends it
 #   run($server, $variant, $bench)  => { key => value, ... }: one measurement of one server, freshly started
-#   columns             [key, heading, format], ...
+#   columns             [key, heading, format], ...; several keys (a list) are shown as a/b/c
 #   goals               of this MPM: { key, what, limit } or { key, what, limit, of => 'event' } for a ratio to that contender;
 #                       { at_least => 1 } turns it round
 
@@ -101,13 +101,19 @@ sub run_and_tell {
 sub in_short {
     my ($self, $result) = @_;
     return "FAILED: $result->{error}" if $result->{error};
-    return join ', ', map { "$_->[1] " . shown($_, $result) } grep { defined $result->{ $_->[0] } } $self->columns;
+    return join ', ', map { "$_->[1] " . shown($_, $result) } $self->columns;
 }
 
 sub shown {
     my ($column, $result) = @_;
-    my $value = $result->{ $column->[0] };
-    return defined $value ? $value =~ $NUMBER ? sprintf $column->[2], $value : $value : '-';
+    my ($keys, undef, $format) = @$column;
+    return join '/', map { one_shown($format, $result->{$_}) } ref $keys ? @$keys : $keys;
+}
+
+sub one_shown {
+    my ($format, $value) = @_;
+    return '-' if !defined $value;
+    return $value =~ $NUMBER ? sprintf $format, $value : $value;
 }
 
 sub run_once {
@@ -124,7 +130,7 @@ sub run_once {
     my %used = map { $_ => $after->{$_} - $before->{$_} } keys %$after;
     $result->{strangers} = ($used{busy_s} - $used{ours_s}) / $used{clock_s};
     $result->{server_cpu_s} = $used{server_s};
-    $result->{note} = 'the server did not end by itself' if !$clean;
+    $result->{note} = join '; ', grep { defined } $result->{note}, 'the server did not end by itself' if !$clean;
     return $result;
 }
 
@@ -145,7 +151,7 @@ sub start_server {
     return $contender->server(
         $self->server, cores => $bench->{cores}, max_keepalive_requests => $bench->{option}{MAX_KEEPALIVE_REQUESTS},
         certificate => $bench->{certificate}, key => $bench->{key}, log_level => $contender->{name} eq 'adaptive' ? 'warn mpm_adaptive:info' : 'warn',
-        backend => $self->{backend} ? $self->{backend}->port : 0, $self->server_options)->start;
+        backend => $self->{backend} ? $self->{backend}->port : 0, shield => $bench->{option}{SHIELD}, $self->server_options)->start;
 }
 
 sub server_options { return () }
@@ -197,7 +203,7 @@ sub middle {
 
 sub median_or_text {
     my @values = grep { defined } @_;
-    return (grep { !$NUMBER } @values) ? $values[-1] : median(@values);
+    return (grep { $_ !~ $NUMBER } @values) ? $values[-1] : scalar median(@values);
 }
 
 sub verdicts {

@@ -69,7 +69,7 @@ sub server {
     my $conf = $scenario->{$self->is_nginx ? 'nginx_conf' : 'conf'} // '';
     $conf =~ s/\@(CERTIFICATE|KEY|BACKEND)\@/$value{$1}/g;
     my %common = (
-        cores => $bench{cores}, conf => $conf,
+        cores => $bench{cores}, shield => $bench{shield}, conf => $conf,
         max_keepalive_requests => $scenario->{max_keepalive_requests} // $bench{max_keepalive_requests});
     if ($self->is_nginx) {
         my $connections = $scenario->{worker_connections} // 768;
@@ -77,7 +77,7 @@ sub server {
     }
     return Bench::Httpd->new(
         %common, mpm => $self->{name}, mpm_conf => $self->{mpm_conf}, modules => $scenario->{modules} // [],
-        log_level => $bench{log_level} // 'warn', memory_group => $bench{memory_group});
+        log_level => $bench{log_level} // 'warn', memory_mib => $bench{memory_mib});
 }
 
 1;

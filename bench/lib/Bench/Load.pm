@@ -13,7 +13,7 @@ use Adaptive::Process qw(finish spawn);
 use Bench::Machine qw(on_cores program slurp);
 use Bench::Stats qw(percentile);
 
-our @EXPORT_OK = qw(run_load load_command run_to_end time_limit);
+our @EXPORT_OK = qw(run_load read_wrk load_command run_to_end time_limit);
 
 # Runs a command with its output in a file, calling $meanwhile about once a second; returns its wait status. A load generator may
 # wait for a dead server for ever, so its time is limited.

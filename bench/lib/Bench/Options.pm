@@ -29,6 +29,7 @@ my @KNOWN = (
     [REPEAT      => 1,  'rounds of the scenarios in which the load changes'],
     [BURST_RATE  => 1200, 'requests a second in a burst'],
     [WATCH       => 120, 'seconds to watch how a server becomes small again after a burst'],
+    [SHIELD      => 1,  '1: the server has precedence over strangers when the load changes, where a control group can be made (as root)'],
     [IDLE        => 20, 'seconds over which idle servers are watched; 0 leaves it out'],
     [REPORT_DIR  => '.build/bench', 'where report.md and the raw numbers go'],
     [MODULE      => '.build/mod_mpm_adaptive.so', 'the module to compare'],

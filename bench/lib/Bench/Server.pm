@@ -9,20 +9,29 @@ use warnings;
 use parent -norequire, 'Adaptive::Server';
 
 use Adaptive::Server ();
+use Bench::ControlGroup;
 use Bench::Machine qw(on_cores);
 use Bench::Tree;
 
 # Enters the control groups by hand: the process is httpd's already when it is forked.
 my $ENTER = 'for group in $1; do echo $$ >"$group/cgroup.procs" || exit 1; done; shift; exec "$@"';
 
+# %opt beyond Adaptive::Server's: cores, memory_mib (its limit), shield => 1 (other processes of the machine come after it).
 sub new {
     my ($class, %opt) = @_;
+    my ($memory_mib, $shield) = delete @opt{qw(memory_mib shield)};
     my $tree = Bench::Tree->new;
-    my $memory_group = delete $opt{memory_group};
-    my $path = join ' ', $tree->{cgroup} ? $tree->{cgroup}{path} : (), $memory_group ? $memory_group->{path} : ();
+    my $memory = $memory_mib && (Bench::ControlGroup->memory_limit($tree, $memory_mib)
+        // die "no control group with a memory limit can be made here\n");
+    my @groups = grep { $_ } $memory, $shield && Bench::ControlGroup->shield($tree);
+    my @paths = (($tree->{cgroup} ? $tree->{cgroup}{path} : ()), map { $_->own_path } @groups);
     return $class->SUPER::new(
-        %opt, tree => $tree, wrapper => ['/bin/sh', '-c', $ENTER, 'sh', $path, on_cores($opt{cores})]);
+        %opt, tree => $tree, groups => \@groups, memory_group => $memory,
+        wrapper => ['/bin/sh', '-c', $ENTER, 'sh', "@paths", on_cores($opt{cores})]);
 }
+
+# Its control group with a memory limit.
+sub memory_group { return $_[0]{memory_group} }
 
 sub tree { return $_[0]{tree} }
 
@@ -43,7 +52,7 @@ sub truncate_logs {
 sub stop {
     my ($self) = @_;
     my $clean = $self->SUPER::stop;
-    $self->tree->remove;
+    $self->remove_groups;
     return $clean;
 }
 
@@ -51,7 +60,13 @@ sub DESTROY {
     my ($self) = @_;
     return if $self->{owner} != $$;
     $self->SUPER::DESTROY;
-    $self->tree->remove if $self->tree;
+    $self->remove_groups;
+    return;
+}
+
+sub remove_groups {
+    my ($self) = @_;
+    $_->remove for @{ $self->{groups} // [] }, $self->tree // ();
     return;
 }
 

@@ -19,13 +19,16 @@ sub new {
 sub make_cgroup {
     my ($mount) = (slurp('/proc/mounts') // '') =~ /^\S+ (\S+) cgroup2 /m or return;
     my ($own) = (slurp('/proc/self/cgroup') // '') =~ /^0::(\S+)/m;
-    my $name = sprintf '%s/mpm-bench-%d-%d', $own // '', $$, ++$serial;
-    $name =~ s{^/+}{};
-    return if !mkdir "$mount/$name";
-    # making one does not mean that processes may be moved there
-    return { name => $name, path => "$mount/$name" }
-        if !system '/bin/sh', '-c', 'echo $$ 2>/dev/null >"$1/cgroup.procs"', 'sh', "$mount/$name";
-    rmdir "$mount/$name";
+    # at the top, where controllers can be had; else below our own
+    for my $above ('', $own // ()) {
+        my $name = sprintf '%s/mpm-bench-%d-%d', $above, $$, ++$serial;
+        $name =~ s{^/+}{};
+        mkdir "$mount/$name" or next;
+        # making one does not mean that processes may be moved there
+        return { name => $name, path => "$mount/$name" }
+            if !system '/bin/sh', '-c', 'echo $$ 2>/dev/null >"$1/cgroup.procs"', 'sh', "$mount/$name";
+        rmdir "$mount/$name";
+    }
     return;
 }
 

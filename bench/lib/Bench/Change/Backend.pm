@@ -29,11 +29,11 @@ sub server { return Bench::Change::proxy_server() }
 
 sub columns {
     return (
-        [failed => 'failed', '%d'], [before_p99_ms => 'p99 ms before', '%.1f'], [slow_p50_ms => 'meanwhile p50', '%.0f'],
-        [slow_p99_ms => 'p99', '%.0f'], [recovery_s => 'recovery s', '%.1f'], [after_p99_ms => 'p99 ms after', '%.1f'],
-        [wait_p99_ms => 'waits meanwhile p99 ms', '%.1f'], [wait_max_ms => 'max', '%.1f'],
-        [threads_before => 'threads before', '%d'], [threads_peak => 'peak', '%d'], [children_peak => 'children peak', '%d'],
-        [started => 'started', '%d'], [stopped => 'stopped', '%d']);
+        [failed => 'failed', '%d'], [before_p99_ms => 'p99 ms before', '%.1f'],
+        [[qw(slow_p50_ms slow_p99_ms slow_max_ms)], 'meanwhile p50/p99/max', '%.0f'],
+        [[qw(wait_p99_ms wait_max_ms)], 'waits ms p99/max', '%.1f'], [recovery_s => 'recovery s', '%.1f'],
+        [after_p99_ms => 'p99 ms after', '%.1f'], [[qw(threads_before threads_peak)], 'threads before/peak', '%d'],
+        [children_peak => 'children peak', '%d'], [[qw(started stopped)], 'started/stopped', '%d']);
 }
 
 sub goals {

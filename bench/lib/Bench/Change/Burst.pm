@@ -30,12 +30,10 @@ sub server { return Bench::Change::proxy_server() }
 sub columns {
     return (
         [count => 'requests', '%d'], [failed => 'failed', '%d'], [p50_ms => 'p50 ms', '%.0f'], [p99_ms => 'p99', '%.0f'],
-        [p999_ms => 'p99.9', '%.0f'], [max_ms => 'max', '%.0f'], [wait_p99_ms => 'waits p99 ms', '%.1f'],
-        [wait_max_ms => 'max', '%.1f'], [threads_before => 'threads before', '%d'], [threads_peak => 'peak', '%d'],
-        [threads_after => 'after', '%d'], [children_before => 'children before', '%d'], [children_peak => 'peak', '%d'],
-        [children_after => 'after', '%d'], [started => 'started', '%d'], [stopped => 'stopped', '%d'],
-        [pss_before => 'PSS MiB before', '%.1f'], [pss_peak => 'peak', '%.1f'], [pss_after => 'after', '%.1f'],
-        [settled_s => 'small again after s', '%.0f']);
+        [p999_ms => 'p99.9', '%.0f'], [max_ms => 'max', '%.0f'], [[qw(wait_p99_ms wait_max_ms)], 'waits ms p99/max', '%.1f'],
+        [[qw(threads_before threads_peak threads_after)], 'threads before/peak/after', '%d'],
+        [[qw(children_before children_peak children_after)], 'children', '%d'], [[qw(started stopped)], 'started/stopped', '%d'],
+        [[qw(pss_before pss_peak pss_after)], 'PSS MiB', '%.1f'], [settled_s => 'small again s', '%.0f']);
 }
 
 sub goals {

@@ -27,11 +27,11 @@ sub variants { return ('') }
 sub columns {
     return (
         [failed => 'failed', '%d'],
-        (map { [ "p99_ms_$_" => "p99 ms of $_.", '%.0f' ] } 1 .. BURSTS),
-        (map { [ "wait_max_ms_$_" => "longest wait ms in $_.", '%.1f' ] } 1 .. BURSTS),
-        [later_wait_p99_ms => 'waits in 2. to 5.: p99', '%.1f'], [later_wait_p999_ms => 'p99.9', '%.1f'],
-        [later_over => 'longer than 5 ms', '%d'], [threads_peak => 'threads at most', '%d'], [children_peak => 'children at most', '%d'],
-        [started => 'children started', '%d'], [stopped => 'stopped', '%d'], [wait_late_max_ms => 'loadgen late max', '%.1f']);
+        [[map { "p99_ms_$_" } 1 .. BURSTS], 'p99 ms of each', '%.0f'],
+        [[map { "wait_max_ms_$_" } 1 .. BURSTS], 'longest wait ms in each', '%.1f'],
+        [[qw(later_wait_p50_ms later_wait_p99_ms later_wait_p999_ms)], 'waits in 2. to 5.: p50/p99/p99.9', '%.1f'],
+        [later_over => 'over 5 ms', '%d'], [threads_peak => 'threads peak', '%d'], [children_peak => 'children peak', '%d'],
+        [[qw(started stopped)], 'started/stopped', '%d'], [late_max_ms => 'loadgen late max ms', '%.1f']);
 }
 
 sub goals {
@@ -63,7 +63,7 @@ sub run {
         (map { ("later_$_" => $waits->{$_}) } qw(wait_p50_ms wait_p99_ms wait_p999_ms wait_max_ms)),
         threads_peak => $watch->peak('threads'), children_peak => $watch->peak('children'),
         started => $watch->started, stopped => $watch->stopped, churn => $watch->started + $watch->stopped,
-        wait_late_max_ms => $load->totals->{late_max_ms}, note => Bench::Change::Burst::why_failed($load->totals));
+        late_max_ms => $load->totals->{late_max_ms}, note => Bench::Change::Burst::why_failed($load->totals));
     for my $n (1 .. BURSTS) {
         my @burst = burst($load, $n);
         my $of_burst = Bench::OpenLoad::waits($usual_ms, @burst);

@@ -40,10 +40,10 @@ sub chosen {
 
 sub columns {
     return (
-        [rps => 'computed/s', '%.0f'], [p50_ms => 'p50 ms', '%.0f'], [p99_ms => 'p99', '%.0f'], [failed => 'failed', '%d'],
-        [probe_p50_ms => 'small file p50 ms', '%.1f'], [probe_p99_ms => 'p99', '%.1f'], [probe_max_ms => 'max', '%.1f'],
-        [probe_failed => 'failed', '%d'], [threads_before => 'threads before', '%d'], [threads_peak => 'at most', '%d'],
-        [children_peak => 'children at most', '%d'], [cpu => 'CPUs used', '%.2f']);
+        [rps => 'computed/s', '%.0f'], [[qw(p50_ms p99_ms)], 'p50/p99 ms', '%.0f'], [failed => 'failed', '%d'],
+        [[qw(probe_p50_ms probe_p99_ms probe_max_ms)], 'small file p50/p99/max ms', '%.1f'], [probe_failed => 'failed', '%d'],
+        [[qw(threads_before threads_peak)], 'threads before/peak', '%d'], [children_peak => 'children peak', '%d'],
+        [cpu => 'CPUs used', '%.2f']);
 }
 
 sub goals {

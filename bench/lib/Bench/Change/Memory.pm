@@ -10,9 +10,10 @@ use parent -norequire, 'Bench::Change';
 
 use Bench::Change ();
 use Bench::Change::Burst ();
-use Bench::MemoryGroup;
+use Bench::ControlGroup;
 use Bench::OpenLoad;
 use Bench::SleepBackend;
+use Bench::Tree;
 use Bench::Watch;
 
 use constant { LIMIT_MIB => 128, RATE => 600, SECONDS => 10, DELAY_MS => 10_000, TIMEOUT_S => 60 };
@@ -41,19 +42,15 @@ sub goals {
 
 sub prepare {
     my ($self) = @_;
-    my $group = Bench::MemoryGroup->new(LIMIT_MIB) or return 'no control group with a memory limit can be made here';
-    $group->remove;
+    my $tree = Bench::Tree->new;
+    my $group = Bench::ControlGroup->memory_limit($tree, LIMIT_MIB);
+    $_->remove for $group // (), $tree;
+    return 'no control group with a memory limit can be made here' if !$group;
     $self->{backend} = Bench::SleepBackend->new(delay_ms => DELAY_MS);
     return;
 }
 
-sub start_server {
-    my ($self, @how) = @_;
-    $self->{group} = Bench::MemoryGroup->new(LIMIT_MIB) or die "no control group\n";
-    return $self->SUPER::start_server(@how);
-}
-
-sub server_options { my ($self) = @_; return (memory_group => $self->{group}) }
+sub server_options { return (memory_mib => LIMIT_MIB) }
 
 sub run {
     my ($self, $server, $variant, $bench) = @_;
@@ -64,16 +61,10 @@ sub run {
     my $all = Bench::OpenLoad::summary(@{ $load->requests });
     my @named = $server->error_log =~ /(ADP\d+: [^\n]*memory[^\n]*)/gi;
     my $result = {
-        %$all, killed => $self->{group}->kills, used_mib => $self->{group}->peak_kib / 1024, ceilings => scalar @named,
+        %$all, killed => $server->memory_group->kills, used_mib => $server->memory_group->peak_kib / 1024, ceilings => scalar @named,
         threads_peak => $watch->peak('threads'), children_peak => $watch->peak('children'), ceiling => @named ? 'yes' : 'no',
         note => join('; ', grep { defined } $named[0], Bench::Change::Burst::why_failed($load->totals)) || undef };
     return $result;
-}
-
-sub release {
-    my ($self) = @_;
-    delete $self->{group};
-    return $self->SUPER::release;
 }
 
 1;
