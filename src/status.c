@@ -313,7 +313,7 @@ static void show_need(request_rec *r, const view_t *view)
                "%s", duration(r, view->now_us - view->plan.sample.now_us), plan->demand,
                plan->spare, plan->target, plan->target == 1 ? "child" : "children");
     if (plan->arrivals_per_s > 0 && plan->service_us > 0) {
-        ap_rprintf(r, "; %.1f requests a second of %s each", plan->arrivals_per_s,
+        ap_rprintf(r, "; %.1f arrivals a second of %s each", plan->arrivals_per_s,
                    duration(r, (int64_t)plan->service_us));
     }
     ap_rputs("</dt>\n", r);

@@ -53,8 +53,9 @@ subtest 'keys' => sub {
         my @values = $body =~ /^Adaptive\Q$key\E: (.*)$/mg;
         ok @values == 1 && $values[0] =~ /\A\d+(?:\.\d+)?\z/, "Adaptive$key: one number" or diag "@values";
     }
-    my %known = map { ("Adaptive$_" => 1) } @KEYS, qw(Mode Cpus);
-    is_deeply [ grep { !$known{$_} } $body =~ /^(Adaptive\w+):/mg ], [], 'and no key that is not known here';
+    my %known = map { $_ => 1 } map { split /, / } Adaptive::Server::read_text('docs/status.md') =~ /^\| (Adaptive[\w, ]+) \|/mg;
+    is_deeply [ grep { !$known{$_} } $body =~ /^(Adaptive\w+):/mg ], [], 'each of them is in docs/status.md';
+    is_deeply [ grep { $body !~ m{^$_:}m } sort keys %known ], [], 'and what is there is here';
     like $body, qr/^AdaptiveMode: (?:on|observe|off)$/m, 'AdaptiveMode is a word';
     unlike $body, qr/</, 'nothing of the page for people';
 
