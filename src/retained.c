@@ -30,7 +30,9 @@ static void dismiss_strangers(const retained_t *old)
 
 static bool is_ours(const retained_t *retained)
 {
-    return retained->version == ADP_RETAINED_VERSION && retained->size == sizeof(*retained);
+    return retained->version == ADP_RETAINED_VERSION && retained->size == sizeof(*retained)
+           && (!retained->board
+               || scoreboard_ext_is_ours(retained->board, retained->fixed.slot_count));
 }
 
 static retained_t *begin(void)

@@ -13,9 +13,10 @@
 #include "report_text.h"
 #include "unixd.h"
 
-/* Raise it with every change of retained_t, slot_t or the shared memory. */
+/* Raise the first number with every change of retained_t or slot_t; what changes the shared
+ * memory raises EXT_VERSION. */
 #ifndef ADP_RETAINED_VERSION
-#define ADP_RETAINED_VERSION 2
+#define ADP_RETAINED_VERSION (100 * 2 + EXT_VERSION)
 #endif
 
 /* A child as the parent sees it.
