@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the kernel takes to have a thread run that was waiting: nobody sees it. */
-#define STALL_US        1000.0  /* mean wait for a processor of a new thread, for each that runs on it */
+#define STALL_US        1000.0  /* mean wait for a processor of a thread that wakes, for each other on it */
 #define CREATE_US         15.0  /* pthread_create itself, one after the other */
 #define FORK_US          500.0  /* fork itself, one after the other */
 #define BACKEND_WASTE    0.05
@@ -372,13 +371,16 @@ child_t *model_fork(model_t *m, int threads)
     return c;
 }
 
-/* While more threads compute than there are processors a new one waits its turn. */
-static double thread_latency_us(model_t *m)
+double model_stall_us(model_t *m)
 {
     double crowd = (double)m->processors.jobs.count / m->processors.servers;
-    double us = dice_lognormal(&m->server_dice, m->options->thread_start_us, 0.5);
 
-    return crowd > 1 ? us + dice_exponential(&m->server_dice, STALL_US * (crowd - 1)) : us;
+    return crowd > 1 ? dice_exponential(&m->server_dice, STALL_US * (crowd - 1)) : 0;
+}
+
+static double thread_latency_us(model_t *m)
+{
+    return dice_lognormal(&m->server_dice, m->options->thread_start_us, 0.5) + model_stall_us(m);
 }
 
 void model_start_threads(model_t *m, child_t *c, int count)

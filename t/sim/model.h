@@ -149,6 +149,10 @@ void model_parent_at(model_t *m, double us);
 /* Bring the child's counters up to date. */
 void model_account(model_t *m, child_t *c);
 
+/* What a thread that wakes now waits for a processor: while more threads compute than there
+ * are processors, it takes its turn. Requests that find an idle thread are spared this. */
+double model_stall_us(model_t *m);
+
 /* Threads that would take work now. */
 int model_idle(const child_t *c);
 

@@ -150,7 +150,7 @@ static void look(model_t *m, child_t *c)
     m->result->decisions++;
     s->seen_busy = c->busy;
     if (plan.wants_child && !s->wants_child) {
-        model_parent_at(m, m->now_us + PARENT_WAKE_US);
+        model_parent_at(m, m->now_us + PARENT_WAKE_US + model_stall_us(m));
     }
     s->wants_child = plan.wants_child;
     carry_out_threads(m, c, &plan);
@@ -159,7 +159,8 @@ static void look(model_t *m, child_t *c)
     }
     s->watching = model_idle(c) == 0;
     if (s->watching) {
-        model_look_at(m, c, m->now_us + (plan.reason == CTL_CPU_BOUND ? CPU_BOUND_US : NOBODY_IDLE_US));
+        model_look_at(m, c, m->now_us + model_stall_us(m)
+                            + (plan.reason == CTL_CPU_BOUND ? CPU_BOUND_US : NOBODY_IDLE_US));
     }
     if (plan.look_again_us != CTL_NEVER_US) {
         model_look_at(m, c, fmax((double)plan.look_again_us, m->now_us + 1));
@@ -173,7 +174,7 @@ static void nobody_idle(model_t *m, child_t *c)
 
     if (!s->watching && c->busy > 0
         && (c->state == CHILD_SERVING || c->state == CHILD_PARKED)) {
-        model_look_at(m, c, m->now_us + WAKE_US);
+        model_look_at(m, c, m->now_us + WAKE_US + model_stall_us(m));
     }
     s->seen_busy = most(s->seen_busy, c->busy);
 }
@@ -184,7 +185,7 @@ static void busier(model_t *m, child_t *c)
 
     if (c->busy >= 2 * s->seen_busy + 4) {
         s->seen_busy = c->busy;
-        model_look_at(m, c, m->now_us + WAKE_US);
+        model_look_at(m, c, m->now_us + WAKE_US + model_stall_us(m));
     }
 }
 
@@ -267,7 +268,7 @@ static void carry_out_children(model_t *m, const ctl_child_plan_t *plan, const c
 
     for (i = 0; i < plan->resurrect && (c = pick(m, CHILD_PARKED, true)); i++) {
         model_resurrect(m, c);
-        model_look_at(m, c, m->now_us + WAKE_US);
+        model_look_at(m, c, m->now_us + WAKE_US + model_stall_us(m));
     }
     for (i = 0; i < plan->start && m->alive < least(SLOTS_FOR(memory->max_children), MODEL_CHILDREN); i++) {
         model_fork(m, threads);
@@ -301,8 +302,8 @@ static void parent(model_t *m)
 
 static void child_ready(model_t *m, child_t *c)
 {
-    model_look_at(m, c, m->now_us + WAKE_US);
-    model_parent_at(m, m->now_us + PARENT_WAKE_US);
+    model_look_at(m, c, m->now_us + WAKE_US + model_stall_us(m));
+    model_parent_at(m, m->now_us + PARENT_WAKE_US + model_stall_us(m));
 }
 
 const policy_ops_t policy_adaptive_ops = { .begin = begin, .nobody_idle = nobody_idle, .busier = busier,

@@ -5,21 +5,18 @@
 
 /* A quarter above the peak: a fixed pool that is sized for the mean load at the peak queues. */
 #define FIXED_MARGIN 1.25
-#define FIXED_CHILD  64
 
+/* Shared out evenly. */
 static void begin_fixed(model_t *m)
 {
-    int threads = m->policy->fixed_threads;
+    int threads = m->policy->fixed_threads, per_child = m->trace->threads_per_child, children, i;
 
     if (!threads) {
         threads = (int)ceil(fmax(m->trace->peak * FIXED_MARGIN, 4 * m->trace->cpus));
     }
-    while (threads > 0) {
-        int some = threads < FIXED_CHILD || m->trace->threads_per_child > FIXED_CHILD ? threads : FIXED_CHILD;
-
-        some = some < m->trace->threads_per_child || m->policy->fixed_threads ? some : m->trace->threads_per_child;
-        model_first_child(m, some);
-        threads -= some;
+    children = (threads + per_child - 1) / per_child;
+    for (i = 0; i < children; i++) {
+        model_first_child(m, threads / children + (i < threads % children));
     }
 }
 

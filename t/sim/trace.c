@@ -132,18 +132,18 @@ static trace_t incident(void)
 
 static trace_t wake(void)
 {
-    trace_t t = common("wake", "10,000 idle kept-alive connections, 5,000 of them wake within 200 ms", 220);
+    trace_t t = common("wake", "10,000 idle kept-alive connections, 5,000 of them wake within 200 ms (10 ms each)", 220);
     int i;
 
-    t.work.wait_us = 20 * MS;
+    t.work.wait_us = 10 * MS;
     at(&t, 0, 50), at(&t, 220, 50);
     t.herd = (herd_t){ .connections = 10000, .wake = 5000, .within_us = 200 * MS, .times = 4,
-                       .work = { SHAPE_LOGNORMAL, 20 * MS, 0.2 * MS, false } };
+                       .work = { SHAPE_LOGNORMAL, 10 * MS, 0.2 * MS, false } };
     for (i = 0; i < t.herd.times; i++) {
         t.herd.at_s[i] = 60 + 40 * i;
         burst(&t, t.herd.at_s[i], t.herd.at_s[i] + 1);
     }
-    with_peak(&t, 520);
+    with_peak(&t, 260);
     return t;
 }
 
