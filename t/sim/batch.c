@@ -64,6 +64,7 @@ void batch_run(job_t *jobs, int count, int at_a_time, const model_options_t *opt
         }
         if (!pid) {
             run(&jobs[i], options, constant);
+            fflush(stdout);
             _exit(0);
         }
         running++;

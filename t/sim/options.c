@@ -20,6 +20,7 @@ static const char usage[] =
     "  --markdown FILE      the tables once more\n"
     "  --charts DIRECTORY   one SVG file a trace\n"
     "  --values             name=value lines instead of tables\n"
+    "  --log                each decision of the adaptive policy that changes something\n"
     "  --check              fail if a goal is not met\n"
     "  --jobs N             processes at a time (processors)\n"
     "  --rate N             constant load, so many requests/s, with --seconds N, --cpus N, --cpu-ms N and --wait-ms N\n"
@@ -28,7 +29,7 @@ static const char usage[] =
     "traces:";
 
 enum { SEED = 256, POLICY, WITHOUT, WAITING_UNKNOWN, DEAL, CHILD_START, THREAD_START, BACKLOG, ABLATION, MARKDOWN,
-       CHARTS, VALUES, CHECK, JOBS, RATE, SECONDS, CPUS, CPU_MS, WAIT_MS, SHAPE, WASTE, THREADS, HELP };
+       CHARTS, VALUES, CHECK, LOG, JOBS, RATE, SECONDS, CPUS, CPU_MS, WAIT_MS, SHAPE, WASTE, THREADS, HELP };
 
 static const struct option known[] = {
     { "seed", required_argument, NULL, SEED }, { "policy", required_argument, NULL, POLICY },
@@ -37,7 +38,8 @@ static const struct option known[] = {
     { "thread-start-us", required_argument, NULL, THREAD_START }, { "backlog", required_argument, NULL, BACKLOG },
     { "ablation", no_argument, NULL, ABLATION }, { "markdown", required_argument, NULL, MARKDOWN },
     { "charts", required_argument, NULL, CHARTS }, { "values", no_argument, NULL, VALUES },
-    { "check", no_argument, NULL, CHECK }, { "jobs", required_argument, NULL, JOBS },
+    { "check", no_argument, NULL, CHECK }, { "log", no_argument, NULL, LOG },
+    { "jobs", required_argument, NULL, JOBS },
     { "rate", required_argument, NULL, RATE }, { "seconds", required_argument, NULL, SECONDS },
     { "cpus", required_argument, NULL, CPUS }, { "cpu-ms", required_argument, NULL, CPU_MS },
     { "wait-ms", required_argument, NULL, WAIT_MS }, { "shape", required_argument, NULL, SHAPE },
@@ -146,6 +148,7 @@ options_t options_parse(int argc, char **argv)
         case CHARTS: o.charts = optarg; break;
         case VALUES: o.values = true; break;
         case CHECK: o.check = true; break;
+        case LOG: o.model.log = true; break;
         case JOBS: o.at_a_time = (int)number(name, optarg, 1); break;
         case RATE: o.constant = true, o.per_s = number(name, optarg, 0); break;
         case SECONDS: o.seconds = number(name, optarg, 0.1); break;

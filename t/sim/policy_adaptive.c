@@ -9,6 +9,7 @@
 #include "controller.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define NOBODY_IDLE_US   2000.0
@@ -128,6 +129,17 @@ static void carry_out_threads(model_t *m, child_t *c, const ctl_thread_plan_t *p
     }
 }
 
+static void log_threads(const model_t *m, const child_t *c, const ctl_thread_sample_t *s, const ctl_thread_plan_t *p)
+{
+    if (m->options->log && (p->start || p->retire || p->wants_child || (p->admit < s->admitted))) {
+        printf("%.6f child %d: threads %d+%d admitted %d busy %d runnable %d waiting %d for %.1f ms: start %d retire %d "
+               "admit %d%s, demand %.1f spare %.1f, %s, again in %.1f ms\n", m->now_us / 1e6, model_index(m, c), s->threads,
+               s->starting, s->admitted, s->busy, s->runnable, s->waiting, (double)s->waited_us / 1e3, p->start, p->retire,
+               p->admit, p->wants_child ? " wants child" : "", p->demand, p->spare, controller_reason_text(p->reason),
+               ((double)p->look_again_us - m->now_us) / 1e3);
+    }
+}
+
 static void look(model_t *m, child_t *c)
 {
     steward_t *s = steward_of(m, c);
@@ -147,6 +159,7 @@ static void look(model_t *m, child_t *c)
     };
     ctl_thread_plan_t plan = controller_threads(&s->state, &sample, &limits);
 
+    log_threads(m, c, &sample, &plan);
     m->result->decisions++;
     s->seen_busy = c->busy;
     if (plan.wants_child && !s->wants_child) {
@@ -281,6 +294,17 @@ static void carry_out_children(model_t *m, const ctl_child_plan_t *plan, const c
     }
 }
 
+static void log_children(const model_t *m, const ctl_child_sample_t *s, const ctl_child_plan_t *p)
+{
+    if (m->options->log && (p->start || p->park || p->resurrect || p->retire)) {
+        printf("%.6f parent: serving %d+%d parked %d threads %d busy %d blocked %d waiting %d for %.1f ms exhausted %d: "
+               "start %d resurrect %d park %d retire %d, target %d demand %.1f spare %.1f, %.0f/s of %.1f ms, %s\n",
+               m->now_us / 1e6, s->serving, s->starting, s->parked, s->threads, s->busy, s->blocked, s->waiting, (double)s->waited_us / 1e3,
+               s->exhausted, p->start, p->resurrect, p->park, p->retire, p->target, p->demand, p->spare, p->arrivals_per_s,
+               p->service_us / 1e3, controller_reason_text(p->reason));
+    }
+}
+
 static void parent(model_t *m)
 {
     adaptive_memory_t *memory = m->memory;
@@ -293,6 +317,7 @@ static void parent(model_t *m)
     };
     ctl_child_plan_t plan = controller_children(&memory->state, &sample, &limits);
 
+    log_children(m, &sample, &plan);
     m->result->decisions++;
     carry_out_children(m, &plan, &sample);
     if (plan.look_again_us != CTL_NEVER_US) {
