@@ -311,7 +311,7 @@ static child_t *new_child(model_t *m, int threads)
 
 static void add_recent(recent_t *r, double value)
 {
-    double sorted[RECENT], x;
+    double sorted[RECENT] = { 0 }, x;
     int i, j, count;
 
     r->values[r->count++ % RECENT] = value;

@@ -299,9 +299,9 @@ static void log_children(const model_t *m, const ctl_child_sample_t *s, const ct
     if (m->options->log && (p->start || p->park || p->resurrect || p->retire)) {
         printf("%.6f parent: serving %d+%d parked %d threads %d busy %d blocked %d waiting %d for %.1f ms exhausted %d: "
                "start %d resurrect %d park %d retire %d, target %d demand %.1f spare %.1f, %.0f/s of %.1f ms, %s\n",
-               m->now_us / 1e6, s->serving, s->starting, s->parked, s->threads, s->busy, s->blocked, s->waiting, (double)s->waited_us / 1e3,
-               s->exhausted, p->start, p->resurrect, p->park, p->retire, p->target, p->demand, p->spare, p->arrivals_per_s,
-               p->service_us / 1e3, controller_reason_text(p->reason));
+               m->now_us / 1e6, s->serving, s->starting, s->parked, s->threads, s->busy, s->blocked, s->waiting,
+               (double)s->waited_us / 1e3, s->exhausted, p->start, p->resurrect, p->park, p->retire, p->target, p->demand,
+               p->spare, p->arrivals_per_s, p->service_us / 1e3, controller_reason_text(p->reason));
     }
 }
 
