@@ -295,7 +295,7 @@ static double approach(double from, double to, double elapsed_s, double halves_s
 static void learn_child(limits_usage_t *usage, int children, int threads, int64_t bytes)
 {
     /* a child of few threads shows what it costs itself; later only less is believed */
-    int64_t each = (bytes - threads * LIMITS_PLAIN_THREAD_BYTES) / children;
+    int64_t each = (bytes - threads * LIMITS_LEAST_THREAD_BYTES) / children;
 
     each = each > LIMITS_LEAST_CHILD_BYTES ? each : LIMITS_LEAST_CHILD_BYTES;
     if (!usage->child_bytes || each < usage->child_bytes) {

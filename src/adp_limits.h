@@ -27,12 +27,12 @@
 #define LIMITS_NOT_SET (-1)         /* a directive that nobody gave */
 
 /* What workers and children cost before it was measured, and bounds of what is believed. A
- * worker that serves a plain request holds some 70 KB: stack, pools of the connection and
- * the request, buffers of the answer and of logs; TLS takes 50 KB more; PHP or Perl in the
- * process take megabytes, which is then measured. */
+ * worker that has served plain requests holds some 120 KB: stack, pools of the connection and
+ * the request, buffers of the answer and of logs, 40 KB of them from the beginning; TLS takes
+ * 50 KB more; PHP or Perl in the process take megabytes, which is then measured. */
 #define LIMITS_THREAD_BYTES       (256 * 1024)
-#define LIMITS_PLAIN_THREAD_BYTES (80 * 1024)
-#define LIMITS_LEAST_THREAD_BYTES (64 * 1024)
+#define LIMITS_PLAIN_THREAD_BYTES (128 * 1024)
+#define LIMITS_LEAST_THREAD_BYTES (96 * 1024)
 #define LIMITS_CHILD_BYTES        (4 * 1024 * 1024)
 #define LIMITS_LEAST_CHILD_BYTES  (512 * 1024)
 #define LIMITS_TELLING_THREADS    16
@@ -142,7 +142,7 @@ void limits_note_children(limits_usage_t *usage, int children, int threads, int6
 int limits_max_threads(const limits_t *limits, const limits_usage_t *usage,
                        ctl_ceiling_e *why);
 
-/* The same in the long run, if a thread costs what plain requests do (112 KB and its part of
+/* The same in the long run, if a thread costs what plain requests do (176 KB and its part of
  * a child, or what was learned): all of what is left, without margins. For messages, for the size of the
  * scoreboard. */
 int limits_expected_threads(const limits_t *limits, const limits_usage_t *usage,

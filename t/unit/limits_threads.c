@@ -210,7 +210,7 @@ static outcome_t run_course(const course_t *c, int64_t possible, bool print)
     limits_usage_t u = { .available_bytes = 60 * GB, .system_tasks = 500 };
     outcome_t outcome = { 4, 0, false };
     double grown = 0.0;         /* threads whose memory is all there, fractions of them too */
-    int64_t ms;
+    int64_t ms, printed = -1;
 
     add_group(&l, &u, c->most, 0);
     for (ms = STEP_MS; ms <= COURSE_MS; ms += STEP_MS) {
@@ -225,7 +225,8 @@ static outcome_t run_course(const course_t *c, int64_t possible, bool print)
             u.read_us = ms * 1000;
             limits_note_children(&u, children, outcome.threads,
                                  ours + (c->shared_counted ? children * 2 * MB : 0));
-            if (print) {
+            if (print && ms / 1000 != printed) {
+                printed = ms / 1000;
                 diag("%5.1f s: %d threads, %" PRId64 " MB of %" PRId64 " used, %" PRId64 " lately, a thread %"
                      PRId64 " KB, a child %" PRId64 " KB", (double)ms / 1000.0, outcome.threads, used / MB,
                      c->most / MB, u.memory[0].growth / MB, u.thread_bytes / KB, u.child_bytes / KB);
@@ -255,7 +256,9 @@ static void test_courses(void)
             for (k = 0; k < sizeof(most_mb) / sizeof(most_mb[0]); k++) {
                 course_t c = { most_mb[k] * MB, thread_kb[i] * KB, child_kb[j] * KB, 40 * KB,
                                5 * MB, (i + j + k) % 3 == 0 ? 5000 : 1000, (i + j + k) % 2 };
-                int64_t cost = c.thread_bytes + c.kernel_bytes + c.child_bytes / 64;
+                /* that threads cost less than the least that is believed is not used */
+                int64_t cost = (c.thread_bytes > LIMITS_LEAST_THREAD_BYTES ? c.thread_bytes : LIMITS_LEAST_THREAD_BYTES)
+                               + c.kernel_bytes + c.child_bytes / 64;
                 int64_t possible = (c.most * 8 / 10 - c.others_bytes - 2 * c.child_bytes) / cost;
                 outcome_t outcome;
 
@@ -266,7 +269,7 @@ static void test_courses(void)
                     diag("%" PRId64 " MB, %" PRId64 " KB a thread, %" PRId64 " KB a child: %d of %" PRId64
                          " threads%s", most_mb[k], thread_kb[i], child_kb[j], outcome.threads, possible,
                          outcome.exceeded ? ", killed" : "");
-                    run_course(&c, possible, true);
+                    run_course(&c, possible, killed + wasteful + late == 0);
                 }
                 killed += outcome.exceeded;
                 wasteful += possible > 20 && outcome.threads < possible / 2;
