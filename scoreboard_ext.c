@@ -200,7 +200,7 @@ static void tame_decision(ext_decision_t *decision)
     tame_time(&decision->wall_us);
     tame_time(&decision->now_us);
     tame_time(&decision->waited_us);
-    tame_enum(&decision->kind, EXT_THREADS + 1);
+    tame_enum(&decision->kind, EXT_KINDS);
     tame(&decision->slot);
     tame_enum(&decision->mode, EXT_MODES);
     tame_enum(&decision->reason, CTL_REASONS);
@@ -369,22 +369,25 @@ bool scoreboard_ext_read_slot(const scoreboard_ext_t *ext, int slot, ext_slot_t 
 void scoreboard_ext_note_decision(scoreboard_ext_t *ext, const ext_decision_t *decision)
 {
     ext_decision_t numbered = *decision;
-    uint64_t before = atomic_fetch_add_explicit(&ext->decisions_noted, 1, memory_order_relaxed);
+    uint64_t place;
 
-    numbered.number = before + 1;
+    tame_enum(&numbered.kind, EXT_KINDS);
+    place = atomic_fetch_add_explicit(&ext->noted[numbered.kind], 1, memory_order_relaxed);
+    numbered.number = 1 + atomic_fetch_add_explicit(&ext->decisions_noted, 1,
+                                                    memory_order_relaxed);
     numbered.wall_us = wall_now_us();
-    WRITE(&ext->decisions[before % EXT_DECISIONS], &numbered);
+    WRITE(&ext->decisions[numbered.kind][place % EXT_DECISIONS], &numbered);
 }
 
 int scoreboard_ext_read_decisions(const scoreboard_ext_t *ext,
-                                  ext_decision_t decisions[EXT_DECISIONS])
+                                  ext_decision_t decisions[EXT_MOST_DECISIONS])
 {
     int i, j, count = 0;
 
-    for (i = 0; i < EXT_DECISIONS; i++) {
+    for (i = 0; i < EXT_MOST_DECISIONS; i++) {
         ext_decision_t found;
 
-        if (!READ(&ext->decisions[i], &found)) {
+        if (!READ(&ext->decisions[i / EXT_DECISIONS][i % EXT_DECISIONS], &found)) {
             continue;
         }
         tame_decision(&found);

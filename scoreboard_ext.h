@@ -10,7 +10,8 @@
  *   slots[]      one a scoreboard slot: what the parent has that child do, and since when
  *   limits       what the parent found: text and numbers
  *   plan         what the parent planned last, and from what
- *   decisions    ring of the last EXT_DECISIONS changes; written by any process
+ *   decisions    rings of the last EXT_DECISIONS changes, one of children and one of threads, so
+ *                that many children do not push out what the parent decided; any process
  *   seconds      ring of the last EXT_SECONDS seconds; written by the parent
  *
  * All but children[] consist of records that are copied in and out whole. A record carries a
@@ -33,7 +34,7 @@
  * included. */
 #define EXT_VERSION   2
 
-#define EXT_DECISIONS 64        /* a power of two */
+#define EXT_DECISIONS 64        /* of a kind; a power of two */
 #define EXT_SECONDS   600
 #define EXT_TEXT_SIZE 512
 
@@ -144,8 +145,11 @@ typedef struct ext_plan_t {
 
 typedef enum {
     EXT_CHILDREN,                   /* of the parent: the number of children */
-    EXT_THREADS                     /* of a child: the number of its threads */
+    EXT_THREADS,                    /* of a child: the number of its threads */
+    EXT_KINDS
 } ext_kind_e;
+
+#define EXT_MOST_DECISIONS (EXT_KINDS * EXT_DECISIONS)
 
 typedef struct ext_decision_t {
     uint64_t number;                /* counts up from 1; filled in when it is noted */
@@ -210,8 +214,9 @@ typedef struct scoreboard_ext_t {
     _Atomic int64_t drain_timeout_us;       /* of the latest configuration; the parent */
     EXT_RECORD(ext_limits_t) limits;
     EXT_RECORD(ext_plan_t) plan;
-    _Atomic uint64_t decisions_noted;       /* so many were ever begun */
-    EXT_RECORD(ext_decision_t) decisions[EXT_DECISIONS];
+    _Atomic uint64_t decisions_noted;       /* so many were ever begun, */
+    _Atomic uint64_t noted[EXT_KINDS];      /* ... and of each kind */
+    EXT_RECORD(ext_decision_t) decisions[EXT_KINDS][EXT_DECISIONS];
     _Atomic int64_t last_second;            /* newest of the history; the parent's */
     _Atomic uint64_t last_arrivals;         /* as of then; the parent's */
     _Alignas(64) EXT_RECORD(ext_second_t) seconds[EXT_SECONDS];
@@ -250,7 +255,7 @@ void scoreboard_ext_write_plan(scoreboard_ext_t *ext, const ext_plan_t *plan);
 void scoreboard_ext_note_slot(scoreboard_ext_t *ext, int slot, ext_slot_state_e state, int pid,
                               int generation, int64_t now_us);
 
-/* Add a decision to the ring. Any process, any thread. number and wall_us are filled in. */
+/* Add a decision to the ring of its kind. Any process, any thread. number and wall_us are filled in. */
 void scoreboard_ext_note_decision(scoreboard_ext_t *ext, const ext_decision_t *decision);
 
 /* Add to the history: what is so at now_us (monotonic). The parent, as often as it likes:
@@ -271,10 +276,10 @@ bool scoreboard_ext_read_limits(const scoreboard_ext_t *ext, ext_limits_t *limit
 bool scoreboard_ext_read_plan(const scoreboard_ext_t *ext, ext_plan_t *plan);
 bool scoreboard_ext_read_slot(const scoreboard_ext_t *ext, int slot, ext_slot_t *state);
 
-/* The last decisions, newest first. Returns how many there are, at most EXT_DECISIONS;
+/* The last decisions of both kinds, newest first. Returns how many there are;
  * entries that are being written are left out. */
 int scoreboard_ext_read_decisions(const scoreboard_ext_t *ext,
-                                  ext_decision_t decisions[EXT_DECISIONS]);
+                                  ext_decision_t decisions[EXT_MOST_DECISIONS]);
 
 /* The seconds up to now_us, oldest first, without gaps but for those before the first entry:
  * those since the parent wrote last are filled with what was so then (no arrivals: unknown).

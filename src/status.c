@@ -10,7 +10,10 @@
 
 #include <sys/param.h>
 
-#define DECISIONS_SHOWN 16
+/* Decisions of a kind that a page has. */
+#define DECISIONS_SHOWN 12
+/* Children that a page names. */
+#define CHILDREN_NAMED  8
 
 /* What this process shows; set in the parent, inherited by children. */
 static struct {
@@ -76,6 +79,7 @@ typedef struct view_t {
     bool has_plan;
     ext_limits_t limits;
     bool has_limits;
+    ext_slot_t *slots;                      /* by slot */
     int children[EXT_SLOT_STATES];
     int64_t oldest_us[EXT_SLOT_STATES];     /* how long the first of them is in this state */
     int threads;                            /* of all children, those that are going too */
@@ -83,33 +87,33 @@ typedef struct view_t {
     int busy_peak;                          /* in the last ten minutes */
     int waited_peak_us;
     int decision_count;
-    ext_decision_t decisions[EXT_DECISIONS];
+    ext_decision_t decisions[EXT_MOST_DECISIONS];
 } view_t;
 
 /* Children and their threads as they are now; the parent sleeps while nothing changes, so its
  * last plan may be old. */
-static void view_children(view_t *view)
+static void view_children(view_t *view, apr_pool_t *p)
 {
     int i;
 
+    view->slots = apr_pcalloc(p, sizeof(*view->slots) * shown.board->slot_count);
     for (i = 0; i < shown.board->slot_count; i++) {
         const ext_child_t *child = &shown.board->children[i];
         int limit = shown.config->thread_limit;
-        ext_slot_t slot;
+        ext_slot_t *slot = &view->slots[i];
         int threads;
 
-        if (!scoreboard_ext_read_slot(shown.board, i, &slot)) {
+        if (!scoreboard_ext_read_slot(shown.board, i, slot)) {
             /* without a parent (-X) nobody notes what there is */
-            slot = (ext_slot_t) { .state = ap_get_scoreboard_process(i)->pid ? EXT_SLOT_SERVING
-                                                                            : EXT_SLOT_FREE,
-                                  .since_us = view->now_us };
+            slot->state = ap_get_scoreboard_process(i)->pid ? EXT_SLOT_SERVING : EXT_SLOT_FREE;
+            slot->since_us = view->now_us;
         }
-        if (slot.state == EXT_SLOT_FREE) {
+        if (slot->state == EXT_SLOT_FREE) {
             continue;
         }
-        view->children[slot.state]++;
-        view->oldest_us[slot.state] = MAX(view->oldest_us[slot.state],
-                                          view->now_us - slot.since_us);
+        view->children[slot->state]++;
+        view->oldest_us[slot->state] = MAX(view->oldest_us[slot->state],
+                                           view->now_us - slot->since_us);
         threads = atomic_load(&child->threads) - atomic_load(&child->arriving)
                   + atomic_load(&child->benched);
         threads = MIN(MAX(threads, 0), limit);
@@ -138,7 +142,7 @@ static view_t *view_make(apr_pool_t *p)
     view->has_plan = scoreboard_ext_read_plan(shown.board, &view->plan);
     view->has_limits = scoreboard_ext_read_limits(shown.board, &view->limits);
     view->decision_count = scoreboard_ext_read_decisions(shown.board, view->decisions);
-    view_children(view);
+    view_children(view, p);
     view_peaks(view, p);
     return view;
 }
@@ -203,7 +207,7 @@ static void put_auto(request_rec *r, const view_t *view)
     put_count(r, "ChildrenDraining", view->children[EXT_SLOT_GOING]);
     put_count(r, "ParkedLongestSeconds", view->oldest_us[EXT_SLOT_PARKED] / CLOCK_US_PER_S);
     put_count(r, "DrainingLongestSeconds", view->oldest_us[EXT_SLOT_GOING] / CLOCK_US_PER_S);
-    put_count(r, "DecisionsTotal", view->decision_count ? (int64_t)view->decisions[0].number : 0);
+    put_count(r, "DecisionsTotal", (int64_t)atomic_load(&shown.board->decisions_noted));
     if (view->has_plan) {
         put_plan(r, view);
     }
@@ -344,21 +348,36 @@ static void show_ceiling(request_rec *r, const view_t *view)
     }
 }
 
-static void show_children(request_rec *r, const view_t *view)
+/* "pid 4711 for 7 s with 3 connections" */
+static void name_child(request_rec *r, const view_t *view, int slot)
 {
-    if (view->children[EXT_SLOT_STARTING]) {
-        ap_rprintf(r, "<dt>%d starting, since %s</dt>\n", view->children[EXT_SLOT_STARTING],
-                   duration(r, view->oldest_us[EXT_SLOT_STARTING]));
+    int connections = (int)ap_get_scoreboard_process(slot)->connections;
+
+    ap_rprintf(r, "pid %d for %s with %d %s", view->slots[slot].pid,
+               duration(r, view->now_us - view->slots[slot].since_us), connections,
+               connections == 1 ? "connection" : "connections");
+}
+
+static void show_children(request_rec *r, const view_t *view, ext_slot_state_e state,
+                          const char *what)
+{
+    int i, left = MIN(view->children[state], CHILDREN_NAMED);
+
+    if (view->children[state] == 0) {
+        return;
     }
-    if (view->children[EXT_SLOT_PARKED]) {
-        ap_rprintf(r, "<dt>%d parked (they keep their connections and accept no new ones), for "
-                   "%s at most</dt>\n", view->children[EXT_SLOT_PARKED],
-                   duration(r, view->oldest_us[EXT_SLOT_PARKED]));
+    ap_rprintf(r, "<dt>%d %s: ", view->children[state], what);
+    for (i = 0; i < shown.board->slot_count && left > 0; i++) {
+        if (view->slots[i].state == (int32_t)state) {
+            name_child(r, view, i);
+            ap_rputs(--left > 0 ? ", " : "", r);
+        }
     }
-    if (view->children[EXT_SLOT_GOING]) {
-        ap_rprintf(r, "<dt>%d finishing what they have, for %s at most</dt>\n",
-                   view->children[EXT_SLOT_GOING], duration(r, view->oldest_us[EXT_SLOT_GOING]));
+    if (view->children[state] > CHILDREN_NAMED) {
+        ap_rprintf(r, " and %d more, for %s at most", view->children[state] - CHILDREN_NAMED,
+                   duration(r, view->oldest_us[state]));
     }
+    ap_rputs("</dt>\n", r);
 }
 
 static const char *local_time(request_rec *r, int64_t wall_us)
@@ -409,23 +428,28 @@ static void show_decision_line(request_rec *r, const ext_decision_t *d)
 
 static void show_decisions(request_rec *r, const view_t *view, bool tables)
 {
-    int i, count = MIN(view->decision_count, DECISIONS_SHOWN);
+    int left[EXT_KINDS] = { DECISIONS_SHOWN, DECISIONS_SHOWN };
+    int i;
 
-    if (count == 0) {
+    if (view->decision_count == 0) {
         return;
     }
-    ap_rprintf(r, "<p>The last decisions (of %" APR_INT64_T_FMT "), newest first:</p>\n",
-               (apr_int64_t)view->decisions[0].number);
+    ap_rputs("<p>The last decisions, newest first:</p>\n", r);
     ap_rputs(tables ? "<table border=\"1\" class=\"adaptive-decisions\">\n<tr><th>Time</th>"
                       "<th>Change</th><th>Because</th><th>Busy threads</th><th>Needed</th>"
                       "<th>Spare</th><th>Waited</th><th>Arrivals/s</th><th>Each took</th></tr>\n"
                     : "<ul>\n", r);
-    for (i = 0; i < count; i++) {
+    for (i = 0; i < view->decision_count; i++) {
+        const ext_decision_t *decision = &view->decisions[i];
+
+        if (left[decision->kind]-- <= 0) {
+            continue;
+        }
         if (tables) {
-            show_decision_row(r, &view->decisions[i]);
+            show_decision_row(r, decision);
         }
         else {
-            show_decision_line(r, &view->decisions[i]);
+            show_decision_line(r, decision);
         }
     }
     ap_rputs(tables ? "</table>\n" : "</ul>\n", r);
@@ -447,7 +471,10 @@ static void show_page(request_rec *r, const view_t *view, bool tables)
         }
     }
     show_peaks(r, view);
-    show_children(r, view);
+    show_children(r, view, EXT_SLOT_STARTING, "starting");
+    show_children(r, view, EXT_SLOT_PARKED,
+                  "parked, which keep their connections and accept no new ones");
+    show_children(r, view, EXT_SLOT_GOING, "finishing what they have");
     ap_rputs("</dl>\n", r);
     show_decisions(r, view, tables);
 }

@@ -250,7 +250,7 @@ static bool is_decision(const ext_decision_t *d, int n)
 
 static void test_decisions(scoreboard_ext_t *ext)
 {
-    ext_decision_t found[EXT_DECISIONS], decision;
+    ext_decision_t found[EXT_MOST_DECISIONS], decision;
     int i, wrong = 0;
 
     is(scoreboard_ext_read_decisions(ext, found), 0, "no decision at first");
@@ -266,21 +266,33 @@ static void test_decisions(scoreboard_ext_t *ext)
         decision = a_decision(i);
         scoreboard_ext_note_decision(ext, &decision);
     }
-    is(scoreboard_ext_read_decisions(ext, found), EXT_DECISIONS, "the ring keeps as many as it has");
+    is(scoreboard_ext_read_decisions(ext, found), EXT_DECISIONS, "the ring is full");
     for (i = 0; i < EXT_DECISIONS; i++) {
         wrong += !is_decision(&found[i], 10 * EXT_DECISIONS + 5 - i);
     }
     is(wrong, 0, "the last ones");
-    atomic_store(&ext->decisions[0].words[3], 99);
+    atomic_store(&ext->decisions[EXT_THREADS][0].words[3], 99);
     is(scoreboard_ext_read_decisions(ext, found), EXT_DECISIONS - 1, "a torn one is left out");
+    decision.kind = EXT_CHILDREN;
+    scoreboard_ext_note_decision(ext, &decision);
+    for (i = 0; i < 2 * EXT_DECISIONS; i++) {
+        decision = a_decision(i);
+        scoreboard_ext_note_decision(ext, &decision);
+    }
+    is(scoreboard_ext_read_decisions(ext, found), EXT_DECISIONS + 1,
+       "decisions of children push out none of the parent's");
+    ok(found[EXT_DECISIONS].kind == EXT_CHILDREN
+       && found[EXT_DECISIONS].number == found[0].number - 2 * EXT_DECISIONS,
+       "which keeps its place in the order");
     /* what a child may do to it */
     atomic_store(&ext->decisions_noted, UINT64_MAX);
+    atomic_store(&ext->noted[EXT_CHILDREN], UINT64_MAX);
     decision.slot = decision.kind = decision.reason = INT32_MIN;
     decision.demand = -INFINITY;
     scoreboard_ext_note_decision(ext, &decision);
     scoreboard_ext_note_decision(ext, &decision);
     scoreboard_ext_read_decisions(ext, found);
-    for (i = wrong = 0; i < EXT_DECISIONS; i++) {
+    for (i = wrong = 0; i < EXT_DECISIONS + 2; i++) {
         wrong += found[i].kind < 0 || found[i].reason < 0 || found[i].reason >= CTL_REASONS
                  || !(found[i].demand >= 0);
     }
@@ -290,7 +302,7 @@ static void test_decisions(scoreboard_ext_t *ext)
 /* Children die at any instruction: whatever they leave behind does not spoil the ring. */
 static void test_killed_writers(scoreboard_ext_t *ext)
 {
-    ext_decision_t found[EXT_DECISIONS], decision = a_decision(1);
+    ext_decision_t found[EXT_MOST_DECISIONS], decision = a_decision(1);
     int round, i, count = 0, wrong = 0;
 
     for (round = 0; round < 20; round++) {
