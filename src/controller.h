@@ -121,11 +121,10 @@ typedef struct ctl_hold_t {
 /* What threads do while they are busy: compute, or wait for something else. */
 typedef struct ctl_cpu_t {
     bool known;
-    uint64_t busy_us, used_us;
-    int64_t at_us;
-    double blocked_part;        /* of the time that threads are busy */
-    int blocked;                /* threads at the last look that counted them, < 0: none did */
-    double counted_part;        /* ... as a part of the busy ones */
+    double blocked_part;        /* of the busy threads, smoothed */
+    int64_t counted_us;         /* when they were last counted */
+    double counted_part;        /* at the last look if work waited then, < 0: it did not */
+    int blocked;                /* ... threads */
     bool idle_processors;       /* ... and processors were free */
     double allowed;             /* threads that the last such looks allowed, fading */
     double lift;                /* factor to the cap, because nothing got done */
@@ -155,12 +154,10 @@ typedef struct ctl_thread_sample_t {
     int waiting;                /* events ready that nobody has taken, if known */
     int64_t waited_us;          /* how long the oldest of them has waited; 0: none does */
     int runnable;               /* busy threads that compute or wait for a processor, if
-                                 * measured; only needed while waited_us > wait_target_us */
+                                 * measured: needed while waited_us > wait_target_us or
+                                 * busy > 2 * cpus */
     uint64_t arrivals;          /* events taken */
     uint64_t completions;       /* events done */
-    uint64_t busy_us;           /* thread time spent serving ...  } of the same threads, */
-    uint64_t cpu_us;            /* ... of it on a processor ...   } now and then: a      */
-    uint64_t run_delay_us;      /* ... and waiting for one        } sample may repeat    */
     int64_t thread_start_us;    /* 95th percentile of thread start times, 0: not yet known */
 } ctl_thread_sample_t;
 
@@ -189,7 +186,6 @@ typedef struct ctl_thread_state_t {
     int batch;                  /* threads that the next panic starts */
     int64_t calm_at_us;         /* nothing is retired before */
     int64_t quiet_us;           /* the pause between looks while nothing changes */
-    int need;                   /* of the last look */
 } ctl_thread_state_t;
 
 void controller_threads_init(ctl_thread_state_t *state, int64_t now_us);

@@ -29,6 +29,10 @@ typedef struct look_t {
     int least, most;            /* children */
     bool quiet;                 /* nothing busy, nothing came */
     bool panic;
+    int need;
+    ctl_reason_e why;
+    int spare_least, spare_most; /* children, by MinSpareThreads and MaxSpareThreads */
+    bool full, trimmed;         /* the need was cut: by the ceiling, by MaxSpareThreads */
     double demand, forecast, spare, rate, least_rate, service_s, growth;
 } look_t;
 
@@ -42,19 +46,14 @@ void controller_children_init(ctl_child_state_t *state, int64_t now_us)
     state->quiet_us = BUSY_LOOK_US;
 }
 
-static int count(int given)
-{
-    return ctl_least(ctl_most(given, 0), INT32_MAX / 8);
-}
-
 static void take_counts(look_t *l, const ctl_child_sample_t *s, const ctl_child_limits_t *limits)
 {
-    l->serving = count(s->serving);
-    l->starting = count(s->starting);
-    l->parked = count(s->parked);
-    l->busy = count(s->busy);
-    l->waiting = count(s->waiting);
-    l->exhausted = ctl_least(count(s->exhausted), l->serving);
+    l->serving = ctl_count(s->serving);
+    l->starting = ctl_count(s->starting);
+    l->parked = ctl_count(s->parked);
+    l->busy = ctl_count(s->busy);
+    l->waiting = ctl_count(s->waiting);
+    l->exhausted = ctl_least(ctl_count(s->exhausted), l->serving);
     l->have = l->serving + l->starting;
     l->slots = ctl_most(limits->threads_per_child, 1);
     l->most = ctl_most(limits->max_children, 0);
@@ -128,9 +127,9 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
     l->forecast = forecast(state, l, level, lead_s) * blocked_part;
 }
 
-/* All children have all their threads, all are busy, and work waits: nobody knows how much
- * more comes. */
-static int panic_need(ctl_child_state_t *state, const look_t *l)
+/* Children that a panic adds: all have all their threads, all are busy, and work waits; nobody
+ * knows how much more comes. What is starting counts. */
+static int panic_adds(ctl_child_state_t *state, const look_t *l)
 {
     int adds = ctl_ceil((double)l->waiting / l->slots) - l->starting;
 
@@ -138,167 +137,183 @@ static int panic_need(ctl_child_state_t *state, const look_t *l)
         adds = state->batch;
         state->batch = ctl_least(state->batch * 2, LARGEST_BATCH);
     }
-    return l->have + ctl_most(adds, 0);
+    return ctl_most(adds, 0);
 }
 
-static int children_needed(ctl_child_state_t *state, const look_t *l, ctl_reason_e *reason)
+static void panic(ctl_child_state_t *state, look_t *l)
 {
-    /* a child with all its threads is always to spare: connections do not spread evenly */
-    double room = l->spare > l->slots ? l->spare : l->slots;
-    int by_demand = ctl_ceil((l->demand + room) / l->slots);
-    int by_forecast = ctl_ceil((l->forecast + l->spare) / l->slots);
-    int need = by_demand;
+    int adds;
 
-    *reason = l->spare > l->slots ? CTL_LEAD_TIME : CTL_DEMAND;
-    if (by_forecast > need) {
-        need = by_forecast;
-        *reason = CTL_LEAD_TIME;
-    }
-    /* connections cannot move to another child, but new ones find one */
-    if (l->exhausted >= need && !(state->without & CTL_TERM_EXHAUSTED)) {
-        need = l->exhausted + 1;
-        *reason = CTL_WAITING;
-    }
-    if (l->panic && l->exhausted > 0 && l->exhausted >= l->serving) {
-        if (!(state->without & CTL_TERM_PANIC)) {
-            int panic = panic_need(state, l);
-
-            if (panic > need) {
-                need = panic;
-                *reason = CTL_WAITING;
-            }
-        }
-        state->calm_at_us = l->now_us + CALM_US;
-    }
-    else if (!l->panic) {
+    if (!l->panic) {
         state->batch = 1;
+        return;
     }
-    if (need < l->least) {
-        need = l->least;
-        *reason = CTL_FLOOR;
+    if (l->exhausted == 0 || l->exhausted < l->serving) {
+        return;                     /* children can help themselves */
     }
-    return need;
+    state->calm_at_us = l->now_us + CALM_US;
+    adds = panic_adds(state, l);
+    if (l->have + adds > l->need && !(state->without & CTL_TERM_PANIC)) {
+        l->need = l->have + adds;
+        l->why = CTL_WAITING;
+    }
 }
 
 /* MinSpareThreads and MaxSpareThreads bound the result of everything else. */
-static void spare_bounds(const ctl_child_state_t *state, const look_t *l,
-                         const ctl_child_limits_t *limits, int *least, int *most)
+static void find_spare_bounds(const ctl_child_state_t *state, look_t *l,
+                              const ctl_child_limits_t *limits)
 {
     double busy = state->busy_smooth > l->busy ? state->busy_smooth : l->busy;
 
-    *least = 0;
-    *most = INT32_MAX;
+    l->spare_least = 0;
+    l->spare_most = INT32_MAX;
     if (limits->min_spare_threads >= 0) {
-        *least = ctl_ceil(((double)l->busy + limits->min_spare_threads) / l->slots);
+        l->spare_least = ctl_ceil(((double)l->busy + limits->min_spare_threads) / l->slots);
     }
     if (limits->max_spare_threads >= 0) {
-        *most = (int)ctl_bounded((busy + limits->max_spare_threads) / l->slots, 1, 1e9);
-        *most = ctl_most(*most, ctl_ceil((l->busy + 1.0) / l->slots));
-        *most = ctl_most(*most, ctl_most(*least, l->least));
+        double most = ctl_bounded((busy + limits->max_spare_threads) / l->slots, 1, 1e9);
+
+        /* not so few that busy threads would have to go, or the others' bounds not be held */
+        l->spare_most = ctl_most((int)most, ctl_ceil((l->busy + 1.0) / l->slots));
+        l->spare_most = ctl_most(l->spare_most, ctl_most(l->spare_least, l->least));
     }
 }
 
-static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
-                             const ctl_child_plan_t *plan, int need)
+static void bound_need(look_t *l)
 {
-    int64_t delay_us = CTL_NEVER_US, next_us;
+    if (l->need < l->least) {
+        l->need = l->least;
+        l->why = CTL_FLOOR;
+    }
+    l->trimmed = l->need > l->spare_most;
+    if (l->trimmed) {
+        l->need = l->spare_most;
+        l->why = CTL_MAX_SPARE;
+    }
+    if (l->need < l->spare_least) {
+        l->need = l->spare_least;
+        l->why = CTL_MIN_SPARE;
+    }
+    l->full = l->need > l->most;
+    if (l->full) {
+        l->need = l->most;
+    }
+}
+
+static void find_need(ctl_child_state_t *state, look_t *l, const ctl_child_limits_t *limits)
+{
+    /* a child with all its threads is always to spare: connections do not spread evenly */
+    double room = l->spare > l->slots ? l->spare : l->slots;
+    int by_forecast = ctl_ceil((l->forecast + l->spare) / l->slots);
+
+    l->need = ctl_ceil((l->demand + room) / l->slots);
+    l->why = l->spare > l->slots ? CTL_LEAD_TIME : CTL_DEMAND;
+    if (by_forecast > l->need) {
+        l->need = by_forecast;
+        l->why = CTL_LEAD_TIME;
+    }
+    /* connections cannot move to another child, but new ones find one */
+    if (l->exhausted >= l->need && !(state->without & CTL_TERM_EXHAUSTED)) {
+        l->need = l->exhausted + 1;
+        l->why = CTL_WAITING;
+    }
+    panic(state, l);
+    find_spare_bounds(state, l, limits);
+    bound_need(l);
+}
+
+/* How to get from what there is to the target. */
+static void find_steps(ctl_child_state_t *state, const look_t *l, ctl_child_plan_t *plan)
+{
+    int missing = ctl_most(plan->target - l->have, 0);
+    int parked, start;
+
+    plan->resurrect = ctl_least(missing, l->parked);
+    parked = l->parked - plan->resurrect;
+    start = ctl_least(missing - plan->resurrect, LARGEST_BATCH - l->starting);
+    plan->start = ctl_most(ctl_least(start, l->most - l->have - l->parked), 0);
+    plan->park = ctl_least(ctl_most(l->have - plan->target, 0), l->serving);
+
+    ctl_peak_put(&state->unparked, l->now_us, PARKED_US, -parked);
+    if (!missing) {
+        plan->retire = ctl_most(ctl_least(-ctl_peak(&state->unparked), parked), 0);
+    }
+}
+
+static ctl_reason_e reason(const look_t *l, const ctl_child_plan_t *plan)
+{
+    if (l->full) {
+        return CTL_CEILING;
+    }
+    if (plan->park) {
+        return l->trimmed ? CTL_MAX_SPARE : CTL_SURPLUS;
+    }
+    if (plan->start || plan->resurrect || l->trimmed) {
+        return l->why;
+    }
+    if (plan->target > l->need) {
+        return CTL_HOLD;
+    }
+    return l->why == CTL_FLOOR || l->why == CTL_MIN_SPARE ? l->why : CTL_STEADY;
+}
+
+static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
+                             const ctl_child_plan_t *plan)
+{
     bool changes = plan->start || plan->resurrect || l->starting || l->panic
-                   || need != state->need;
+                   || l->need > state->need;
+    int64_t delay_us = CTL_NEVER_US, next_us;
 
     state->quiet_us = changes ? FAST_LOOK_US
                       : state->quiet_us < BUSY_LOOK_US ? BUSY_LOOK_US
-                      : state->quiet_us < LONGEST_LOOK_US ? state->quiet_us * 2 : LONGEST_LOOK_US;
+                      : ctl_sooner_us(state->quiet_us * 2, LONGEST_LOOK_US);
     if (changes || !l->quiet) {
-        delay_us = state->quiet_us < LONGEST_LOOK_US ? state->quiet_us : LONGEST_LOOK_US;
+        delay_us = state->quiet_us;
     }
     next_us = ctl_hold_next_us(&state->hold, plan->target, l->least);
     if (next_us != INT64_MAX) {
-        if (next_us < state->calm_at_us) {
-            next_us = state->calm_at_us;
-        }
-        if (next_us - l->now_us < delay_us) {
-            delay_us = next_us - l->now_us;
-        }
+        next_us = next_us < state->calm_at_us ? state->calm_at_us : next_us;
+        delay_us = ctl_sooner_us(delay_us, next_us - l->now_us);
     }
     if (l->parked + plan->park > plan->resurrect + plan->retire) {
-        next_us = ctl_peak_falls_us(&state->unparked);
-        if (next_us - l->now_us < delay_us) {
-            delay_us = next_us - l->now_us;
-        }
+        delay_us = ctl_sooner_us(delay_us, ctl_peak_falls_us(&state->unparked) - l->now_us);
     }
-    /* what could have been done now, had it been time */
+    /* what is due already is done by this plan */
     return delay_us < FAST_LOOK_US ? FAST_LOOK_US : delay_us;
 }
 
 ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_sample_t *sample,
                                      const ctl_child_limits_t *limits)
 {
-    int64_t elapsed_us = ctl_clock_advance(&state->clock, sample->now_us);
     int64_t hold_us = state->without & CTL_TERM_HOLD ? 0 : limits->hold_us;
+    int64_t elapsed_us = ctl_clock_advance(&state->clock, sample->now_us);
     ctl_child_plan_t plan;
-    int need, target, least, most, missing;
-    bool full = false, trimmed = false;
     look_t l;
 
-    memset(&plan, 0, sizeof(plan));
+    memset(&l, 0, sizeof(l));
     l.now_us = state->clock.now_us;
     take_counts(&l, sample, limits);
     estimate(state, &l, sample, elapsed_us);
-    plan.demand = l.demand;
-    plan.arrivals_per_s = l.rate;
-    plan.service_us = l.service_s * US_PER_S;
+    find_need(state, &l, limits);
 
-    need = children_needed(state, &l, &plan.reason);
-    spare_bounds(state, &l, limits, &least, &most);
-    if (need > most) {
-        need = most;
-        plan.reason = CTL_MAX_SPARE;
-        trimmed = true;
-    }
-    if (need < least) {
-        need = least;
-        plan.reason = CTL_MIN_SPARE;
-    }
-    if (need > l.most) {
-        need = l.most;
-        full = true;
-    }
-    plan.spare = ctl_bounded((double)need * l.slots - l.demand, 0, 1e12);
-    target = ctl_hold_target(&state->hold, l.now_us, hold_us, need, need, l.have,
-                             l.now_us >= state->calm_at_us);
-    if (target > most) {
-        target = most;
-        trimmed = true;
-    }
-    target = ctl_least(ctl_most(target, l.least), l.most);
-    plan.target = target;
-
-    missing = ctl_most(target - l.have, 0);
-    plan.resurrect = ctl_least(missing, l.parked);
-    plan.start = ctl_most(ctl_least(ctl_least(missing - plan.resurrect,
-                                              LARGEST_BATCH - l.starting),
-                                    l.most - l.have - l.parked), 0);
-    plan.park = ctl_least(ctl_most(l.have - target, 0), l.serving);
-    ctl_peak_put(&state->unparked, l.now_us, PARKED_US, -(l.parked - plan.resurrect));
-    plan.retire = ctl_least(-ctl_peak(&state->unparked), l.parked - plan.resurrect);
-    plan.retire = missing ? 0 : ctl_most(plan.retire, 0);
+    memset(&plan, 0, sizeof(plan));
+    plan.target = ctl_hold_target(&state->hold, l.now_us, hold_us, l.need, l.need, l.have,
+                                  l.now_us >= state->calm_at_us);
+    l.trimmed = l.trimmed || plan.target > l.spare_most;
+    plan.target = ctl_least(plan.target, l.spare_most);
+    plan.target = ctl_least(ctl_most(plan.target, l.least), l.most);
+    find_steps(state, &l, &plan);
     if (!(state->without & CTL_TERM_LEARNING)) {
         ctl_hold_learn(&state->hold, l.now_us, hold_us, plan.start > 0, plan.retire > 0);
     }
 
-    if (full) {
-        plan.reason = CTL_CEILING;
-        plan.ceiling = limits->ceiling;
-    }
-    else if (plan.park) {
-        plan.reason = trimmed ? CTL_MAX_SPARE : CTL_SURPLUS;
-    }
-    else if (!plan.start && !plan.resurrect && !trimmed) {
-        plan.reason = target > need ? CTL_HOLD
-                      : plan.reason == CTL_FLOOR || plan.reason == CTL_MIN_SPARE ? plan.reason
-                      : CTL_STEADY;
-    }
-    plan.look_again_us = ctl_clock_after(&state->clock, look_delay_us(state, &l, &plan, need));
-    state->need = need;
+    plan.reason = reason(&l, &plan);
+    plan.ceiling = plan.reason == CTL_CEILING ? limits->ceiling : CTL_NO_CEILING;
+    plan.demand = l.demand;
+    plan.spare = ctl_bounded((double)l.need * l.slots - l.demand, 0, 1e12);
+    plan.arrivals_per_s = l.rate;
+    plan.service_us = l.service_s * US_PER_S;
+    plan.look_again_us = ctl_clock_after(&state->clock, look_delay_us(state, &l, &plan));
+    state->need = l.need;
     return plan;
 }

@@ -1,8 +1,8 @@
 #include "controller_internal.h"
 
-/* Thread time that tells what threads do. */
-#define LEAST_BUSY_US     (2 * US_PER_MS)
 #define BLOCKED_TIME_US   (200 * US_PER_MS)
+/* One count of threads, however long ago the last one was, says not more than that. */
+#define MOST_WEIGHT       0.5
 /* Threads that may serve for each processor: one waits for it while another has it. */
 #define PER_PROCESSOR     2
 #define LEAST_COMPUTING   0.002
@@ -16,8 +16,8 @@
 
 void ctl_cpu_init(ctl_cpu_t *cpu, int64_t now_us)
 {
-    cpu->at_us = cpu->progress_us = cpu->lifted_us = now_us;
-    cpu->blocked = CTL_UNKNOWN;
+    cpu->counted_us = cpu->progress_us = cpu->lifted_us = now_us;
+    cpu->counted_part = -1;
     cpu->lift = 1;
 }
 
@@ -26,57 +26,31 @@ static double processors(const ctl_thread_limits_t *limits)
     return ctl_bounded(limits->cpus, 1, 1e6);
 }
 
-/* From the accounts of the threads: exact, but only now and then. */
-static void update_from_accounts(ctl_cpu_t *cpu, int64_t now_us, const ctl_thread_sample_t *s)
+static void smooth(ctl_cpu_t *cpu, int64_t now_us, double part)
 {
-    uint64_t used_us = s->cpu_us + s->run_delay_us;
-    double busy_us = ctl_gained(s->busy_us, cpu->busy_us);
+    double weight = ctl_weight(now_us - cpu->counted_us, BLOCKED_TIME_US);
 
-    if (s->busy_us - cpu->busy_us > UINT64_MAX / 2) {
-        busy_us = LEAST_BUSY_US;        /* reset: begin anew */
-    }
-    else if (busy_us < LEAST_BUSY_US) {
-        return;
-    }
-    else {
-        double part = 1 - ctl_bounded(ctl_gained(used_us, cpu->used_us) / busy_us, 0, 1);
-        double weight = cpu->known ? ctl_weight(now_us - cpu->at_us, BLOCKED_TIME_US) : 1;
-
-        cpu->blocked_part += weight * (part - cpu->blocked_part);
-        cpu->known = true;
-    }
-    cpu->at_us = now_us;
-    cpu->busy_us = s->busy_us;
-    cpu->used_us = used_us;
+    weight = cpu->known ? ctl_bounded(weight, 0, MOST_WEIGHT) : 1;
+    cpu->blocked_part += weight * (part - cpu->blocked_part);
+    cpu->known = true;
+    cpu->counted_us = now_us;
 }
 
-/* From a count of threads while work waits: known at once. Two looks have to agree, because
- * a thread that computes may sleep for a moment, too. */
-static void update_from_count(ctl_cpu_t *cpu, const ctl_thread_sample_t *s,
-                              const ctl_thread_limits_t *limits)
+/* Work waits: then blocked threads make room at once. Two looks have to agree, because a
+ * thread that computes may sleep for a moment, too. */
+static void make_room(ctl_cpu_t *cpu, int blocked, double part, bool idle_processors,
+                      const ctl_thread_limits_t *limits)
 {
-    int runnable = ctl_least(s->runnable, s->busy);
-    int blocked = s->busy - runnable;
-    bool idle_processors = runnable < processors(limits);
+    if (cpu->counted_part >= 0) {
+        double sure = part < cpu->counted_part ? part : cpu->counted_part;
+        double allowed = ctl_least(blocked, cpu->blocked) + PER_PROCESSOR * processors(limits);
 
-    double part = (double)blocked / s->busy;
-
-    if (cpu->blocked >= 0) {
-        double allowed = ctl_least(blocked, cpu->blocked)
-                         + PER_PROCESSOR * processors(limits);
-
-        if (idle_processors && cpu->idle_processors) {
-            double sure = part < cpu->counted_part ? part : cpu->counted_part;
-
-            cpu->blocked_part = sure > cpu->blocked_part ? sure : cpu->blocked_part;
+        if (idle_processors && cpu->idle_processors && sure > cpu->blocked_part) {
+            cpu->blocked_part = sure;
         }
         if (allowed > cpu->allowed) {
             cpu->allowed = allowed;
         }
-    }
-    if (!cpu->known) {
-        cpu->blocked_part = part;
-        cpu->known = true;
     }
     cpu->blocked = blocked;
     cpu->counted_part = part;
@@ -86,7 +60,8 @@ static void update_from_count(ctl_cpu_t *cpu, const ctl_thread_sample_t *s,
 static void update_lift(ctl_cpu_t *cpu, int64_t now_us, bool waits, bool completed,
                         double service_s)
 {
-    double stall_us = ctl_bounded(STALL_FACTOR * service_s * US_PER_S, LEAST_STALL_US, MOST_STALL_US);
+    double stall_us = ctl_bounded(STALL_FACTOR * service_s * US_PER_S, LEAST_STALL_US,
+                                  MOST_STALL_US);
 
     if (completed || !waits) {
         cpu->progress_us = now_us;
@@ -102,21 +77,24 @@ static void update_lift(ctl_cpu_t *cpu, int64_t now_us, bool waits, bool complet
 }
 
 void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
-                    const ctl_thread_sample_t *sample, const ctl_thread_limits_t *limits,
-                    double service_s, bool completed, unsigned without)
+                    const ctl_cpu_count_t *count, const ctl_thread_limits_t *limits,
+                    double service_s, unsigned without)
 {
-    bool waits = sample->waited_us > limits->wait_target_us;
-
     cpu->allowed *= 1 - ctl_weight(elapsed_us, ALLOWED_TIME_US);
-    update_from_accounts(cpu, now_us, sample);
-    if (waits && sample->runnable >= 0 && sample->busy > 0) {
-        update_from_count(cpu, sample, limits);
+    if (count->runnable >= 0 && count->busy > 0) {
+        int runnable = ctl_least(count->runnable, count->busy);
+        double part = (double)(count->busy - runnable) / count->busy;
+
+        smooth(cpu, now_us, part);
+        if (count->waits) {
+            make_room(cpu, count->busy - runnable, part, runnable < processors(limits), limits);
+        }
     }
-    else {
-        cpu->blocked = CTL_UNKNOWN;
+    if (!count->waits || count->runnable < 0) {
+        cpu->counted_part = -1;
     }
     if (!(without & CTL_TERM_PROGRESS)) {
-        update_lift(cpu, now_us, waits, completed, service_s);
+        update_lift(cpu, now_us, count->waits, count->completed, service_s);
     }
 }
 
@@ -126,9 +104,10 @@ int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, bool wa
     double computing = ctl_bounded(1 - cpu->blocked_part, LEAST_COMPUTING, 1);
     double cap = PER_PROCESSOR * processors(limits) / computing;
 
+    /* what nobody has measured is taken for computing as long as nothing waits */
     if ((without & CTL_TERM_CPU) || (!cpu->known && waits)) {
         return INT32_MAX;
     }
     cap = (cap > cpu->allowed ? cap : cpu->allowed) * cpu->lift;
-    return (int)ctl_bounded(cap, 2, 1e9);
+    return (int)ctl_bounded(cap, PER_PROCESSOR, 1e9);
 }

@@ -10,7 +10,7 @@
 /* Over longer gaps two counts of busy threads say little about what was between, and looks
  * come rather at peaks: the geometric mean. */
 #define UNSEEN_US         (200 * US_PER_MS)
-#define LEAST_EVENTS      3
+#define LEAST_EVENTS      1
 #define ENOUGH_EVENTS     20
 
 #define MARK_INTERVAL_US  (15 * US_PER_MS)
@@ -134,7 +134,7 @@ double ctl_surge_rate(ctl_surge_t *surge, int64_t now_us, double arrived, double
 
 double ctl_fluctuation(double demand, double lead_s, double service_s)
 {
-    double renewed = service_s > 0 ? 1 - ctl_fading(2 * lead_s / service_s) : 1;
+    double renewed = service_s > 0 ? 1 - ctl_fading(2 * lead_s / service_s) : 0;
 
     return ctl_sqrt(demand * renewed);
 }

@@ -29,6 +29,8 @@ double ctl_bounded(double x, double least, double most);    /* NaN: least */
 int ctl_ceil(double x);                                     /* within 0 .. 1e9 */
 int ctl_least(int a, int b);
 int ctl_most(int a, int b);
+int ctl_count(int given);                                   /* not less than none, not too many */
+int64_t ctl_sooner_us(int64_t a, int64_t b);
 
 /* What a cumulative counter has gained. One that went back was reset: nothing. */
 double ctl_gained(uint64_t now, uint64_t before);
@@ -67,7 +69,7 @@ double ctl_flow_usual_rate(const ctl_flow_t *flow);
 double ctl_surge_rate(ctl_surge_t *surge, int64_t now_us, double arrived, double *surely);
 
 /* Standard deviation of the change of a demand within lead_s, for requests that arrive
- * independently and take service_s (0: unknown): an M/G/inf queue. */
+ * independently and take service_s (0: unknown, then 0): an M/G/inf queue. */
 double ctl_fluctuation(double demand, double lead_s, double service_s);
 
 /* --- way down (controller_hold.c) -------------------------------------------------- */
@@ -95,9 +97,17 @@ int64_t ctl_hold_next_us(const ctl_hold_t *hold, int have, int floor);
 
 void ctl_cpu_init(ctl_cpu_t *cpu, int64_t now_us);
 
+/* What a look at the threads of a child shows. */
+typedef struct ctl_cpu_count_t {
+    int busy;
+    int runnable;               /* of these; < 0: not counted */
+    bool waits;                 /* work waits too long */
+    bool completed;             /* something got done since the last look */
+} ctl_cpu_count_t;
+
 void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
-                    const ctl_thread_sample_t *sample, const ctl_thread_limits_t *limits,
-                    double service_s, bool completed, unsigned without);
+                    const ctl_cpu_count_t *count, const ctl_thread_limits_t *limits,
+                    double service_s, unsigned without);
 
 /* Threads that may serve at a time without that they only share processors. */
 int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, bool waits,

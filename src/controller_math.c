@@ -67,3 +67,13 @@ double ctl_gained(uint64_t now, uint64_t before)
 
     return gained > UINT64_MAX / 2 ? 0 : (double)gained;
 }
+
+int ctl_count(int given)
+{
+    return ctl_least(ctl_most(given, 0), INT32_MAX / 8);
+}
+
+int64_t ctl_sooner_us(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}

@@ -14,19 +14,22 @@
 #define PANIC_LOOK_US    (2 * US_PER_MS)
 #define BUSY_LOOK_US     (10 * US_PER_MS)
 #define FULL_LOOK_US     (20 * US_PER_MS)
-#define LONGEST_LOOK_US  (160 * US_PER_MS)
+#define LONGEST_LOOK_US  (640 * US_PER_MS)
 /* Blocked threads from which on a forecast is worth a look while somebody is idle. */
 #define MANY_BLOCKED     8
 
-/* What one look makes of a sample. */
+/* One look: what is there, and what is made of it. */
 typedef struct look_t {
     int64_t now_us;
     int threads, admitted, busy, starting, waiting;
     int have;                   /* threads that are there or on their way */
-    int cap;                    /* by processors */
     int least, most;
-    bool waits, panic, calm;
+    bool waits;                 /* work does, for too long */
+    int cap;                    /* by processors */
     double demand, spare, growth;
+    int need;
+    ctl_reason_e why;
+    bool computes, full;        /* the need was cut: by processors, by the ceiling */
 } look_t;
 
 void controller_threads_init(ctl_thread_state_t *state, int64_t now_us)
@@ -39,89 +42,137 @@ void controller_threads_init(ctl_thread_state_t *state, int64_t now_us)
     state->quiet_us = BUSY_LOOK_US;
 }
 
-static int count(int given)
+static void take_counts(look_t *l, const ctl_thread_sample_t *s, const ctl_thread_limits_t *limits)
 {
-    return ctl_least(ctl_most(given, 0), INT32_MAX / 8);
+    l->threads = ctl_count(s->threads);
+    l->admitted = ctl_least(ctl_count(s->admitted), l->threads);
+    l->busy = ctl_least(ctl_count(s->busy), l->threads);
+    l->starting = ctl_count(s->starting);
+    l->waiting = ctl_count(s->waiting);
+    l->have = l->threads + l->starting;
+    l->most = ctl_most(limits->max_threads, 0);
+    l->least = ctl_least(ctl_most(limits->min_threads, 0), l->most);
+    l->waits = s->waited_us > limits->wait_target_us;
 }
 
-static look_t look(ctl_thread_state_t *state, const ctl_thread_sample_t *s,
-                   const ctl_thread_limits_t *limits)
+static void estimate(ctl_thread_state_t *state, look_t *l, const ctl_thread_sample_t *s,
+                     const ctl_thread_limits_t *limits, int64_t elapsed_us)
 {
-    int64_t elapsed_us = ctl_clock_advance(&state->clock, s->now_us);
-    bool completed = s->completions != state->flow.completions;
-    double service_s, lead_s;
-    look_t l;
+    ctl_cpu_count_t count = {
+        .busy = l->busy, .runnable = s->runnable, .waits = l->waits,
+        .completed = s->completions != state->flow.completions
+    };
+    double start_s = ctl_bounded((double)s->thread_start_us, 0, US_PER_S) / US_PER_S;
+    double lead_s = LOOK_LEAD_S + START_FACTOR * start_s;
+    double blocked;
 
-    l.now_us = state->clock.now_us;
-    l.threads = count(s->threads);
-    l.admitted = ctl_least(count(s->admitted), l.threads);
-    l.busy = ctl_least(count(s->busy), l.threads);
-    l.starting = count(s->starting);
-    l.waiting = count(s->waiting);
-    l.have = l.threads + l.starting;
-    l.most = ctl_most(limits->max_threads, 0);
-    l.least = ctl_least(ctl_most(limits->min_threads, 0), l.most);
-    l.waits = s->waited_us > limits->wait_target_us;
+    ctl_cpu_update(&state->cpu, l->now_us, elapsed_us, &count, limits,
+                   ctl_flow_service_s(&state->flow), state->without);
+    l->cap = ctl_cpu_cap(&state->cpu, limits, l->waits, state->without);
+    ctl_flow_update(&state->flow, l->now_us, s->arrivals, s->completions, l->busy);
 
-    service_s = ctl_flow_service_s(&state->flow);
-    ctl_cpu_update(&state->cpu, l.now_us, elapsed_us, s, limits, service_s, completed,
-                   state->without);
-    l.cap = ctl_cpu_cap(&state->cpu, limits, l.waits, state->without);
-    ctl_flow_update(&state->flow, l.now_us, s->arrivals, s->completions, l.busy);
-    service_s = ctl_flow_service_s(&state->flow);
-
-    /* only threads that wait for something else are missing while others are started */
-    lead_s = LOOK_LEAD_S + START_FACTOR * ctl_bounded((double)s->thread_start_us, 0, US_PER_S)
-                           / US_PER_S;
-    l.demand = (double)l.busy + l.waiting;
-    l.growth = ctl_flow_growth(&state->flow) * state->cpu.blocked_part;
-    l.spare = 1;
+    /* only of threads that wait for something else are more missing while some start */
+    l->demand = (double)l->busy + l->waiting;
+    blocked = l->demand * state->cpu.blocked_part;
+    l->growth = ctl_flow_growth(&state->flow) * state->cpu.blocked_part;
+    l->spare = 1;
     if (!(state->without & CTL_TERM_GROWTH)) {
-        l.spare += l.growth * lead_s;
+        l->spare += l->growth * lead_s;
     }
     if (!(state->without & CTL_TERM_FLUCTUATION)) {
-        l.spare += BETA * ctl_fluctuation(l.demand * state->cpu.blocked_part, lead_s, service_s);
+        l->spare += BETA * ctl_fluctuation(blocked, lead_s, ctl_flow_service_s(&state->flow));
     }
-    return l;
 }
 
-/* Threads that a panic adds, those that come back into the poll counted. What is starting
- * counts as well, or slow starts would be repeated at every look. */
+/* Threads that a panic adds. What is starting counts, or slow starts would be repeated at
+ * every look; and those that come back into the poll come first. */
 static int panic_adds(ctl_thread_state_t *state, const look_t *l)
 {
     int idle = l->admitted - l->busy;
+    int back = ctl_most(ctl_least(ctl_least(l->cap, l->most), l->threads) - l->admitted, 0);
     int adds = l->waiting - l->starting - idle;
 
     if (l->starting == 0 && idle <= 0 && adds < state->batch) {
         adds = state->batch;
         state->batch = ctl_least(state->batch * 2, LARGEST_BATCH);
     }
-    return ctl_most(adds, 0);
+    return adds - back;
 }
 
-static int64_t look_delay_us(ctl_thread_state_t *state, const look_t *l, int target, int need)
+static void panic(ctl_thread_state_t *state, look_t *l)
 {
+    int adds;
+
+    if (!l->waits) {
+        state->batch = 1;
+        return;
+    }
+    if (l->cap <= l->admitted) {
+        return;                     /* it waits for a processor */
+    }
+    state->calm_at_us = l->now_us + CALM_US;
+    adds = panic_adds(state, l);
+    if (adds > 0 && l->have + adds > l->need && !(state->without & CTL_TERM_PANIC)) {
+        l->need = l->have + adds;
+        l->why = CTL_WAITING;
+    }
+}
+
+static void find_need(ctl_thread_state_t *state, look_t *l)
+{
+    l->need = ctl_ceil(l->demand + l->spare);
+    l->why = l->need <= ctl_ceil(l->demand) + 1 ? CTL_DEMAND : CTL_LEAD_TIME;
+    if (l->need < l->least) {
+        l->need = l->least;
+        l->why = CTL_FLOOR;
+    }
+    panic(state, l);
+    l->computes = l->need > ctl_most(l->cap, l->least);
+    if (l->computes) {
+        l->need = ctl_most(l->cap, l->least);
+    }
+    l->full = l->need > l->most;
+    if (l->full) {
+        l->need = l->most;
+    }
+}
+
+static ctl_reason_e reason(const look_t *l, const ctl_thread_plan_t *plan)
+{
+    if (l->full) {
+        return CTL_CEILING;
+    }
+    if (plan->retire) {
+        return CTL_SURPLUS;
+    }
+    if (l->computes) {
+        return CTL_CPU_BOUND;
+    }
+    if (plan->start) {
+        return l->why;
+    }
+    return plan->target > l->need ? CTL_HOLD : plan->target > l->least ? CTL_STEADY : CTL_FLOOR;
+}
+
+static int64_t look_delay_us(ctl_thread_state_t *state, const look_t *l,
+                             const ctl_thread_plan_t *plan)
+{
+    bool changes = plan->start || plan->retire || l->starting || l->waits;
     int64_t delay_us = CTL_NEVER_US, next_us;
 
-    state->quiet_us = need != state->need ? BUSY_LOOK_US
-                      : state->quiet_us < LONGEST_LOOK_US ? state->quiet_us * 2 : LONGEST_LOOK_US;
+    state->quiet_us = changes ? BUSY_LOOK_US
+                      : ctl_sooner_us(state->quiet_us * 2, LONGEST_LOOK_US);
     if (l->waits || l->admitted <= l->busy) {
-        if (l->have >= l->most) {
-            return FULL_LOOK_US;
-        }
-        return l->admitted >= l->cap ? BUSY_LOOK_US : PANIC_LOOK_US;
+        return l->have >= l->most ? FULL_LOOK_US
+               : l->admitted >= l->cap ? BUSY_LOOK_US : PANIC_LOOK_US;
     }
     if (l->demand * state->cpu.blocked_part >= MANY_BLOCKED) {
         delay_us = state->quiet_us;
     }
-    next_us = ctl_hold_next_us(&state->hold, target, l->least);
+    next_us = ctl_hold_next_us(&state->hold, plan->target, l->least);
     if (next_us != INT64_MAX) {
-        if (next_us < state->calm_at_us) {
-            next_us = state->calm_at_us;
-        }
-        if (next_us - l->now_us < delay_us) {
-            delay_us = next_us - l->now_us;
-        }
+        next_us = next_us < state->calm_at_us ? state->calm_at_us : next_us;
+        delay_us = ctl_sooner_us(delay_us, next_us - l->now_us);
     }
     return delay_us;
 }
@@ -129,75 +180,34 @@ static int64_t look_delay_us(ctl_thread_state_t *state, const look_t *l, int tar
 ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread_sample_t *sample,
                                      const ctl_thread_limits_t *limits)
 {
-    look_t l = look(state, sample, limits);
-    ctl_thread_plan_t plan;
-    bool cpu_bound = false, full = false;
-    int need, target;
     int64_t hold_us = state->without & CTL_TERM_HOLD ? 0 : limits->hold_us;
-    int idle;
+    int64_t elapsed_us = ctl_clock_advance(&state->clock, sample->now_us);
+    ctl_thread_plan_t plan;
+    look_t l;
+    int used;
+
+    memset(&l, 0, sizeof(l));
+    l.now_us = state->clock.now_us;
+    take_counts(&l, sample, limits);
+    estimate(state, &l, sample, limits, elapsed_us);
+    find_need(state, &l);
+    /* what is kept is what was in use: to spare is what the present demands */
+    used = ctl_least(ctl_ceil(l.demand), l.need);
 
     memset(&plan, 0, sizeof(plan));
+    plan.target = ctl_hold_target(&state->hold, l.now_us, hold_us, used, l.need, l.have,
+                                  l.now_us >= state->calm_at_us);
+    plan.target = ctl_least(ctl_most(plan.target, l.least), l.most);
+    plan.start = ctl_most(plan.target - l.have, 0);
+    plan.retire = ctl_least(ctl_most(l.have - plan.target, 0), l.threads - l.busy);
+    plan.admit = ctl_least(l.cap, l.most);
+    plan.reason = reason(&l, &plan);
+    plan.ceiling = plan.reason == CTL_CEILING ? limits->ceiling : CTL_NO_CEILING;
     plan.demand = l.demand;
     plan.spare = l.spare;
     plan.blocked_part = state->cpu.known ? state->cpu.blocked_part : 1;
-    plan.admit = ctl_least(l.cap, l.most);
-
-    need = ctl_ceil(l.demand + l.spare);
-    plan.reason = need <= ctl_ceil(l.demand) + 1 ? CTL_DEMAND : CTL_LEAD_TIME;
-    if (need < l.least) {
-        need = l.least;
-        plan.reason = CTL_FLOOR;
-    }
-    if (l.waits && !(state->without & CTL_TERM_PANIC)) {
-        if (l.cap > l.admitted) {
-            int room = ctl_most(ctl_least(plan.admit, l.threads) - l.admitted, 0);
-            /* those that wait outside of the poll come first */
-            int adds = panic_adds(state, &l) - room;
-
-            if (adds > 0 && l.have + adds > need) {
-                need = l.have + adds;
-                plan.reason = CTL_WAITING;
-            }
-            state->calm_at_us = l.now_us + CALM_US;
-        }
-    }
-    else if (!l.waits) {
-        state->batch = 1;
-    }
-    if (need > ctl_most(l.cap, l.least)) {
-        need = ctl_most(l.cap, l.least);
-        cpu_bound = true;
-    }
-    if (need > l.most) {
-        need = l.most;
-        full = true;
-    }
-    target = ctl_hold_target(&state->hold, l.now_us, hold_us,
-                             ctl_least(ctl_ceil(l.demand), need), need, l.have,
-                             l.now_us >= state->calm_at_us);
-    target = ctl_least(ctl_most(target, l.least), l.most);
-
-    idle = l.threads - l.busy;
-    plan.target = target;
-    plan.start = ctl_most(target - l.have, 0);
-    plan.retire = ctl_least(ctl_most(l.have - target, 0), idle);
-    if (full) {
-        plan.reason = CTL_CEILING;
-        plan.ceiling = limits->ceiling;
-    }
-    else if (plan.retire) {
-        plan.reason = CTL_SURPLUS;
-    }
-    else if (cpu_bound) {
-        plan.reason = CTL_CPU_BOUND;
-    }
-    else if (!plan.start) {
-        plan.reason = target > need ? CTL_HOLD : target > l.least ? CTL_STEADY : CTL_FLOOR;
-    }
-    plan.wants_child = !cpu_bound && l.most > 0
+    plan.wants_child = !l.computes && l.most > 0
                        && l.demand + l.spare + l.growth * CHILD_LEAD_S >= NEAR_END * l.most;
-    plan.look_again_us = ctl_clock_after(&state->clock,
-                                         look_delay_us(state, &l, target, need));
-    state->need = need;
+    plan.look_again_us = ctl_clock_after(&state->clock, look_delay_us(state, &l, &plan));
     return plan;
 }

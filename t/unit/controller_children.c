@@ -154,6 +154,10 @@ static void test_reasons(void)
     is(s->plan.reason, CTL_DEMAND, "... because of the requests under way");
 
     s = server_with(36);
+    s->sample.busy = 34 * 64;
+    ask(s);
+    s->sample.now_us += 100 * MS;
+    s->sample.arrivals = s->sample.completions = 2000;
     s->sample.busy = 35 * 64;
     ask(s);
     is(s->plan.reason, CTL_LEAD_TIME, "many requests fluctuate by more than a child");
@@ -193,7 +197,7 @@ static void test_reasons(void)
     is(s->plan.reason, CTL_HOLD, "... for a while");
     s->sample.now_us += 55 * S;
     ask(s);
-    is(s->plan.park, 1, "then children are parked");
+    is(s->plan.park, 2, "then a quarter is parked");
     is(s->plan.retire, 0, "... not yet retired");
     is(s->plan.reason, CTL_SURPLUS, "... as surplus");
 }
@@ -326,6 +330,23 @@ static void test_reload(void)
     ok(s->plan.start <= 10, "... and not more");
 }
 
+static void test_learning(void)
+{
+    server_t *s = server_with(2);
+    int i, started[4];
+
+    s->limits.hold_us = 20 * S;
+    for (i = 0; i < 4; i++) {
+        serve(s, 10 * S, 1000, 400 * MS);
+        started[i] = s->started;
+        serve(s, 60 * S, 20, 400 * MS);
+    }
+    ok(started[1] > started[0], "a burst after the hold time: children are started again");
+    is(started[3], started[2], "... after some such bursts they are kept for longer");
+    serve(s, 300 * S, 20, 400 * MS);
+    is(s->sample.serving + s->sample.parked, 2, "... but not for ever");
+}
+
 static void test_looks(void)
 {
     server_t *s = server_with(2);
@@ -348,6 +369,7 @@ int main(void)
     test_bursts();
     test_parking();
     test_reload();
+    test_learning();
     test_looks();
     return tap_done();
 }

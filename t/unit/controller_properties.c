@@ -129,9 +129,6 @@ static void some_thread_sample(ctl_thread_sample_t *s, bool odd)
     if (odd) {
         s->arrivals += some_count();
         s->completions += some_count();
-        s->busy_us += some_count();
-        s->cpu_us += some_count();
-        s->run_delay_us += some_count();
         s->thread_start_us = one_in(9) ? (int64_t)random_next(&dice) : below(1000);
         if (one_in(20)) {
             s->threads = one_in(2) ? -below(10) : INT32_MAX - below(3);
@@ -143,8 +140,6 @@ static void some_thread_sample(ctl_thread_sample_t *s, bool odd)
 
         s->arrivals += (uint64_t)events;
         s->completions += (uint64_t)(events ? events - below(2) : 0);
-        s->busy_us += (uint64_t)(events * below(20 * MS));
-        s->cpu_us += (uint64_t)(events * below(5 * MS));
     }
 }
 
@@ -264,7 +259,7 @@ static void test_threads_monotone(void)
 }
 
 /* A constant load: so many busy, each for service_us. The law is asked when it wants to be. */
-static int change_threads(child_t *c, int64_t for_us, int busy, int64_t service_us, int64_t cpu_us)
+static int change_threads(child_t *c, int64_t for_us, int busy, int64_t service_us, double computing)
 {
     int64_t end_us = c->sample.now_us + for_us;
     int changes = 0;
@@ -279,13 +274,11 @@ static int change_threads(child_t *c, int64_t for_us, int busy, int64_t service_
         s->admitted = c->plan.admit > s->busy ? c->plan.admit : s->busy;
         s->admitted = s->admitted < s->threads ? s->admitted : s->threads;
         s->waiting = s->starting = 0;
-        s->runnable = CTL_UNKNOWN;
+        s->runnable = (int)(s->busy * computing);
         s->waited_us = 0;
         events = (double)(s->now_us - start.now_us) * s->busy / (double)service_us;
         s->arrivals = start.arrivals + (uint64_t)events;
         s->completions = start.completions + (uint64_t)events;
-        s->busy_us = start.busy_us + (uint64_t)(events * (double)service_us);
-        s->cpu_us = start.cpu_us + (uint64_t)(events * (double)cpu_us);
         follow_threads(c);
         changes += c->plan.start > 0 || c->plan.retire > 0;
     }
@@ -300,7 +293,7 @@ static void test_threads_settle(void)
         child_t c = some_child(false);
         int busy, changes;
         int64_t service_us = 1 + random_below(&dice, one_in(2) ? 2 * MS : S);
-        int64_t cpu_us = service_us / (1 + below(1000));
+        double computing = 1.0 / (1 + below(1000));
 
         for (step = 0; step < 30; step++) {
             some_thread_sample(&c.sample, false);
@@ -308,8 +301,8 @@ static void test_threads_settle(void)
         }
         busy = below(c.limits.max_threads + 1);
         change_threads(&c, longest_hold_us(c.limits.hold_us) + 60 * S, busy, service_us,
-                       cpu_us);
-        changes = change_threads(&c, 120 * S, busy, service_us, cpu_us);
+                       computing);
+        changes = change_threads(&c, 120 * S, busy, service_us, computing);
         if (changes && !restless++) {
             diag("walk %d: %d changes in two minutes: %d threads, %d busy, %s", walk, changes,
                  c.sample.threads, busy, controller_reason_text(c.plan.reason));
