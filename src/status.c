@@ -336,6 +336,9 @@ static void show_ceiling(request_rec *r, const view_t *view)
     ctl_ceiling_e reached = report_ceiling_of(&view->plan);
     char text[REPORT_TEXT_SIZE];
 
+    if (limits->ceiling == CTL_NO_CEILING) {
+        return;
+    }
     ap_rprintf(r, "<dt>Nearest ceiling: %s; %d threads may run",
                html(r, controller_ceiling_text(limits->ceiling)), limits->max_threads);
     if (limits->max_threads > 0) {
