@@ -140,7 +140,7 @@ static void consider_memory(lowest_t *lowest, const limits_t *l, const limits_us
     }
     if (p->memory_bytes > 0) {
         /* for the children alone, and nobody is killed beyond it: no reserve */
-        double left = (double)p->memory_bytes - (double)u->children_bytes;
+        double left = (double)p->memory_bytes - (double)u->children_bytes - yet_to_come(u);
 
         lower(lowest, u->threads + (left > 0.0 ? left : 0.0) / thread_cost(l, u, expected),
               CTL_ADAPTIVE_MEMORY);

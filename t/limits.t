@@ -7,6 +7,7 @@ use lib 't/lib';
 use Test::More;
 use Time::HiRes qw(time);
 use Adaptive::Cgroup;
+use Adaptive::Load;
 use Adaptive::Probe;
 use Adaptive::Server;
 
@@ -78,10 +79,10 @@ subtest 'RLIMIT_NOFILE' => sub {
 SKIP: {
     skip 'needs root, to start servers of another user', 1 if $> != 0;
     subtest 'RLIMIT_NPROC' => sub {
-        my $s = server(rlimit => { nproc => 700 })->start;
+        my $s = server(rlimit => { nproc => 700 }, conf => "User nobody\nGroup nogroup\n")->start;
         my $found = found($s);
         is_deeply $found->{tasks}, [700, 'RLIMIT_NPROC'], 'is found, though the parent is exempt';
-        cmp_ok $found->{threads}, '<', 700, 'so many threads there may be';
+        cmp_ok $found->{threads}, '<', 700, 'so many threads there may be, at most';
         quit($s);
     };
 }
@@ -123,5 +124,54 @@ subtest 'a control group' => sub {
     is $group->killed, 0, 'nobody was killed';
     quit($s);
 };
+
+# More requests at once than the limit is good for, each of which waits for a second.
+sub flood {
+    my ($s) = @_;
+    my $load   = Adaptive::Load->start($s->port, mode => 'new', path => '/adp/sleep?ms=1000', rate => 300, seconds => 2, timeout => 20);
+    my $most   = 0;
+    my $tested = $s->pid;
+    ok((wait_for {
+        my $threads = 0;
+        $threads += Adaptive::Server::threads_of($_) - 1 for $s->child_pids;
+        $most = $threads if $most < $threads;
+        $load->ended;
+    } 40, 'the load to end'), 'the load ends');
+    my $total = $load->result;
+    note "$most threads, $total->{ok} of $total->{sent} requests served";
+    return ($most, $total);
+}
+
+# Name, options of the server, limits of a control group, which ceiling has to be named.
+my @floods = (
+    ['memory of a control group', {}, { memory => 48 * MB }, qr/memory limit of the control group/],
+    ['tasks of a control group',  {}, { pids => 60 },        qr/pids\.max|task limit of the control group/],
+    ['AdaptiveMemory', { mpm_conf => "AdaptiveMemory 16M\n" }, undef, qr/AdaptiveMemory/],
+    ['RLIMIT_NPROC', { rlimit => { nproc => 80 }, conf => "User nobody\nGroup nogroup\n" }, undef, qr/process limit|RLIMIT_NPROC|ulimit -u/],
+);
+
+for my $case (@floods) {
+    my ($name, $options, $limit, $pattern) = @$case;
+    subtest "a flood of requests: $name" => sub {
+        plan skip_all => 'needs root, to start servers of another user' if $options->{rlimit} && $> != 0;
+        my $group = $limit && Adaptive::Cgroup->new(%$limit);
+        plan skip_all => 'no control group can be made here' if $limit && !$group;
+        my $s = server(%$options, $group ? (wrapper => $group->wrapper) : ())->start;
+        my %first = map { $_ => 1 } $s->child_pids;
+        $s->log_mark;
+        my ($most, $total) = flood($s);
+        cmp_ok $most, '>', 10, 'threads grow';
+        cmp_ok $most, '<', 400, 'but not as many as requests wait';
+        cmp_ok $total->{ok}, '>', 100, 'requests are served';
+        is $total->{sent} - $total->{ok}, $total->{timeout} + $total->{connect}, 'the others at most wait too long';
+        like $s->log_since_mark, qr/ADP0091: .*(?:$pattern)/, 'the ceiling is named';
+        unlike $s->log_since_mark, qr/ADP0041|Resource temporarily unavailable|Cannot allocate/, 'the system refuses nothing';
+        unlike $s->log_since_mark, qr/exit signal/, 'no child dies';
+        is $group->killed, 0, 'nobody was killed' if $group && $limit->{memory};
+        ok $s->alive, 'the parent is alive';
+        is http_get($s->url('/1k.html'))->{status}, 200, 'it serves';
+        ok $s->stop, 'it stops';
+    };
+}
 
 done_testing;
