@@ -13,7 +13,10 @@
 /* Work waits in a child for a thread, and that is not the child's own business any more. */
 #define PANIC_FACTOR     5
 /* A parked child is kept so long. */
-#define PARKED_US        (20 * (int64_t)US_PER_S)
+#ifndef PARKED_MS
+#define PARKED_MS        20000
+#endif
+#define PARKED_US        (PARKED_MS * (int64_t)US_PER_MS)
 #define BLOCKED_TIME_US  (100 * US_PER_MS)
 #define SMOOTH_TIME_US   US_PER_S
 
