@@ -145,7 +145,8 @@ int ablation_print(FILE *out, FILE *markdown, const options_t *o)
     batch_run(jobs, count, o->at_a_time, &o->model, NULL);
     fputs("\nWithout each term of the law: with it -> without it, where it differs by more than 5 %\n", out);
     if (markdown) {
-        fputs("\n| without | what differs by more than 5 %: with it -> without it |\n|---|---|\n", markdown);
+        fputs("\n## What each term of the law buys\n\n"
+              "| without | what differs by more than 5 %: with it -> without it |\n|---|---|\n", markdown);
     }
     for (term = 0; term < TERMS; term++) {
         useless += !print_term(out, false, jobs, traces, term);

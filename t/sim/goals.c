@@ -189,7 +189,7 @@ int goals_print(FILE *out, bool markdown, const goals_t *g)
 {
     int i, missed = 0;
 
-    fputs(markdown ? "\n| goal | | where not |\n|---|---|---|\n" : "\nGoals\n", out);
+    fputs(markdown ? "\n## Goals\n\n| goal | | where not |\n|---|---|---|\n" : "\nGoals\n", out);
     for (i = 0; i < GOALS; i++) {
         if (g->judged[i]) {
             fprintf(out, markdown ? "| %s (%d traces) | %s | %s |\n" : "  %s (%d traces): %s  %s\n", goal_texts[i],

@@ -32,6 +32,11 @@ static FILE *markdown_file(const options_t *o)
         fprintf(stderr, "sim: %s: %s\n", o->markdown, strerror(errno));
         exit(2);
     }
+    if (file) {
+        fputs("# What the simulator says\n\n"
+              "Written by `make -f Makefile.apxs sim`; [README.md](README.md) explains the model and the figures.\n",
+              file);
+    }
     return file;
 }
 

@@ -86,7 +86,10 @@ void table_trace(FILE *out, bool markdown, const trace_t *trace, const job_t *jo
     char cells[COLUMNS][CELL];
     int i;
 
-    fprintf(out, markdown ? "\n### %s: %s\n\n" : "\n%s: %s\n", trace->name, trace->title);
+    fprintf(out, markdown ? "\n## %s: %s\n\n" : "\n%s: %s\n", trace->name, trace->title);
+    if (markdown) {
+        fprintf(out, "![%s over time](%s.svg)\n\n", trace->name, trace->name);
+    }
     for (i = 0; i < COLUMNS; i++) {
         snprintf(cells[i], CELL, "%s", heads[i]);
     }
