@@ -98,14 +98,12 @@ void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
     }
 }
 
-int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, bool waits,
-                unsigned without)
+int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, unsigned without)
 {
     double computing = ctl_bounded(1 - cpu->blocked_part, LEAST_COMPUTING, 1);
     double cap = PER_PROCESSOR * processors(limits) / computing;
 
-    /* what nobody has measured is taken for computing as long as nothing waits */
-    if ((without & CTL_TERM_CPU) || (!cpu->known && waits)) {
+    if ((without & CTL_TERM_CPU) || !cpu->known) {
         return INT32_MAX;
     }
     cap = (cap > cpu->allowed ? cap : cpu->allowed) * cpu->lift;

@@ -110,7 +110,6 @@ void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
                     double service_s, unsigned without);
 
 /* Threads that may serve at a time without that they only share processors. */
-int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, bool waits,
-                unsigned without);
+int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, unsigned without);
 
 #endif

@@ -68,7 +68,7 @@ static void estimate(ctl_thread_state_t *state, look_t *l, const ctl_thread_samp
 
     ctl_cpu_update(&state->cpu, l->now_us, elapsed_us, &count, limits,
                    ctl_flow_service_s(&state->flow), state->without);
-    l->cap = ctl_cpu_cap(&state->cpu, limits, l->waits, state->without);
+    l->cap = ctl_cpu_cap(&state->cpu, limits, state->without);
     ctl_flow_update(&state->flow, l->now_us, s->arrivals, s->completions, l->busy);
 
     /* only of threads that wait for something else are more missing while some start */
