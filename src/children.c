@@ -74,6 +74,30 @@ int children_busy_threads(const generation_t *g)
     return busy;
 }
 
+int children_successors(const generation_t *g)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        count += children_is_current(g, &g->retained->slots[i])
+                 && g->retained->slots[i].successor >= 0;
+    }
+    return count;
+}
+
+/* It is about to take the place of another. */
+static bool is_successor(const generation_t *g, int slot)
+{
+    int i;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        if (g->retained->slots[i].successor == slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int children_parked(const generation_t *g)
 {
     int i, count = 0;
@@ -129,7 +153,7 @@ int children_least_needed(const generation_t *g)
         const slot_t *slot = &g->retained->slots[i];
 
         if (accepts(g, i, -1) && slot->state == SLOT_SERVING && slot->successor < 0
-            && children_serving(g, slot->bucket) > 1
+            && children_serving(g, slot->bucket) > 1 && !is_successor(g, i)
             && (best < 0 || ap_get_scoreboard_process(i)->connections
                             < ap_get_scoreboard_process(best)->connections)) {
             best = i;

@@ -57,6 +57,9 @@ int children_busy_threads(const generation_t *g);
  * of its bucket, with the fewest connections. -1: none. */
 int children_least_needed(const generation_t *g);
 
+/* Children that were started to take the place of another, which still serves. */
+int children_successors(const generation_t *g);
+
 /* Parked children of the current generation. */
 int children_parked(const generation_t *g);
 

@@ -34,7 +34,7 @@
  * scheduler would notice. Holding: load that comes and goes within half a minute finds its
  * threads. Memory: a fifth stays for sockets, file cache and the growth of requests. */
 #define DEFAULT_WAIT_TARGET_US (2 * CLOCK_US_PER_MS)
-#define DEFAULT_HOLD_US        (30 * CLOCK_US_PER_S)
+#define DEFAULT_HOLD_US        (15 * CLOCK_US_PER_S)
 #define DEFAULT_MEMORY_SHARE   0.8
 #define LEAST_MEMORY_PERCENT   1.0
 #define MOST_MEMORY_PERCENT    95.0

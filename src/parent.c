@@ -86,17 +86,6 @@ static bool reap(generation_t *g)
 
 /* --- how many children ------------------------------------------------------------ */
 
-static int pending_successors(const generation_t *g)
-{
-    int i, count = 0;
-
-    for (i = 0; i < g->retained->slots_used; i++) {
-        count += children_is_current(g, &g->retained->slots[i])
-                 && g->retained->slots[i].successor >= 0;
-    }
-    return count;
-}
-
 /* How a child of an earlier generation is told to finish. The sockets of further buckets end
  * with their configuration: what is in their backlog is lost unless the last to hold them
  * takes it along. */
@@ -151,7 +140,7 @@ static void start_missing(generation_t *g, int64_t now_us)
     retained_t *r = g->retained;
 
     while (now_us >= r->next_start_us && !is_told_to_end(g)
-           && (children_count(g, -1) - pending_successors(g) < r->wanted_children
+           && (children_count(g, -1) - children_successors(g) < r->wanted_children
                || children_count(g, children_neediest_bucket(g)) == 0)) {
         int bucket = children_neediest_bucket(g);
         int slot;
@@ -179,8 +168,15 @@ static void replace_used_up(generation_t *g, int64_t now_us)
     for (i = 0; i < r->slots_used; i++) {
         slot_t *slot = &r->slots[i];
 
-        if (slot->state != SLOT_SERVING || !children_is_current(g, slot)
+        if (!children_is_current(g, slot)
             || !atomic_load(&r->board->children[i].wants_successor)) {
+            continue;
+        }
+        if (slot->state == SLOT_PARKED) {
+            /* nobody has to take the place of a child that is not needed */
+            children_order(g, i, CHILD_ORDER_RETIRE);
+        }
+        if (slot->state != SLOT_SERVING) {
             continue;
         }
         if (slot->successor < 0 && now_us >= r->next_start_us) {

@@ -16,6 +16,8 @@
 #define BUSY_ROUND_US       (100 * CLOCK_US_PER_MS)
 /* However often children wake the parent, it does not decide more often than: */
 #define SHORTEST_ROUND_US   (5 * CLOCK_US_PER_MS)
+/* A child costs more than a thread to start, and is kept longer, by this factor. */
+#define CHILD_HOLDS         4
 /* Children whose memory is measured: those in the first slots stand for the others. */
 #define MEASURED_CHILDREN   256
 
@@ -57,13 +59,16 @@ static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
     retained_t *r = g->retained;
     ctl_child_sample_t sample = {
         .now_us = now_us,
-        .serving = children_serving(g, -1),
         .parked = children_parked(g),
         .child_start_us = r->child_start_us
     };
-    int i;
+    int i, count = children_count(g, -1);
 
-    sample.starting = children_count(g, -1) - sample.serving;
+    sample.starting = count - children_serving(g, -1);
+    /* of a child and its successor one is there to stay */
+    count -= children_successors(g);
+    sample.starting = MIN(sample.starting, count);
+    sample.serving = count - sample.starting;
     for (i = 0; i < r->slots_used; i++) {
         /* those of the last generation carry load until they are told to finish */
         if (is_sharing(&r->slots[i])) {
@@ -111,7 +116,7 @@ static ctl_child_limits_t limits_of(const generation_t *g)
         .max_spare_threads = config->given.max_spare_threads ? config->max_spare_threads : CTL_NOT_SET,
         .cpus = g->cpus,
         .wait_target_us = config->wait_target_us,
-        .hold_us = 2 * config->hold_us
+        .hold_us = CHILD_HOLDS * config->hold_us
     };
     ctl_ceiling_e ceiling;
     int found = limits_max_threads(config_limits(), &g->retained->usage, &ceiling);

@@ -17,8 +17,8 @@
 #define WAKE_US            30.0 /* until a steward runs that was woken */
 #define PARENT_WAKE_US    100.0
 #define WAIT_TARGET_US     2000
-#define HOLD_US        30000000
-#define CHILD_HOLD_US 300000000
+#define HOLD_US       15000000
+#define CHILD_HOLD_US 60000000
 #define START_THREADS         2
 /* Threads whose state a child looks at to estimate how many compute. */
 #define SAMPLED_THREADS      16
