@@ -7,6 +7,7 @@
 #define PER_PROCESSOR     2
 #define LEAST_COMPUTING   0.002
 #define ALLOWED_TIME_US   US_PER_S
+#define MANY              8
 /* Nothing got done for so long: a few times the time that a request takes, within these. */
 #define STALL_FACTOR      3
 #define LEAST_STALL_US    (50 * US_PER_MS)
@@ -36,16 +37,19 @@ static void smooth(ctl_cpu_t *cpu, int64_t now_us, double part)
     cpu->counted_us = now_us;
 }
 
-/* Work waits: then blocked threads make room at once. Two looks have to agree, because a
- * thread that computes may sleep for a moment, too. */
+/* Work waits: then blocked threads make room at once. A thread that computes may sleep for a
+ * moment, too: two looks have to agree, or many threads at one. */
 static void make_room(ctl_cpu_t *cpu, int blocked, double part, bool idle_processors,
                       const ctl_thread_limits_t *limits)
 {
-    if (cpu->counted_part >= 0) {
-        double sure = part < cpu->counted_part ? part : cpu->counted_part;
-        double allowed = ctl_least(blocked, cpu->blocked) + PER_PROCESSOR * processors(limits);
+    bool first = cpu->counted_part < 0;
 
-        if (idle_processors && cpu->idle_processors && sure > cpu->blocked_part) {
+    if (!first || blocked >= MANY) {
+        double sure = first || part < cpu->counted_part ? part : cpu->counted_part;
+        double allowed = (first ? blocked : ctl_least(blocked, cpu->blocked))
+                         + PER_PROCESSOR * processors(limits);
+
+        if (idle_processors && (first || cpu->idle_processors) && sure > cpu->blocked_part) {
             cpu->blocked_part = sure;
         }
         if (allowed > cpu->allowed) {

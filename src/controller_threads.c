@@ -4,7 +4,7 @@
 
 /* A thread is wanted at the next look and then takes some time to start; a start that is
  * slower than usual is covered by the factor. */
-#define LOOK_LEAD_S      0.010
+#define LOOK_LEAD_S      0.005
 #define START_FACTOR     4
 #define LARGEST_BATCH    64
 /* The parent and a new child need about so long. */
@@ -192,7 +192,7 @@ ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread
     estimate(state, &l, sample, limits, elapsed_us);
     find_need(state, &l);
     /* what is kept is what was in use: to spare is what the present demands */
-    used = ctl_least(ctl_ceil(l.demand), l.need);
+    used = l.need;
 
     memset(&plan, 0, sizeof(plan));
     plan.target = ctl_hold_target(&state->hold, l.now_us, hold_us, used, l.need, l.have,
