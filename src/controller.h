@@ -61,7 +61,7 @@ const char *controller_ceiling_text(ctl_ceiling_e ceiling);
 
 /* Terms of the law, to see what each of them buys: bits of `without`. */
 typedef enum {
-    CTL_TERM_GROWTH        = 1 << 0,    /* demand that rises goes on rising for the lead time */
+    CTL_TERM_GROWTH        = 1 << 0,    /* threads: demand that rises goes on rising for the lead time */
     CTL_TERM_OFFERED       = 1 << 1,    /* where a surge of arrivals will lead: rate * service time */
     CTL_TERM_FLUCTUATION   = 1 << 2,    /* spare threads by the square root of the demand */
     CTL_TERM_PANIC         = 1 << 3,    /* work has waited too long */

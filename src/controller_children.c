@@ -70,21 +70,19 @@ static void take_counts(look_t *l, const ctl_child_sample_t *s, const ctl_child_
                                                  ? limits->wait_target_us : 0);
 }
 
-/* Busy threads in lead_s. If more requests come than usual, that ends at rate * service time,
- * and can be told before they are there. If they take longer, nobody knows where it ends. */
-static double forecast(const ctl_child_state_t *state, const look_t *l, double level,
-                       double lead_s)
+/* Where a surge of arrivals leads: rate * service time, and that can be told before they are
+ * there. Not farther than the growth can get within the lead; 0: there is none. */
+static double forecast(const ctl_child_state_t *state, const look_t *l, double level)
 {
     bool surge = ctl_flow_service_is_known(&state->flow)
                  && l->least_rate > SURGE_FACTOR * ctl_flow_usual_rate(&state->flow);
+    /* less one standard deviation: what is missing then is started at the next look */
+    double rate = l->rate - (l->rate - l->least_rate) / CTL_SURGE_SIGMAS;
 
-    if (surge && !(state->without & CTL_TERM_OFFERED)) {
-        /* less one standard deviation: what is missing then is started at the next look */
-        double surge_rate = l->rate - (l->rate - l->least_rate) / CTL_SURGE_SIGMAS;
-
-        return ctl_bounded(surge_rate * l->service_s, 0, level + l->growth * SURGE_LEAD_S);
+    if (!surge || (state->without & CTL_TERM_OFFERED)) {
+        return 0;
     }
-    return state->without & CTL_TERM_GROWTH ? level : level + l->growth * lead_s;
+    return ctl_bounded(rate * l->service_s, 0, level + l->growth * SURGE_LEAD_S);
 }
 
 static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample_t *s,
@@ -127,7 +125,7 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
     if (!(state->without & CTL_TERM_FLUCTUATION)) {
         l->spare += BETA * fluctuation;
     }
-    l->forecast = forecast(state, l, level, lead_s) * blocked_part;
+    l->forecast = forecast(state, l, level) * blocked_part;
 }
 
 /* Children that a panic adds: all have all their threads, all are busy, and work waits; nobody

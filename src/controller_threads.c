@@ -192,7 +192,7 @@ ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread
     estimate(state, &l, sample, limits, elapsed_us);
     find_need(state, &l);
     /* what is kept is what was in use: to spare is what the present demands */
-    used = l.need;
+    used = ctl_least(ctl_ceil(l.demand) + 1, l.need);
 
     memset(&plan, 0, sizeof(plan));
     plan.target = ctl_hold_target(&state->hold, l.now_us, hold_us, used, l.need, l.have,
