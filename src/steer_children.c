@@ -189,14 +189,27 @@ static void retire(generation_t *g, int count)
     }
 }
 
-/* Threads that the next child starts with: its part of those that are missing. */
-static int start_threads(const generation_t *g, const ctl_child_sample_t *sample,
-                         const ctl_child_plan_t *plan)
+/* Threads that the next child starts with: its part of those that are missing, and of those
+ * that there may be. */
+static int start_threads(const generation_t *g, const ext_plan_t *p)
 {
-    int missing = (int)MIN(plan->demand, INT_MAX / 2) - sample->threads;
-    int each = plan->start > 0 ? missing / (plan->start + sample->starting) : 0;
+    int coming = MAX(p->plan.start + p->sample.starting, 1);
+    int missing = (int)MIN(p->plan.demand, INT_MAX / 2) - p->sample.threads;
+    int room = MAX(p->limits.max_threads - p->sample.threads, 0);
+    int each = p->plan.start > 0 ? MIN(missing, room) / coming : 0;
 
     return MIN(MAX(each, g->config->start_threads), g->config->threads_per_child);
+}
+
+/* The controller counts in whole children. The last one need not get all its threads, and
+ * those that are always there may have to do with fewer. */
+static ctl_child_limits_t in_whole_children(const ctl_child_limits_t *limits)
+{
+    ctl_child_limits_t whole = *limits;
+    int children = (limits->max_threads + limits->threads_per_child - 1) / limits->threads_per_child;
+
+    whole.max_threads = MAX(children, limits->min_children) * limits->threads_per_child;
+    return whole;
 }
 
 static int draining(const generation_t *g)
@@ -214,7 +227,7 @@ static void act(generation_t *g, const ext_plan_t *p, int64_t now_us)
     retained_t *r = g->retained;
 
     r->wanted_children = p->plan.target;
-    r->start_threads = start_threads(g, &p->sample, &p->plan);
+    r->start_threads = start_threads(g, p);
     park(g, p->plan.park, now_us);
     retire(g, p->plan.retire);
 }
@@ -224,13 +237,14 @@ static int64_t control(generation_t *g, ext_plan_t *p, int64_t now_us)
 {
     retained_t *r = g->retained;
     bool followed = p->mode == EXT_MODE_ON;
+    ctl_child_limits_t whole = in_whole_children(&p->limits);
 
     if (now_us < r->plan.look_again_us && !r->woken) {
         p->plan = r->plan;
         return r->plan.look_again_us;
     }
     r->woken = false;
-    r->plan = p->plan = controller_children(&r->control, &p->sample, &p->limits);
+    r->plan = p->plan = controller_children(&r->control, &p->sample, &whole);
     report_child_plan(followed ? &r->report : &r->observed, r->board, g->server, p);
     if (followed) {
         act(g, p, now_us);
