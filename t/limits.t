@@ -125,12 +125,11 @@ subtest 'a control group' => sub {
     quit($s);
 };
 
-# More requests at once than the limit is good for, each of which waits for a second.
+# More requests at once than the limit is good for, each of which waits for half a second.
 sub flood {
     my ($s) = @_;
-    my $load   = Adaptive::Load->start($s->port, mode => 'new', path => '/adp/sleep?ms=1000', rate => 300, seconds => 2, timeout => 20);
+    my $load   = Adaptive::Load->start($s->port, mode => 'new', path => '/adp/sleep?ms=500', rate => 500, seconds => 1, timeout => 20);
     my $most   = 0;
-    my $tested = $s->pid;
     ok((wait_for {
         my $threads = 0;
         $threads += Adaptive::Server::threads_of($_) - 1 for $s->child_pids;
