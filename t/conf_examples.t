@@ -18,6 +18,8 @@ sub text_of {
     my $text = <$file>;
     my $mpm = mpm();
     $text =~ s/<IfModule mpm_adaptive_module>/<IfModule mpm_${mpm}_module>/g;
+    # Our own directives mean nothing to others.
+    $text =~ s/^ *Adaptive.*\n//mg if $mpm ne 'adaptive';
     return $text;
 }
 
