@@ -5,7 +5,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -349,33 +348,26 @@ typedef struct writer_t {
     size_t left;
 } writer_t;
 
-__attribute__((format(printf, 2, 3)))
-static void put(writer_t *w, const char *format, ...)
+static void advance(writer_t *w, int length)
 {
-    va_list args;
-    int length;
+    size_t used = length < 0 ? 0 : (size_t)length < w->left ? (size_t)length : w->left - (w->left > 0);
 
-    va_start(args, format);
-    length = vsnprintf(w->at, w->left, format, args);
-    va_end(args);
-    if (length > 0) {
-        size_t used = (size_t)length < w->left ? (size_t)length : w->left - (w->left > 0);
-
-        w->at += used;
-        w->left -= used;
-    }
+    w->at += used;
+    w->left -= used;
 }
+
+#define PUT(w, ...) advance(w, snprintf((w)->at, (w)->left, __VA_ARGS__))
 
 static void put_bytes(writer_t *w, int64_t bytes)
 {
     if (bytes >= 10 * GB) {
-        put(w, "%.1f GB", (double)bytes / GB);
+        PUT(w, "%.1f GB", (double)bytes / GB);
     }
     else if (bytes >= MB) {
-        put(w, "%" PRId64 " MB", (bytes + MB / 2) / MB);
+        PUT(w, "%" PRId64 " MB", (bytes + MB / 2) / MB);
     }
     else {
-        put(w, "%" PRId64 " KB", bytes / KB);
+        PUT(w, "%" PRId64 " KB", bytes / KB);
     }
 }
 
@@ -399,28 +391,28 @@ static void put_memory(writer_t *w, const limits_t *l)
     int64_t whole = in_group ? group->most : l->available_bytes;
 
     if (l->policy.memory_bytes > 0 && l->policy.memory_bytes < whole) {
-        put(w, "memory ");
+        PUT(w, "memory ");
         put_bytes(w, l->policy.memory_bytes);
-        put(w, " (AdaptiveMemory)");
+        PUT(w, " (AdaptiveMemory)");
         return;
     }
     if (whole == LIMITS_NONE) {
-        put(w, "memory unknown");
+        PUT(w, "memory unknown");
         return;
     }
-    put(w, "memory ");
+    PUT(w, "memory ");
     put_bytes(w, (int64_t)(l->policy.memory_share * (double)whole));
-    put(w, " (%g%% of %s ", (double)(int)(l->policy.memory_share * 1000.0 + 0.5) / 10.0,
+    PUT(w, " (%g%% of %s ", (double)(int)(l->policy.memory_share * 1000.0 + 0.5) / 10.0,
         in_group ? group->file : "MemAvailable");
     put_bytes(w, whole);
-    put(w, "%s)", in_group ? " of the control group" : "");
+    PUT(w, "%s)", in_group ? " of the control group" : "");
 }
 
 static void put_cpus(writer_t *w, const limits_t *l)
 {
-    put(w, "%.3g processor%s", l->cpus, l->cpus > 0.995 && l->cpus < 1.005 ? "" : "s");
+    PUT(w, "%.3g processor%s", l->cpus, l->cpus > 0.995 && l->cpus < 1.005 ? "" : "s");
     if (l->cpu_file) {
-        put(w, " (%s of the control group)", l->cpu_file);
+        PUT(w, " (%s of the control group)", l->cpu_file);
     }
 }
 
@@ -439,10 +431,10 @@ static void put_tasks(writer_t *w, const limits_t *l)
         source = "pids.max of the control group";
     }
     if (most == LIMITS_NONE) {
-        put(w, "tasks without a limit");
+        PUT(w, "tasks without a limit");
     }
     else {
-        put(w, "%" PRId64 " tasks (%s)", most, source);
+        PUT(w, "%" PRId64 " tasks (%s)", most, source);
     }
 }
 
@@ -451,15 +443,15 @@ char *limits_describe(const limits_t *limits, char *buffer, size_t size)
     writer_t w = { buffer, size };
 
     put_memory(&w, limits);
-    put(&w, ", ");
+    PUT(&w, ", ");
     put_cpus(&w, limits);
-    put(&w, ", ");
+    PUT(&w, ", ");
     put_tasks(&w, limits);
     if (limits->descriptors == LIMITS_NONE) {
-        put(&w, ", descriptors without a limit");
+        PUT(&w, ", descriptors without a limit");
     }
     else {
-        put(&w, ", %" PRId64 " descriptors a child", limits->descriptors);
+        PUT(&w, ", %" PRId64 " descriptors a child", limits->descriptors);
     }
     return buffer;
 }

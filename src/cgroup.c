@@ -281,7 +281,7 @@ static void look_upwards(cgroup_limits_t *limits, const char *root, const mount_
     if (top < 0 || top + strlen(rest) >= sizeof(directory)) {
         return;
     }
-    strcat(directory, rest);
+    snprintf(directory + top, sizeof(directory) - (size_t)top, "%s", rest);
     if (!is_directory(directory)) {
         directory[top] = '\0';
     }

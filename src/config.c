@@ -672,9 +672,10 @@ char *config_describe(char *buffer, size_t size)
         [EXT_MODE_OFF] = "off", [EXT_MODE_OBSERVE] = "observe", [EXT_MODE_ON] = "on"
     };
     char found[400];
+    int threads = MIN(expected_threads, effective.max_request_workers);
 
-    apr_snprintf(buffer, size, "up to %d threads in %d children of %d: %s; AdaptiveMode %s",
-                 MIN(expected_threads, effective.max_request_workers), effective.max_children,
+    apr_snprintf(buffer, size, "up to %d thread%s in %d child%s of %d: %s; AdaptiveMode %s", threads,
+                 threads == 1 ? "" : "s", effective.max_children, effective.max_children == 1 ? "" : "ren",
                  effective.threads_per_child, limits_describe(&limits, found, sizeof(found)),
                  modes[effective.adaptive_mode]);
     return buffer;

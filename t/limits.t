@@ -25,7 +25,7 @@ sub found {
     my ($line) = $log =~ /ADP0011: (.*)/ or return {};
     note $line;
     my %found;
-    @found{qw(threads children each)} = $line =~ /^up to (\d+) threads in (\d+) children of (\d+): /;
+    @found{qw(threads children each)} = $line =~ /^up to (\d+) threads? in (\d+) child(?:ren)? of (\d+): /;
     $found{memory} = [$line =~ /memory (\d+) MB \((?:(\S+)% of )?([\w.]+)/];
     ($found{cpus}) = $line =~ /([\d.]+) processors?\b/;
     $found{tasks} = [$line =~ /(\d+) tasks \(([\w.]+)/];

@@ -297,7 +297,8 @@ static void test_learning(void)
     ok(u.child_bytes > 3 * MB && u.child_bytes <= 4 * MB, "a child of few threads shows what it costs");
     ok(u.thread_bytes > LIMITS_THREAD_BYTES / 2, "but not what a thread costs");
     note(&u, 104, 8 * MB + 100 * MB);
-    ok(u.thread_bytes > 1400 * KB && u.thread_bytes < 1600 * KB, "more than was guessed is believed at once, and half as much again");
+    ok(u.thread_bytes > 1400 * KB && u.thread_bytes < 1600 * KB,
+       "more than was guessed is believed at once, and half as much again");
     for (i = 0; i < 60; i++) {
         note(&u, 104, 8 * MB + 100 * MB);
     }
