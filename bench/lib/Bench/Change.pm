@@ -151,10 +151,14 @@ sub start_server {
     return $contender->server(
         $self->server, cores => $bench->{cores}, max_keepalive_requests => $bench->{option}{MAX_KEEPALIVE_REQUESTS},
         certificate => $bench->{certificate}, key => $bench->{key}, log_level => $contender->{name} eq 'adaptive' ? 'warn mpm_adaptive:info' : 'warn',
-        backend => $self->{backend} ? $self->{backend}->port : 0, shield => $bench->{option}{SHIELD}, $self->server_options)->start;
+        backend => $self->{backend} ? $self->{backend}->port : 0, shield => $bench->{option}{SHIELD} && $self->needs_little,
+        $self->server_options)->start;
 }
 
 sub server_options { return () }
+
+# Whether the server leaves processor time to strangers even if it comes before them.
+sub needs_little { return 1 }
 
 sub keep_log {
     my ($title, $server, $bench) = @_;

@@ -12,11 +12,11 @@ use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::Contender;
 use Bench::Load qw(load_command run_to_end read_wrk);
-use Bench::Machine qw(cores slurp);
+use Bench::Machine qw(cores monotonic_s slurp);
 use Bench::OpenLoad;
 use Bench::Watch;
 
-use constant { SPIN_MS => 5, OVERLOAD => 1.5, SECONDS => 10, SETTLE_S => 2, PROBE_RATE => 20, CLOSED_CONNECTIONS => 200, TIMEOUT_S => 20 };
+use constant { SPIN_MS => 5, OVERLOAD => 1.5, SECONDS => 10, SETTLE_S => 2, PROBE_RATE => 20, CONNECTIONS => 400, TIMEOUT_S => 20 };
 
 # Threads that a child has besides its workers are allowed for: the steward and the janitor.
 use constant { THREADS_A_CORE => 4, OTHERS_A_CHILD => 2 };
@@ -28,6 +28,7 @@ sub title {
         SPIN_MS, OVERLOAD, PROBE_RATE;
 }
 sub variants { return qw(open closed) }
+sub needs_little { return 0 }
 sub server { return { modules => ['adaptive_test'], conf => "    AdpTest On\n" } }
 
 sub chosen {
@@ -62,8 +63,8 @@ sub reference {
 }
 
 sub notes {
-    return sprintf 'open: due at a constant rate on connections of their own; closed: wrk with %d connections; measured after %d s of %d',
-        CLOSED_CONNECTIONS, SETTLE_S, SECONDS;
+    return sprintf 'open: due at a constant rate, on at most %d kept-alive connections; closed: wrk with %d; throughput of the last %d of %d s',
+        CONNECTIONS, CONNECTIONS / 2, SECONDS - SETTLE_S, SECONDS;
 }
 
 sub run {
@@ -74,14 +75,15 @@ sub run {
     my $watch = Bench::Watch->new($server->tree);
     my $cpu_s = $server->tree->cpu_s;
     my $load = $variant eq 'open' ? open_load($server, $watch, $bench) : closed_load($server, $watch, $bench);
-    my $elapsed_s = $watch->last_look->{at_s} - $watch->first->{at_s};
+    my $elapsed_s = monotonic_s() - $watch->first->{at_s};
+    my $used_s = $server->tree->cpu_s - $cpu_s;
     my $probed = Bench::OpenLoad::summary($probes->due_between(SETTLE_S, SECONDS));
     my ($threads, $children) = ($watch->peak('threads'), $watch->peak('children'));
     return {
         %$load, (map { ("probe_$_" => $probed->{$_}) } qw(p50_ms p99_ms p999_ms max_ms failed)),
         threads_before => $watch->first->{threads}, threads_peak => $threads, children_peak => $children,
         workers_a_core => ($threads - OTHERS_A_CHILD * $children) / cores(),
-        cpu => ($server->tree->cpu_s - $cpu_s) / $elapsed_s,
+        cpu => $used_s / $elapsed_s,
     };
 }
 
@@ -92,8 +94,8 @@ sub open_load {
     my ($server, $watch, $bench) = @_;
     my $rate = OVERLOAD * cores() * 1000 / SPIN_MS;
     my $load = Bench::OpenLoad->start(
-        $server->port, mode => 'new', schedule => sprintf('%.0f:%d', $rate, SECONDS), path => path(), timeout => TIMEOUT_S,
-        dir => $bench->{dir});
+        $server->port, mode => 'keep', schedule => sprintf('%.0f:%d', $rate, SECONDS), path => path(), timeout => TIMEOUT_S,
+        connections => CONNECTIONS, dir => $bench->{dir});
     Bench::Change::attend($load, every => sub { $watch->look if $load->elapsed_s < SECONDS });
     my @done = grep { my $done_s = $_->[Bench::OpenLoad::DUE_S] + $_->[Bench::OpenLoad::LATENCY_MS] / 1e3; $done_s >= SETTLE_S && $done_s < SECONDS }
         grep { !$_->[Bench::OpenLoad::FAILURE] } @{ $load->requests };
@@ -106,7 +108,7 @@ sub open_load {
 sub closed_load {
     my ($server, $watch, $bench) = @_;
     my %load = (
-        tool => 'wrk', threads => 1, connections => CLOSED_CONNECTIONS, seconds => SECONDS, script => 'bench/report.lua',
+        tool => 'wrk', threads => 1, connections => CONNECTIONS / 2, seconds => SECONDS, script => 'bench/report.lua',
         url => $server->url(path()));
     my $output = "$bench->{dir}/wrk.out";
     run_to_end(SECONDS + 20, $output, sub { $watch->look }, load_command(%load));
