@@ -23,6 +23,7 @@ use Bench::Contender;
 use Bench::Machine qw(busy_seconds monotonic_s);
 use Bench::Stats qw(median);
 use Bench::Table;
+use Bench::Timeline qw(timeline);
 
 my @MODULES = qw(Tools Burst Bursts Backend Compute Reload Memory);
 
@@ -83,7 +84,9 @@ sub compare {
 
 sub chosen {
     my ($self, $bench) = @_;
-    return grep { $_->can_serve($self->server) } Bench::Contender->list(@{ $bench->{option}{CONTENDERS_SET} ? $bench->{option}{CONTENDERS} : [$self->contenders] });
+    my $option = $bench->{option};
+    my @specs = $option->{CONTENDERS_SET} ? @{ $option->{CONTENDERS} } : $self->contenders;
+    return grep { $_->can_serve($self->server) } Bench::Contender->list(@specs);
 }
 
 sub run_and_tell {
@@ -124,7 +127,7 @@ sub run_once {
     my $result = eval { $self->run($server, $variant, $bench) };
     my $error = $@;
     my $after = $self->used($server);
-    keep_log($self->name . ", $title", $server, $bench);
+    keep_log($self->name . ", $title", $server, $result, $bench);
     my $clean = $server->stop;
     die $error if !$result;
     my %used = map { $_ => $after->{$_} - $before->{$_} } keys %$after;
@@ -150,7 +153,8 @@ sub start_server {
     my ($self, $contender, $bench) = @_;
     return $contender->server(
         $self->server, cores => $bench->{cores}, max_keepalive_requests => $bench->{option}{MAX_KEEPALIVE_REQUESTS},
-        certificate => $bench->{certificate}, key => $bench->{key}, log_level => $contender->{name} eq 'adaptive' ? 'warn mpm_adaptive:info' : 'warn',
+        certificate => $bench->{certificate}, key => $bench->{key},
+        log_level => $contender->{name} eq 'adaptive' ? 'warn mpm_adaptive:info' : 'warn',
         backend => $self->{backend} ? $self->{backend}->port : 0, shield => $bench->{option}{SHIELD} && $self->needs_little,
         $self->server_options)->start;
 }
@@ -160,10 +164,15 @@ sub server_options { return () }
 # Whether the server leaves processor time to strangers even if it comes before them.
 sub needs_little { return 1 }
 
+# run() leaves its load and its watch in the result as [load, watch], under "seen".
 sub keep_log {
-    my ($title, $server, $bench) = @_;
+    my ($title, $server, $result, $bench) = @_;
     (my $name = $title) =~ s/[^\w.]+/-/g;
     copy($server->root . '/logs/error_log', "$bench->{option}{REPORT_DIR}/$name.error_log");
+    my $seen = $result && delete $result->{seen} or return;
+    open my $out, '>', "$bench->{option}{REPORT_DIR}/$name.timeline.tsv" or die "$name.timeline.tsv: $!\n";
+    print {$out} timeline(@$seen);
+    close $out or die "$name.timeline.tsv: $!\n";
     return;
 }
 
@@ -184,7 +193,8 @@ sub attend {
 
 sub table {
     my ($self, $runs) = @_;
-    my $table = Bench::Table->new($self->name . ': ' . $self->title, 'server', (map { $_->[1] } $self->columns), 'cores of strangers');
+    my @head = ('server', (map { $_->[1] } $self->columns), 'cores of strangers');
+    my $table = Bench::Table->new($self->name . ': ' . $self->title, @head);
     return $table->note("skipped: $runs->{skipped}") if $runs->{skipped};
     for my $label (@{ $runs->{labels} // [] }) {
         my $middle = middle($runs->{results}{$label});
@@ -241,7 +251,8 @@ sub verdict {
 # Of something that was not reached at all.
 sub text_verdict {
     my ($self, $label, $goal, $found) = @_;
-    return { what => $self->name . ", $label: $goal->{what}", goal => "<= $goal->{limit}" . ($goal->{unit} // ""), found => $found, met => 0 };
+    my $limit = "<= $goal->{limit}" . ($goal->{unit} // '');
+    return { what => $self->name . ", $label: $goal->{what}", goal => $limit, found => $found, met => 0 };
 }
 
 # The value that a ratio is against: that of a contender in the same variant.

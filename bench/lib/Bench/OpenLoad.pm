@@ -25,6 +25,9 @@ sub start {
     return $self;
 }
 
+# By the clock of monotonic_s().
+sub start_s { return $_[0]{start_s} }
+
 sub elapsed_s { return monotonic_s() - $_[0]{start_s} }
 
 # What requests() returns: [due s, latency ms, ms until the backend had it or undef, failure or '']

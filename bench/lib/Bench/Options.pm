@@ -29,7 +29,7 @@ my @KNOWN = (
     [REPEAT      => 1,  'rounds of the scenarios in which the load changes'],
     [BURST_RATE  => 1200, 'requests a second in a burst'],
     [WATCH       => 120, 'seconds to watch how a server becomes small again after a burst'],
-    [SHIELD      => 1,  '1: the server has precedence over strangers when the load changes, where a control group can be made (as root)'],
+    [SHIELD      => 1,  '1: when the load changes the server comes before strangers, where root can make a control group'],
     [IDLE        => 20, 'seconds over which idle servers are watched; 0 leaves it out'],
     [REPORT_DIR  => '.build/bench', 'where report.md and the raw numbers go'],
     [MODULE      => '.build/mod_mpm_adaptive.so', 'the module to compare'],
@@ -40,7 +40,8 @@ sub options {
     # scenarios in which the load changes have contenders of their own, unless told otherwise
     $option{CONTENDERS_SET} = length $option{CONTENDERS} ? 1 : 0;
     $option{CONTENDERS} ||= $option{CONTROL} ? 'event,event' : 'event,adaptive,nginx';
-    for my $name (qw(ROUNDS REPEAT BURST_RATE WATCH SECONDS WARMUP CONNECTIONS STREAMS LOAD_THREADS MAX_KEEPALIVE_REQUESTS SYSCALLS IDLE)) {
+    for my $name (qw(
+        ROUNDS REPEAT BURST_RATE WATCH SECONDS WARMUP CONNECTIONS STREAMS LOAD_THREADS MAX_KEEPALIVE_REQUESTS SYSCALLS IDLE)) {
         die "$name must be a whole number, not '$option{$name}'\n" if $option{$name} !~ /^\d+$/;
     }
     die "ROUNDS, SECONDS, CONNECTIONS and STREAMS must be 1 or more\n"

@@ -73,6 +73,7 @@ sub run {
         after => Bench::OpenLoad::summary($load->due_between($fast_s + 1, BEFORE_S + SLOW_S + AFTER_S)));
     my $recovery_s = recovered_after($load, $fast_s, NO_MORE_THAN * $of{before}{p99_ms});
     return {
+        seen => [$load, $watch],
         (map { my $part = $_; map { ("${part}_$_" => $of{$part}{$_}) } qw(p50_ms p99_ms p999_ms max_ms) } keys %of),
         %{ Bench::OpenLoad::waits(Bench::OpenLoad::usual_arrival_ms(@before), @slow) },
         failed => Bench::OpenLoad::summary(@{ $load->requests })->{failed},

@@ -21,7 +21,7 @@ use constant MEMORY_EVERY_S => 2;
 sub name { return 'burst' }
 
 sub title {
-    return sprintf 'proxied, %d ms at the backend, from %d/s to the burst for %d s and back; latency from the intended moment of sending',
+    return sprintf 'proxied, %d ms at the backend, from %d/s to the burst for %d s and back; latency from when a request was due',
         DELAY_MS, CALM_RATE, BURST_S;
 }
 sub variants { return qw(new keep) }
@@ -45,7 +45,8 @@ sub goals {
 
 sub notes {
     return (
-        'failed: of all requests; p50 to max: of those of the burst that did not fail; waits: until the backend had it, beyond the median before',
+        'failed: of all requests; p50 to max: of those of the burst that did not fail',
+        'waits: from when a request was due until the backend had it, beyond the median before the burst',
         sprintf('lost: no answer within %d s of sending', TIMEOUT_S));
 }
 
@@ -60,7 +61,8 @@ sub run {
     my $watch_s = $bench->{option}{WATCH};
     my $schedule = sprintf '%d:%d,%d:%d,%d:%d', CALM_RATE, CALM_S, $bench->{option}{BURST_RATE}, BURST_S, CALM_RATE, $watch_s;
     my $load = Bench::OpenLoad->start(
-        $server->port, mode => $variant, schedule => $schedule, connections => CONNECTIONS, timeout => TIMEOUT_S, dir => $bench->{dir});
+        $server->port, mode => $variant, schedule => $schedule, connections => CONNECTIONS, timeout => TIMEOUT_S,
+        dir => $bench->{dir});
     my ($before, $end, $settled);
     my $watch;
     my $next_memory = CALM_S + BURST_S + MEMORY_EVERY_S;
@@ -83,6 +85,7 @@ sub run {
     my @burst = $load->due_between(CALM_S, CALM_S + BURST_S);
     my $all = Bench::OpenLoad::summary(@{ $load->requests });
     return {
+        seen => [$load, $watch],
         %{ Bench::OpenLoad::summary(@burst) }, %{ Bench::OpenLoad::waits(Bench::OpenLoad::usual_arrival_ms(@calm), @burst) },
         count => $all->{count}, failed => $all->{failed}, late_p99_ms => $load->totals->{late_p99_ms},
         counts($before, $watch, $after), settled_s => $settled // "over $watch_s", note => why_failed($load->totals),
@@ -97,7 +100,8 @@ sub is_small_again {
 sub counts {
     my ($before, $watch, $after) = @_;
     return (
-        (map { ("${_}_before" => $before->{$_}, "${_}_peak" => $watch->peak($_), "${_}_after" => $after->{$_}) } qw(threads children)),
+        (map { ("${_}_before" => $before->{$_}, "${_}_peak" => $watch->peak($_), "${_}_after" => $after->{$_}) }
+            qw(threads children)),
         pss_before => $before->{pss_kib} / 1024, pss_peak => $watch->peak('pss_kib') / 1024, pss_after => $after->{pss_kib} / 1024,
         started => $watch->started, stopped => $watch->stopped);
 }

@@ -15,7 +15,7 @@ use Bench::Watch;
 
 use constant { BURSTS => 5, EVERY_S => 20, A_HANDFUL => 5, WAIT_MS => 5 };
 
-use constant { CALM_RATE => Bench::Change::Burst::CALM_RATE, CALM_S => Bench::Change::Burst::CALM_S, BURST_S => Bench::Change::Burst::BURST_S };
+use constant { map { $_ => Bench::Change::Burst->can($_)->() } qw(CALM_RATE CALM_S BURST_S TIMEOUT_S) };
 
 sub name { return 'bursts' }
 
@@ -43,7 +43,7 @@ sub goals {
 }
 
 sub notes {
-    return 'waits: from the intended moment of sending until the backend had the request, beyond the median before the first burst'
+    return 'waits: from when a request was due until the backend had the request, beyond the median before the first burst'
         . ' (processor time that others took is in it)';
 }
 
@@ -52,13 +52,14 @@ sub run {
     my $rate = $bench->{option}{BURST_RATE};
     my @schedule = (CALM_RATE . ':' . CALM_S, map { ("$rate:" . BURST_S, CALM_RATE . ':' . (EVERY_S - BURST_S)) } 1 .. BURSTS);
     my $load = Bench::OpenLoad->start(
-        $server->port, mode => 'new', schedule => join(',', @schedule), timeout => Bench::Change::Burst::TIMEOUT_S, dir => $bench->{dir});
+        $server->port, mode => 'new', schedule => join(',', @schedule), timeout => TIMEOUT_S, dir => $bench->{dir});
     my $watch = Bench::Watch->new($server->tree);
     Bench::Change::attend($load, every => sub { $watch->look });
     my $usual_ms = Bench::OpenLoad::usual_arrival_ms($load->due_between(0, CALM_S));
     my @later = map { burst($load, $_) } 2 .. BURSTS;
     my $waits = Bench::OpenLoad::waits($usual_ms, @later);
     my %result = (
+        seen => [$load, $watch],
         failed => Bench::OpenLoad::summary(@{ $load->requests })->{failed}, later_over => $waits->{wait_over_5ms},
         (map { ("later_$_" => $waits->{$_}) } qw(wait_p50_ms wait_p99_ms wait_p999_ms wait_max_ms)),
         threads_peak => $watch->peak('threads'), children_peak => $watch->peak('children'),

@@ -49,7 +49,10 @@ sub columns {
 
 sub goals {
     return (
-        { key => 'rps', what => 'throughput to the best fixed number of threads', limit => 0.95, at_least => 1, best_fixed => 1, of => 'event' },
+        {
+            key => 'rps', what => 'throughput to the best fixed number of threads', limit => 0.95, at_least => 1, of => 'event',
+            best_fixed => 1,
+        },
         { key => 'workers_a_core', what => 'worker threads at most', limit => THREADS_A_CORE, unit => ' a processor' },
         { key => 'probe_p99_ms', what => 'p99 of the small file', limit => 1, of => 'event' });
 }
@@ -63,7 +66,8 @@ sub reference {
 }
 
 sub notes {
-    return sprintf 'open: due at a constant rate, on at most %d kept-alive connections; closed: wrk with %d; throughput of the last %d of %d s',
+    return sprintf
+        'open: due at a constant rate, on at most %d kept-alive connections; closed: wrk with %d; open throughput: of the last %d of %d s',
         CONNECTIONS, CONNECTIONS / 2, SECONDS - SETTLE_S, SECONDS;
 }
 
@@ -97,12 +101,14 @@ sub open_load {
         $server->port, mode => 'keep', schedule => sprintf('%.0f:%d', $rate, SECONDS), path => path(), timeout => TIMEOUT_S,
         connections => CONNECTIONS, dir => $bench->{dir});
     Bench::Change::attend($load, every => sub { $watch->look if $load->elapsed_s < SECONDS });
-    my @done = grep { my $done_s = $_->[Bench::OpenLoad::DUE_S] + $_->[Bench::OpenLoad::LATENCY_MS] / 1e3; $done_s >= SETTLE_S && $done_s < SECONDS }
+    my @done = grep { $_ >= SETTLE_S && $_ < SECONDS }
+        map { $_->[Bench::OpenLoad::DUE_S] + $_->[Bench::OpenLoad::LATENCY_MS] / 1e3 }
         grep { !$_->[Bench::OpenLoad::FAILURE] } @{ $load->requests };
     my $all = Bench::OpenLoad::summary(@{ $load->requests });
     return {
         rps => @done / (SECONDS - SETTLE_S), p50_ms => $all->{p50_ms}, p99_ms => $all->{p99_ms}, failed => $all->{failed},
-        late_p99_ms => $load->totals->{late_p99_ms}, note => Bench::Change::Burst::why_failed($load->totals) };
+        late_p99_ms => $load->totals->{late_p99_ms}, seen => [$load, $watch],
+        note => Bench::Change::Burst::why_failed($load->totals) };
 }
 
 sub closed_load {

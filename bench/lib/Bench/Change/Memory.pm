@@ -30,8 +30,8 @@ sub server { return Bench::Change::proxy_server() }
 sub columns {
     return (
         [count => 'requests', '%d'], [failed => 'failed', '%d'], [p50_ms => 'p50 ms', '%.0f'], [p99_ms => 'p99', '%.0f'],
-        [killed => 'killed by the kernel', '%d'], [used_mib => 'MiB used at most', '%.0f'], [threads_peak => 'threads at most', '%d'],
-        [children_peak => 'children at most', '%d'], [ceiling => 'ceiling named', '%s']);
+        [killed => 'killed by the kernel', '%d'], [used_mib => 'MiB peak', '%.0f'], [threads_peak => 'threads peak', '%d'],
+        [children_peak => 'children peak', '%d'], [ceiling => 'ceiling named', '%s']);
 }
 
 sub goals {
@@ -60,11 +60,12 @@ sub run {
     Bench::Change::attend($load, every => sub { $watch->look });
     my $all = Bench::OpenLoad::summary(@{ $load->requests });
     my @named = $server->error_log =~ /(ADP\d+: [^\n]*memory[^\n]*)/gi;
-    my $result = {
-        %$all, killed => $server->memory_group->kills, used_mib => $server->memory_group->peak_kib / 1024, ceilings => scalar @named,
+    return {
+        seen => [$load, $watch],
+        %$all, killed => $server->memory_group->kills, used_mib => $server->memory_group->peak_kib / 1024,
+        ceilings => scalar @named,
         threads_peak => $watch->peak('threads'), children_peak => $watch->peak('children'), ceiling => @named ? 'yes' : 'no',
         note => join('; ', grep { defined } $named[0], Bench::Change::Burst::why_failed($load->totals)) || undef };
-    return $result;
 }
 
 1;

@@ -24,7 +24,8 @@ use constant {
 sub name { return 'reload' }
 
 sub title {
-    return sprintf '%d/s of requests of %d ms at the backend; a graceful restart, then %d, one each second', RATE, DELAY_MS, RELOADS;
+    return sprintf '%d/s of requests of %d ms at the backend; one graceful restart, then %d, one each second',
+        RATE, DELAY_MS, RELOADS;
 }
 sub variants { return qw(new keep) }
 sub server { return Bench::Change::proxy_server() }
@@ -55,7 +56,8 @@ sub run {
     my ($self, $server, $variant, $bench) = @_;
     my ($watch, $reload_s, $many_s);
     my $load = Bench::OpenLoad->start(
-        $server->port, mode => $variant, schedule => sprintf('%d:%d', RATE, END_S), connections => CONNECTIONS, dir => $bench->{dir});
+        $server->port, mode => $variant, schedule => sprintf('%d:%d', RATE, END_S), connections => CONNECTIONS,
+        dir => $bench->{dir});
     my $restart = sub { $server->signal('USR1') };
     Bench::Change::attend(
         $load,
@@ -71,6 +73,7 @@ sub run {
         many   => Bench::OpenLoad::summary($load->due_between($many_s, END_S)));
     my $once = Bench::OpenLoad::summary($load->due_between(0, $many_s));
     return {
+        seen => [$load, $watch],
         (map { my $part = $_; map { ("${part}_$_" => $of{$part}{$_}) } qw(p50_ms p99_ms p999_ms max_ms) } keys %of),
         dip => $of{before}{p99_ms} ? $of{after}{p99_ms} / $of{before}{p99_ms} : undef,
         failed_once => $once->{failed}, failed_many => $of{many}{failed}, crossed => $load->totals->{crossed},

@@ -15,7 +15,9 @@ use Bench::SleepBackend;
 use constant { DELAY_MS => 400, RATE => 1200, STOP_RATE => 100, STOP_S => 1 };
 
 sub name { return 'tools' }
-sub title { return sprintf 'loadgen straight at the backend, %d/s for 10 s, %d ms each; then one that is stopped for 1 s', RATE, DELAY_MS }
+sub title {
+    return sprintf 'loadgen straight at the backend, %d/s for 10 s, %d ms each; then one that is stopped for 1 s', RATE, DELAY_MS;
+}
 sub variants { return qw(new keep) }
 sub contenders { return 'backend' }
 
@@ -34,7 +36,10 @@ sub goals {
         { key => 'failed', what => 'failed requests', limit => 0, format => '%d' },
         { key => 'late_p99_ms', what => 'lateness of loadgen, p99', limit => 1, unit => ' ms', format => '%.2f' },
         { key => 'wait_p999_ms', what => 'time to the backend, p99.9', limit => 5, unit => ' ms', format => '%.2f' },
-        { key => 'stopped_p99_ms', what => 'p99 when the backend was stopped for a second', limit => 900, at_least => 1, unit => ' ms' });
+        {
+            key => 'stopped_p99_ms', what => 'p99 when the backend was stopped for a second', limit => 900, at_least => 1,
+            unit => ' ms',
+        });
 }
 
 # There is no server to be started.
