@@ -47,6 +47,7 @@ sub new { my ($class, %opt) = @_; return bless {%opt}, $class }
 sub variants { return ('') }
 sub contenders { return qw(event event:bench/contenders/tuned.conf adaptive) }
 sub server { return {} }
+sub suits { return 1 }      # (contender, variant)
 sub prepare { return }
 sub release { my ($self) = @_; delete $self->{backend}; return }
 sub goals { return () }
@@ -73,7 +74,8 @@ sub compare {
     my %runs = (labels => []);
     for my $round (1 .. $bench->{option}{REPEAT}) {
         for my $variant ($self->variants) {
-            for my $contender ($round % 2 ? @contenders : reverse @contenders) {
+            my @able = grep { $self->suits($_, $variant) } @contenders;
+            for my $contender ($round % 2 ? @able : reverse @able) {
                 $self->run_and_tell(\%runs, $round, $variant, $contender, $bench);
             }
         }

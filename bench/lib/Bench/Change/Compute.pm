@@ -16,7 +16,9 @@ use Bench::Machine qw(cores monotonic_s slurp);
 use Bench::OpenLoad;
 use Bench::Watch;
 
-use constant { SPIN_MS => 5, OVERLOAD => 1.5, SECONDS => 10, SETTLE_S => 2, PROBE_RATE => 20, CONNECTIONS => 400, TIMEOUT_S => 20 };
+use constant {
+    SPIN_MS => 5, OVERLOAD => 1.5, SECONDS => 10, SETTLE_S => 2, BEFORE_S => 3, PROBE_RATE => 20, CONNECTIONS => 400, TIMEOUT_S => 20,
+};
 
 # Threads that a child has besides its workers are allowed for: the steward and the janitor.
 use constant { THREADS_A_CORE => 4, OTHERS_A_CHILD => 2 };
@@ -27,7 +29,13 @@ sub title {
     return sprintf 'requests that compute for %d ms, at %.1f x what the processors can do, and a small file at %d/s meanwhile',
         SPIN_MS, OVERLOAD, PROBE_RATE;
 }
-sub variants { return qw(open closed) }
+sub variants { return qw(open closed after-burst) }
+
+# Who has few threads for good is still at the burst when the computing begins.
+sub suits {
+    my ($self, $contender, $variant) = @_;
+    return $variant ne 'after-burst' || $contender->label !~ /fixed/;
+}
 sub needs_little { return 0 }
 sub server { return { modules => ['adaptive_test'], conf => "    AdpTest On\n" } }
 
@@ -60,25 +68,30 @@ sub goals {
 sub reference {
     my ($self, $runs, $label, $goal) = @_;
     return $self->SUPER::reference($runs, $label, $goal) if !$goal->{best_fixed};
+    my $variant = $runs->{variant_of}{$label};
+    $variant = 'open' if $variant eq 'after-burst';
     my ($best) = sort { $b <=> $a } map { Bench::Change::middle($runs->{results}{$_})->{rps} // 0 }
-        grep { $_ =~ /fixed/ && $runs->{variant_of}{$_} eq $runs->{variant_of}{$label} } @{ $runs->{labels} };
+        grep { $_ =~ /fixed/ && $runs->{variant_of}{$_} eq $variant } @{ $runs->{labels} };
     return $best;
 }
 
 sub notes {
-    return sprintf
-        'open: due at a constant rate, on at most %d kept-alive connections; closed: wrk with %d; open throughput: of the last %d of %d s',
-        CONNECTIONS, CONNECTIONS / 2, SECONDS - SETTLE_S, SECONDS;
+    return (
+        sprintf('open: due at a constant rate, on at most %d kept-alive connections; throughput of the last %d of %d s',
+            CONNECTIONS, SECONDS - SETTLE_S, SECONDS),
+        sprintf('closed: wrk with %d connections', CONNECTIONS / 2),
+        'after-burst: open, just after a burst of requests that sleep for 400 ms');
 }
 
 sub run {
     my ($self, $server, $variant, $bench) = @_;
+    burst($server, $bench) if $variant eq 'after-burst';
     my $probes = Bench::OpenLoad->start(
         $server->port, mode => 'new', schedule => sprintf('%d:%d', PROBE_RATE, SECONDS), path => '/1k.html', timeout => TIMEOUT_S,
         dir => $bench->{dir});
     my $watch = Bench::Watch->new($server->tree);
     my $cpu_s = $server->tree->cpu_s;
-    my $load = $variant eq 'open' ? open_load($server, $watch, $bench) : closed_load($server, $watch, $bench);
+    my $load = $variant eq 'closed' ? closed_load($server, $watch, $bench) : open_load($server, $watch, $bench);
     my $elapsed_s = monotonic_s() - $watch->first->{at_s};
     my $used_s = $server->tree->cpu_s - $cpu_s;
     my $probed = Bench::OpenLoad::summary($probes->due_between(SETTLE_S, SECONDS));
@@ -89,6 +102,16 @@ sub run {
         workers_a_core => ($threads - OTHERS_A_CHILD * $children) / cores(),
         cpu => $used_s / $elapsed_s,
     };
+}
+
+# Hundreds of threads for requests that only wait, which are over when the computing begins.
+sub burst {
+    my ($server, $bench) = @_;
+    my $load = Bench::OpenLoad->start(
+        $server->port, mode => 'new', schedule => sprintf('%d:%d', $bench->{option}{BURST_RATE}, BEFORE_S), timeout => BEFORE_S,
+        path => '/adp/sleep?ms=400', dir => $bench->{dir});
+    $load->requests;
+    return;
 }
 
 sub path { return sprintf '/adp/spin?ms=%d', SPIN_MS }
