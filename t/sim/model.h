@@ -27,6 +27,7 @@ typedef struct model_options_t {
     double thread_start_us;     /* median from creation to the first look for work */
     int backlog;                /* connections; more are refused */
     bool deal_first;            /* who gets a connection if several could: the first, not any */
+    double hold_us, child_hold_us;      /* AdaptiveHold, and how long children are kept */
     bool log;                   /* the adaptive policy prints each decision that changes something */
 } model_options_t;
 

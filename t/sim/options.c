@@ -15,6 +15,7 @@ static const char usage[] =
     "  --deal any           connections go to any child that could take them, not to the first\n"
     "  --child-start-ms N   mean from fork to accepting (10)\n"
     "  --thread-start-us N  median (60)\n"
+    "  --hold-s N           how long spare threads are kept (10), --child-hold-s N and spare children (60)\n"
     "  --backlog N          connections that wait before more are refused (511)\n"
     "  --ablation           what is worse with each term switched off\n"
     "  --markdown FILE      the tables once more\n"
@@ -28,14 +29,15 @@ static const char usage[] =
     "                       of the fixed pool\n"
     "traces:";
 
-enum { SEED = 256, POLICY, WITHOUT, WAITING_UNKNOWN, DEAL, CHILD_START, THREAD_START, BACKLOG, ABLATION, MARKDOWN,
-       CHARTS, VALUES, CHECK, LOG, JOBS, RATE, SECONDS, CPUS, CPU_MS, WAIT_MS, SHAPE, WASTE, THREADS, HELP };
+enum { SEED = 256, POLICY, WITHOUT, WAITING_UNKNOWN, DEAL, CHILD_START, THREAD_START, BACKLOG, HOLD, CHILD_HOLD,
+       ABLATION, MARKDOWN, CHARTS, VALUES, CHECK, LOG, JOBS, RATE, SECONDS, CPUS, CPU_MS, WAIT_MS, SHAPE, WASTE, THREADS, HELP };
 
 static const struct option known[] = {
     { "seed", required_argument, NULL, SEED }, { "policy", required_argument, NULL, POLICY },
     { "without", required_argument, NULL, WITHOUT }, { "waiting-unknown", no_argument, NULL, WAITING_UNKNOWN },
     { "deal", required_argument, NULL, DEAL }, { "child-start-ms", required_argument, NULL, CHILD_START },
     { "thread-start-us", required_argument, NULL, THREAD_START }, { "backlog", required_argument, NULL, BACKLOG },
+    { "hold-s", required_argument, NULL, HOLD }, { "child-hold-s", required_argument, NULL, CHILD_HOLD },
     { "ablation", no_argument, NULL, ABLATION }, { "markdown", required_argument, NULL, MARKDOWN },
     { "charts", required_argument, NULL, CHARTS }, { "values", no_argument, NULL, VALUES },
     { "check", no_argument, NULL, CHECK }, { "log", no_argument, NULL, LOG },
@@ -122,7 +124,8 @@ options_t options_parse(int argc, char **argv)
     static const char *const shapes[] = { "constant", "exponential", "lognormal", "pareto" };
     static const char *const deals[] = { "first", "any" };
     options_t o = {
-        .model = { .seed = 1, .child_start_us = 10e3, .thread_start_us = 60, .backlog = 511, .deal_first = true },
+        .model = { .seed = 1, .child_start_us = 10e3, .thread_start_us = 60, .backlog = 511, .deal_first = true,
+                   .hold_us = 10e6, .child_hold_us = 60e6 },
         .seconds = 100, .cpus = 8, .knows_waiting = true, .at_a_time = (int)sysconf(_SC_NPROCESSORS_ONLN)
     };
     bool first_policy = true;
@@ -143,6 +146,8 @@ options_t options_parse(int argc, char **argv)
         case CHILD_START: o.model.child_start_us = number(name, optarg, 0.001) * 1e3; break;
         case THREAD_START: o.model.thread_start_us = number(name, optarg, 1); break;
         case BACKLOG: o.model.backlog = (int)number(name, optarg, 1); break;
+        case HOLD: o.model.hold_us = number(name, optarg, 0) * 1e6; break;
+        case CHILD_HOLD: o.model.child_hold_us = number(name, optarg, 0) * 1e6; break;
         case ABLATION: o.ablation = true; break;
         case MARKDOWN: o.markdown = optarg; break;
         case CHARTS: o.charts = optarg; break;

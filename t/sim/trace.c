@@ -255,6 +255,23 @@ static trace_t backend_bound(void)
     return t;
 }
 
+/* The threads of a burst are still there when requests come that compute. */
+static trace_t after_burst(void)
+{
+    trace_t t = common("aftermath", "a burst of 480 at a time, then requests that compute (10 ms) at 1.5 x capacity; 2 CPUs", 120);
+
+    t.cpus = 2;
+    t.work.wait_us = 400 * MS;
+    at(&t, 0, 20), at(&t, 20, 20), at(&t, 20, 1200), at(&t, 30, 1200), at(&t, 30, 20), at(&t, 120, 20);
+    /* 150 / (0.49 + 0.01 s) = 300 a second wanted, 2 processors do 200 */
+    t.clients = (clients_t){ .count = 150, .think_us = 490 * MS, .from_s = 35, .to_s = 75,
+                             .work = { SHAPE_CONSTANT, 0, 10 * MS, false } };
+    burst(&t, 35, 75);
+    with_peak(&t, 480);
+    t.may_wait = true;
+    return t;
+}
+
 static trace_t every_twenty(void)
 {
     trace_t t = common("burst20", "20 to 1,200 requests/s (400 ms each) for 10 s, every 20 s, five times; 2 CPUs", 240);
@@ -289,7 +306,7 @@ static trace_t large_scale(void)
     return t;
 }
 
-const int trace_count = 17;
+const int trace_count = 18;
 
 trace_t trace_get(int index, uint64_t seed)
 {
@@ -310,6 +327,7 @@ trace_t trace_get(int index, uint64_t seed)
     case 13: return backend_bound();
     case 14: return every_twenty();
     case 15: return tiny();
+    case 16: return after_burst();
     default: return large_scale();
     }
 }
