@@ -113,7 +113,7 @@ static bool is_better_tuning(const result_t *a, const result_t *b)
     if (fabs(lost) > SAME_LOSS) {
         return lost < 0;
     }
-    return order < 0 || (!order && metrics_churn(a) < metrics_churn(b));
+    return order < 0 || (!order && metrics_churn_owed(a) < metrics_churn_owed(b));
 }
 
 /* The tuning that loses least; of those the one with the shortest p99.9 answers; of those the calmest. */
@@ -177,9 +177,9 @@ void goals_judge(goals_t *g, const trace_t *trace, const job_t *jobs, int count)
         }
     }
     g->judged[GOAL_CHURN]++;
-    if (metrics_churn(ours) > metrics_churn(best->result)) {
-        miss(g, GOAL_CHURN, "%s: %d, %s %d", trace->name, metrics_churn(ours), best->policy.name,
-             metrics_churn(best->result));
+    if (metrics_churn_owed(ours) > metrics_churn_owed(best->result)) {
+        miss(g, GOAL_CHURN, "%s: %d, %s %d", trace->name, metrics_churn_owed(ours), best->policy.name,
+             metrics_churn_owed(best->result));
     }
     g->judged[GOAL_BEST]++;
     judge_tunings(g, trace, ours, jobs, count);

@@ -55,6 +55,13 @@ int metrics_churn(const result_t *r)
     return r->starts + r->stops;
 }
 
+int metrics_churn_owed(const result_t *r)
+{
+    int left = r->last_children - r->initial_children;
+
+    return metrics_churn(r) + (left > 0 ? left : 0);
+}
+
 double metrics_churn_per_hour(const result_t *r)
 {
     return metrics_churn(r) * 3600 / r->seconds;

@@ -21,8 +21,10 @@ double metrics_lost(const result_t *r);
  * processors of their own with a thread at once. Never below 1 if nothing was refused. */
 double metrics_price(const result_t *r);
 
-/* Children started and stopped, those of the beginning not counted. */
+/* Children started and stopped, those of the beginning not counted. With what is owed: those
+ * that were started and still run count as stops to come, or who never stops any would be calm. */
 int metrics_churn(const result_t *r);
+int metrics_churn_owed(const result_t *r);
 double metrics_churn_per_hour(const result_t *r);
 
 /* Requests of bursts (or all) that ended within the trace. */

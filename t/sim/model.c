@@ -69,6 +69,7 @@ static void end_bucket(model_t *m, int bucket)
     r->series[bucket].admitted = (float)admitted;
     r->thread_s += m->bucket_thread_us / 1e6;
     m->bucket_thread_us = m->bucket_child_us = m->bucket_busy_us = 0;
+    r->last_children = m->alive;
     if (bucket + 1 < RESULT_BUCKETS) {
         at(m, m->end_us * (bucket + 2) / RESULT_BUCKETS, EV_BUCKET, (uint32_t)bucket + 1, 0);
     }

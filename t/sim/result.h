@@ -21,7 +21,7 @@ typedef struct result_t {
     double absorb_s[TRACE_MAX_BURSTS];      /* from a burst's begin until new arrivals wait < 5 ms */
     double thread_s;            /* threads x time, busy or not */
     double demand_s;            /* the same, if each request had its thread at once and ran alone */
-    int initial_children, starts, stops, parks, resurrections;
+    int initial_children, last_children, starts, stops, parks, resurrections;
     int peak_threads, peak_children;
     double peak_bytes;
     double cpu_s;
