@@ -34,7 +34,7 @@
  * scheduler would notice. Holding: load that comes and goes within half a minute finds its
  * threads. Memory: a fifth stays for sockets, file cache and the growth of requests. */
 #define DEFAULT_WAIT_TARGET_US (2 * CLOCK_US_PER_MS)
-#define DEFAULT_HOLD_US        (15 * CLOCK_US_PER_S)
+#define DEFAULT_HOLD_US        (5 * CLOCK_US_PER_S)
 #define DEFAULT_MEMORY_SHARE   0.8
 #define LEAST_MEMORY_PERCENT   1.0
 #define MOST_MEMORY_PERCENT    95.0
@@ -205,7 +205,7 @@ static const time_directive_t time_directives[] = {
       "from 0.1ms to 1000ms; write for example AdaptiveWaitTarget 2ms, or leave the line out "
       "(2ms)", { "", 1e3 } },
     { "AdaptiveHold", APR_OFFSETOF(directives_t, hold_us), 1e6, 3600e6, false,
-      "from 1s to 1h; write for example AdaptiveHold 30s, or leave the line out (30s)",
+      "from 1s to 1h; write for example AdaptiveHold 5s, or leave the line out (5s)",
       { "", 1e6 } },
     { "AdaptiveDrainTimeout", APR_OFFSETOF(directives_t, drain_timeout_us), 1e6, 30 * 86400e6, true,
       "from 1s to 30d, or off; write for example AdaptiveDrainTimeout 10min, or leave the line "
@@ -295,7 +295,7 @@ const command_rec config_commands[] = {
     AP_INIT_TAKE1("AdaptiveWaitTarget", set_time, NULL, RSRC_CONF,
                   "The longest that work should wait for a thread, 0.1ms to 1000ms (2ms)"),
     AP_INIT_TAKE1("AdaptiveHold", set_time, NULL, RSRC_CONF,
-                  "The shortest time that a spare thread is kept, 1s to 1h (30s)"),
+                  "The shortest time that a spare thread is kept, 1s to 1h (5s)"),
     AP_INIT_TAKE1("AdaptiveMemory", set_memory, NULL, RSRC_CONF,
                   "Memory to use: a share of the limit, 1% to 95% (80%), or a size from 16M to 16T"),
     AP_INIT_TAKE1("AdaptiveDrainTimeout", set_time, NULL, RSRC_CONF,

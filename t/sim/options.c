@@ -15,7 +15,7 @@ static const char usage[] =
     "  --deal any           connections go to any child that could take them, not to the first\n"
     "  --child-start-ms N   mean from fork to accepting (10)\n"
     "  --thread-start-us N  median (60)\n"
-    "  --hold-s N           how long spare threads are kept (10), --child-hold-s N and spare children (60)\n"
+    "  --hold-s N           how long spare threads are kept (5), --child-hold-s N and spare children (60)\n"
     "  --backlog N          connections that wait before more are refused (511)\n"
     "  --ablation           what is worse with each term switched off\n"
     "  --markdown FILE      the tables once more\n"
@@ -125,7 +125,7 @@ options_t options_parse(int argc, char **argv)
     static const char *const deals[] = { "first", "any" };
     options_t o = {
         .model = { .seed = 1, .child_start_us = 10e3, .thread_start_us = 60, .backlog = 511, .deal_first = true,
-                   .hold_us = 10e6, .child_hold_us = 60e6 },
+                   .hold_us = 5e6, .child_hold_us = 60e6 },
         .seconds = 100, .cpus = 8, .knows_waiting = true, .at_a_time = (int)sysconf(_SC_NPROCESSORS_ONLN)
     };
     bool first_policy = true;
