@@ -134,6 +134,7 @@ typedef struct worker_t {
     apr_thread_t *self;         /* the worker's own: what c->current_thread is set to */
     apr_pool_t *pool;           /* for the thread's bookkeeping; the steward's */
     _Atomic int tid;            /* kernel's id, 0 before it runs and after it left */
+    _Atomic bool serving;       /* it has an event in hand */
     _Atomic bool left;          /* the thread is about to end and can be joined */
     bool dismissed;             /* by a job of pool_retire(): leave after this event */
     pthread_cond_t called;      /* bench.h: its verdict has changed */

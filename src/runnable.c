@@ -31,22 +31,28 @@ static bool is_runnable(int tid)
     return end && end[1] == ' ' && end[2] == 'R';
 }
 
-int runnable_count(worker_t *workers, int count)
+/* Every step-th of those that serve. */
+static int count_sample(worker_t *workers, int count, int step, int *sampled)
 {
-    int live = 0, sampled = 0, runnable = 0, step, i;
+    int serving = 0, runnable = 0, i;
 
+    *sampled = 0;
     for (i = 0; i < count; i++) {
-        live += atomic_load(&workers[i].tid) != 0;
-    }
-    step = live / LARGEST_SAMPLE + 1;
-    live = 0;
-    for (i = 0; i < count; i++) {
-        int tid = atomic_load(&workers[i].tid);
+        worker_t *worker = &workers[i];
 
-        if (tid && live++ % step == 0) {
-            sampled++;
-            runnable += is_runnable(tid);
+        if (atomic_load_explicit(&worker->serving, memory_order_relaxed)
+            && serving++ % step == 0) {
+            ++*sampled;
+            runnable += is_runnable(atomic_load(&worker->tid));
         }
     }
-    return sampled ? runnable * step : 0;
+    return runnable;
+}
+
+int runnable_count(worker_t *workers, int count, int serving)
+{
+    int sampled;
+    int runnable = count_sample(workers, count, serving / LARGEST_SAMPLE + 1, &sampled);
+
+    return sampled ? MIN((runnable * serving + sampled / 2) / sampled, serving) : 0;
 }

@@ -65,7 +65,7 @@ static ctl_thread_sample_t take_sample(child_t *child, int64_t waited_us, int64_
                                        const ctl_thread_limits_t *limits)
 {
     const ext_child_t *ext = child->ext;
-    const pool_t *pool = &child->workers;
+    pool_t *pool = &child->workers;
     int arriving = atomic_load(&ext->arriving);
     int busy = ext_busy(ext);
     ctl_thread_sample_t sample = {
@@ -83,7 +83,7 @@ static ctl_thread_sample_t take_sample(child_t *child, int64_t waited_us, int64_
         sample.waiting = waiting_in(child);
     }
     if (waited_us >= limits->wait_target_us || busy > 2 * limits->cpus) {
-        sample.runnable = MIN(runnable_count(pool->workers, pool->limit), busy);
+        sample.runnable = runnable_count(pool->workers, pool->limit, busy);
     }
     /* one word holds both, so what is done can be told from what was taken */
     child->steer.events += (ext_events(ext) - child->steer.events) & (UINT64_MAX >> EXT_IDLE_BITS);

@@ -123,7 +123,9 @@ void *worker_main(apr_thread_t *thread, void *arg)
         }
         n = wait_idle(worker, &token);
         if (n > 0) {
+            atomic_store_explicit(&worker->serving, true, memory_order_relaxed);
             staying = dispatch(worker, token) && !worker->dismissed;
+            atomic_store_explicit(&worker->serving, false, memory_order_relaxed);
         }
         else if (n < 0) {
             ap_log_error(APLOG_MARK, APLOG_CRIT, errno, child->server, ADPNO(0050)
