@@ -23,6 +23,9 @@
 #define FAST_LOOK_US     (20 * US_PER_MS)
 #define BUSY_LOOK_US     (100 * US_PER_MS)
 #define LONGEST_LOOK_US  US_PER_S
+#define LONGEST_LOOK_S   1.0
+/* So much of a child filling up until the latest look is worth more looks. */
+#define NOTABLE_PART     0.5
 
 typedef struct look_t {
     int64_t now_us;
@@ -31,6 +34,7 @@ typedef struct look_t {
     int slots;                  /* threads a child */
     int least, most;            /* children */
     bool quiet;                 /* nothing busy, nothing came */
+    bool fills;                 /* the demand surely grows */
     bool panic;
     int need;
     ctl_reason_e why;
@@ -101,6 +105,8 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
     l->rate = ctl_surge_rate(&state->surge, l->now_us, arrived, &l->least_rate);
     l->service_s = ctl_flow_service_s(&state->flow);
     l->growth = ctl_flow_growth(&state->flow);
+    l->fills = l->growth * LONGEST_LOOK_S > NOTABLE_PART * l->slots
+               && ctl_flow_surely_grows(&state->flow);
 
     /* busy threads that compute need processors: another child has none to give */
     if (s->blocked >= 0 && l->busy > 0 && !(state->without & CTL_TERM_CPU)) {
@@ -262,7 +268,7 @@ static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
                              const ctl_child_plan_t *plan)
 {
     bool changes = plan->start || plan->resurrect || l->starting || l->panic
-                   || l->need > state->need;
+                   || l->exhausted > 0 || l->fills;
     int64_t delay_us = CTL_NEVER_US, next_us;
 
     state->quiet_us = changes ? FAST_LOOK_US
@@ -315,6 +321,5 @@ ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_s
     plan.arrivals_per_s = l.rate;
     plan.service_us = l.service_s * US_PER_S;
     plan.look_again_us = ctl_clock_after(&state->clock, look_delay_us(state, &l, &plan));
-    state->need = l.need;
     return plan;
 }

@@ -10,6 +10,7 @@
 /* Over longer gaps two counts of busy threads say little about what was between, and looks
  * come rather at peaks: the geometric mean. */
 #define UNSEEN_US         (200 * US_PER_MS)
+#define SURE_SIGMAS       3
 #define LEAST_EVENTS      1
 #define ENOUGH_EVENTS     20
 
@@ -79,6 +80,15 @@ void ctl_flow_update(ctl_flow_t *flow, int64_t now_us, uint64_t arrivals, uint64
 double ctl_flow_growth(const ctl_flow_t *flow)
 {
     return ctl_bounded(flow->arrivals_per_s - flow->completions_per_s, 0, 1e9);
+}
+
+bool ctl_flow_surely_grows(const ctl_flow_t *flow)
+{
+    /* of two Poisson counts in an average that fades */
+    double variance = (flow->arrivals_per_s + flow->completions_per_s)
+                      / (2.0 * FLOW_TIME_US / US_PER_S);
+
+    return ctl_flow_growth(flow) > SURE_SIGMAS * ctl_sqrt(variance);
 }
 
 double ctl_flow_service_s(const ctl_flow_t *flow)

@@ -52,6 +52,9 @@ void ctl_flow_update(ctl_flow_t *flow, int64_t now_us, uint64_t arrivals, uint64
 /* Change of the level a second, >= 0. */
 double ctl_flow_growth(const ctl_flow_t *flow);
 
+/* More than chance makes it grow. */
+bool ctl_flow_surely_grows(const ctl_flow_t *flow);
+
 /* Thread time a request takes, by Little's law. While there were few it is rather too short;
  * 0 if nothing was busy. */
 double ctl_flow_service_s(const ctl_flow_t *flow);
