@@ -123,8 +123,7 @@ typedef struct ctl_cpu_t {
     bool known;
     double blocked_part;        /* of the busy threads, smoothed */
     int64_t counted_us;         /* when they were last counted */
-    double counted_part;        /* at the last look if work waited then, < 0: it did not */
-    int blocked;                /* ... threads */
+    int blocked;                /* threads at the last look if work waited then, < 0: it did not */
     bool idle_processors;       /* ... and processors were free */
     double allowed;             /* threads that the last such looks allowed, fading */
     double lift;                /* factor to the cap, because nothing got done */

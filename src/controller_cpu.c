@@ -8,6 +8,7 @@
 #define LEAST_COMPUTING   0.002
 #define ALLOWED_TIME_US   US_PER_S
 #define MANY              8
+#define ROOM_FACTOR       4
 /* Nothing got done for so long: a few times the time that a request takes, within these. */
 #define STALL_FACTOR      3
 #define LEAST_STALL_US    (50 * US_PER_MS)
@@ -18,7 +19,7 @@
 void ctl_cpu_init(ctl_cpu_t *cpu, int64_t now_us)
 {
     cpu->counted_us = cpu->progress_us = cpu->lifted_us = now_us;
-    cpu->counted_part = -1;
+    cpu->blocked = -1;
     cpu->lift = 1;
 }
 
@@ -37,27 +38,26 @@ static void smooth(ctl_cpu_t *cpu, int64_t now_us, double part)
     cpu->counted_us = now_us;
 }
 
-/* Work waits: then blocked threads make room at once. A thread that computes may sleep for a
- * moment, too: two looks have to agree, or many threads at one. */
-static void make_room(ctl_cpu_t *cpu, int blocked, double part, bool idle_processors,
+/* Work waits: then blocked threads make room at once, and while processors are free a few
+ * times as many threads as there are. A thread that computes may sleep for a moment, too: two looks have
+ * to agree, or many threads at one. */
+static void make_room(ctl_cpu_t *cpu, int busy, int blocked, bool idle_processors,
                       const ctl_thread_limits_t *limits)
 {
-    bool first = cpu->counted_part < 0;
+    bool first = cpu->blocked < 0;
 
     if (!first || blocked >= MANY) {
-        double sure = first || part < cpu->counted_part ? part : cpu->counted_part;
-        double allowed = (first ? blocked : ctl_least(blocked, cpu->blocked))
-                         + PER_PROCESSOR * processors(limits);
+        int surely = first || blocked < cpu->blocked ? blocked : cpu->blocked;
+        double allowed = surely + PER_PROCESSOR * processors(limits);
 
-        if (idle_processors && (first || cpu->idle_processors) && sure > cpu->blocked_part) {
-            cpu->blocked_part = sure;
+        if (idle_processors && (first || cpu->idle_processors) && ROOM_FACTOR * busy > allowed) {
+            allowed = ROOM_FACTOR * busy;
         }
         if (allowed > cpu->allowed) {
             cpu->allowed = allowed;
         }
     }
     cpu->blocked = blocked;
-    cpu->counted_part = part;
     cpu->idle_processors = idle_processors;
 }
 
@@ -87,15 +87,15 @@ void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
     cpu->allowed *= 1 - ctl_weight(elapsed_us, ALLOWED_TIME_US);
     if (count->runnable >= 0 && count->busy > 0) {
         int runnable = ctl_least(count->runnable, count->busy);
-        double part = (double)(count->busy - runnable) / count->busy;
+        int blocked = count->busy - runnable;
 
-        smooth(cpu, now_us, part);
+        smooth(cpu, now_us, (double)blocked / count->busy);
         if (count->waits) {
-            make_room(cpu, count->busy - runnable, part, runnable < processors(limits), limits);
+            make_room(cpu, count->busy, blocked, runnable < processors(limits), limits);
         }
     }
     if (!count->waits || count->runnable < 0) {
-        cpu->counted_part = -1;
+        cpu->blocked = -1;
     }
     if (!(without & CTL_TERM_PROGRESS)) {
         update_lift(cpu, now_us, count->waits, count->completed, service_s);

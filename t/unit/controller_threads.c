@@ -240,8 +240,12 @@ static void test_processors(void)
     is(c.plan.admit, 2, "nobody computes while work waits: once may be an accident");
     c.sample.now_us += 2 * MS;
     ask(&c);
-    is(c.plan.admit, 64, "... twice lifts the cap");
+    is(c.plan.admit, 8, "... twice makes room for four times as many");
     is(c.plan.start, 0, "... those that are there come back into the poll first");
+    c.sample.admitted = c.sample.busy = 8;
+    c.sample.now_us += 2 * MS;
+    ask(&c);
+    is(c.plan.admit, 32, "... and again");
 
     c = child_with(2);
     c.sample.busy = 2;
