@@ -321,20 +321,24 @@ static void learn_thread(limits_usage_t *usage, int64_t seen_bytes, double elaps
     usage->thread_bytes = (int64_t)believed;
 }
 
-void limits_note_children(limits_usage_t *usage, int children, int threads, int64_t bytes)
+void limits_note_children(limits_usage_t *usage, int children, int threads, int idle_connections,
+                          int64_t bytes)
 {
     double elapsed_s = usage->noted_us ? (double)(usage->read_us - usage->noted_us) / 1e6 : 0.0;
     int64_t held;
 
     usage->children = children;
     usage->threads = threads;
+    usage->idle_connections = idle_connections > 0 ? idle_connections : 0;
     usage->children_bytes = bytes;
     if (children <= 0 || threads <= 0 || bytes <= 0) {
         return;
     }
     usage->noted_us = usage->read_us;
-    learn_child(usage, children, threads, bytes);
-    held = bytes - children * usage->child_bytes;
+    learn_child(usage, children, threads,
+                bytes - (int64_t)usage->idle_connections * LIMITS_IDLE_BYTES);
+    held = bytes - children * usage->child_bytes
+           - (int64_t)usage->idle_connections * LIMITS_MOST_IDLE_BYTES;
     if (threads < LIMITS_TELLING_THREADS) {
         held -= children * CHILD_SLACK_BYTES;
     }

@@ -36,6 +36,10 @@
 #define LIMITS_CHILD_BYTES        (4 * 1024 * 1024)
 #define LIMITS_LEAST_CHILD_BYTES  (512 * 1024)
 #define LIMITS_TELLING_THREADS    16
+/* An idle connection: what it costs, and what it may cost (TLS), which is taken for it before
+ * a thread is made dear. */
+#define LIMITS_IDLE_BYTES         (40 * 1024)
+#define LIMITS_MOST_IDLE_BYTES    (128 * 1024)
 
 /* What the configuration says about all this; whoever found the limits fills it in. */
 typedef struct limits_policy_t {
@@ -83,6 +87,7 @@ typedef struct limits_usage_t {
     /* by limits_note_children() */
     int threads;
     int children;
+    int idle_connections;       /* that no thread serves */
     int64_t children_bytes;
     int64_t child_bytes;        /* learned: a child without its workers; 0: not yet known */
     int64_t noted_us;           /* read_us as of then */
@@ -117,9 +122,15 @@ void limits_note_used(limits_gauge_t *gauge, int64_t used, double elapsed_s);
  * that have gone count as nothing. */
 int64_t limits_children_bytes(const char *root, const pid_t *pids, int count);
 
-/* Tell what runs: workers of all children, busy or idle, and the children's memory as by
- * limits_children_bytes(). Learns what a child and a worker cost. After each refresh. */
-void limits_note_children(limits_usage_t *usage, int children, int threads, int64_t bytes);
+/* Tell what runs: workers of all children, busy or idle, connections beyond those that are
+ * busy, and the children's memory as by limits_children_bytes(). Learns what a child and a worker
+ * cost. After each refresh. */
+void limits_note_children(limits_usage_t *usage, int children, int threads, int idle_connections,
+                          int64_t bytes);
+
+/* Whether half of what the share leaves free is used too, by whomever, or all of a limit but
+ * 8 MB: nothing should take memory that can do without. */
+bool limits_is_short(const limits_t *limits, const limits_usage_t *usage);
 
 /* The most worker threads, of all children together, that there may be until the next refresh, and in
  * *why what keeps it there (never CTL_NO_CEILING).

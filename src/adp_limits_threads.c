@@ -17,6 +17,13 @@
 #define HEAVY_THREAD_BYTES (4 * MB)
 #define LEAST_STEP         4.0
 
+/* A machine is short of memory when so small a part of it is left: what others use of it is
+ * none of our business before. */
+#define SHORT_MACHINE_PART 50
+
+/* However small the share leaves it, so much is left of a limit when memory is short. */
+#define LAST_BYTES (8.0 * MB)
+
 /* Between two looks at usage. */
 #define LONGEST_PAUSE_US  INT64_C(1000000)
 #define SHORTEST_PAUSE_US INT64_C(100000)
@@ -90,7 +97,8 @@ static double careful_step(const limits_t *l, const limits_usage_t *u, double le
 static double yet_to_come(const limits_usage_t *u)
 {
     double in_the_end = (double)u->threads * (double)u->thread_bytes
-                        + (double)u->children * (double)u->child_bytes;
+                        + (double)u->children * (double)u->child_bytes
+                        + (double)u->idle_connections * LIMITS_IDLE_BYTES;
 
     return in_the_end > (double)u->children_bytes ? in_the_end - (double)u->children_bytes : 0.0;
 }
@@ -236,4 +244,23 @@ bool limits_is_due(const limits_t *limits, const limits_usage_t *usage, int thre
     return elapsed_us >= SHORTEST_PAUSE_US && threads > usage->threads
            && threads - usage->threads
               >= (limits_max_threads(limits, usage, &why) - usage->threads) / 2;
+}
+
+bool limits_is_short(const limits_t *limits, const limits_usage_t *usage)
+{
+    int i;
+
+    for (i = 0; i < limits->memory.count; i++) {
+        double most = (double)limits->memory.level[i].most;
+        double reserve = (1.0 - limits->policy.memory_share) / 2.0 * most;
+
+        if (reserve < LAST_BYTES) {
+            reserve = LAST_BYTES < most / 4.0 ? LAST_BYTES : most / 4.0;
+        }
+        if ((double)usage->memory[i].used > most - reserve) {
+            return true;
+        }
+    }
+    return limits->total_bytes != LIMITS_NONE && usage->available_bytes != LIMITS_NONE
+           && usage->available_bytes < limits->total_bytes / SHORT_MACHINE_PART;
 }

@@ -85,22 +85,25 @@ static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
 
 /* Memory and tasks, as they are used now; not while the parent sleeps. Children whose threads
  * are not counted would make a thread look dear: those are others to the limits. */
-static void measure(generation_t *g, int threads, int64_t now_us)
+static void measure(generation_t *g, const ctl_child_sample_t *sample, int64_t now_us)
 {
     retained_t *r = g->retained;
     pid_t pids[MEASURED_CHILDREN];
+    int connections = -sample->busy;
     int i, count = 0;
 
-    if (!limits_is_due(config_limits(), &r->usage, threads, now_us)) {
+    if (!limits_is_due(config_limits(), &r->usage, sample->threads, now_us)) {
         return;
     }
     for (i = 0; i < r->slots_used && count < MEASURED_CHILDREN; i++) {
         if (is_sharing(&r->slots[i])) {
             pids[count++] = r->slots[i].pid;
+            connections += plausible((int)ap_get_scoreboard_process(i)->connections, INT_MAX / 4096);
         }
     }
     limits_refresh_usage(config_limits(), &r->usage, now_us);
-    limits_note_children(&r->usage, count, threads, limits_children_bytes("", pids, count));
+    limits_note_children(&r->usage, count, sample->threads, connections,
+                         limits_children_bytes("", pids, count));
 }
 
 static ctl_child_limits_t limits_of(const generation_t *g)
@@ -379,7 +382,7 @@ int64_t steer_children_round(generation_t *g, spare_rule_t *rule, int64_t now_us
     int64_t next_us = CLOCK_NEVER;
 
     p.sample = take_sample(g, now_us);
-    measure(g, p.sample.threads, now_us);
+    measure(g, &p.sample, now_us);
     p.limits = limits_of(g);
     share_out(g, &p.limits, &p.sample);
     if (p.mode != EXT_MODE_OFF) {

@@ -32,7 +32,7 @@ static limits_usage_t idle(void)
         .read_us = S_US, .available_bytes = 60 * GB, .system = { .used = 4 * GB }, .system_tasks = 500
     };
 
-    limits_note_children(&u, 2, 4, 8 * MB);
+    limits_note_children(&u, 2, 4, 0, 8 * MB);
     return u;
 }
 
@@ -107,7 +107,7 @@ static void test_names(void)
     add_group(&l, &u, 256 * MB, 20 * MB);
     n = asked(&l, &u, CTL_CGROUP_MEMORY, "memory of the control group");
     ok(n > 30 && n < 100, "a first step, if all requests were heavy");
-    limits_note_children(&u, 2, 20, 8 * MB);
+    limits_note_children(&u, 2, 20, 0, 8 * MB);
     n = asked(&l, &u, CTL_CGROUP_MEMORY, "memory of the control group, measured");
     ok(n > 250 && n < 1500, "half of what is left then");
     l = plenty();
@@ -130,7 +130,7 @@ static void test_pressure(void)
     limits_t l = plenty();
     limits_usage_t u = idle();
 
-    limits_note_children(&u, 4, 200, 76 * MB);
+    limits_note_children(&u, 4, 200, 0, 76 * MB);
     add_group(&l, &u, 100 * MB, 79 * MB);
     is(asked(&l, &u, CTL_CGROUP_MEMORY, "just below the share"), 200, "no more");
     u.memory[0].used = 84 * MB;
@@ -161,7 +161,7 @@ static void test_monotonic(void)
 
         add_group(&l, &u, (16 + random_below(&r, 4000)) * MB, random_below(&r, 4000) * MB);
         add_pids(&l, &u, random_below(&r, 5000), random_below(&r, 5000));
-        limits_note_children(&u, 1 + random_below(&r, 30), 1 + random_below(&r, 1000),
+        limits_note_children(&u, 1 + random_below(&r, 30), 1 + random_below(&r, 1000), random_below(&r, 1000),
                              random_below(&r, 3000) * MB);
         before = limits_max_threads(&l, &u, &why);
         unnamed += why == CTL_NO_CEILING;
@@ -223,7 +223,7 @@ static outcome_t run_course(const course_t *c, int64_t possible, bool print)
         if (limits_is_due(&l, &u, outcome.threads, ms * 1000)) {
             limits_note_used(&u.memory[0], used, u.read_us ? (double)(ms * 1000 - u.read_us) / 1e6 : -1.0);
             u.read_us = ms * 1000;
-            limits_note_children(&u, children, outcome.threads,
+            limits_note_children(&u, children, outcome.threads, 0,
                                  ours + (c->shared_counted ? children * 2 * MB : 0));
             if (print && ms / 1000 != printed) {
                 printed = ms / 1000;
@@ -285,7 +285,7 @@ static void test_courses(void)
 static void note(limits_usage_t *u, int threads, int64_t bytes)
 {
     u->read_us += S_US;
-    limits_note_children(u, 2, threads, bytes);
+    limits_note_children(u, 2, threads, 0, bytes);
 }
 
 static void test_learning(void)
@@ -312,15 +312,38 @@ static void test_learning(void)
     }
     ok(u.thread_bytes > 90 * KB && u.thread_bytes < 140 * KB, "but in the end");
     u = (limits_usage_t) { 0 };
-    limits_note_children(&u, 0, 0, 0);
-    limits_note_children(&u, 1, 0, 5);
-    limits_note_children(&u, 5, 5, 0);
+    limits_note_children(&u, 0, 0, 0, 0);
+    limits_note_children(&u, 1, 0, 0, 5);
+    limits_note_children(&u, 5, 5, 0, 0);
     is(u.thread_bytes + u.child_bytes, 0, "nothing is learned of nothing");
     note(&u, 4, 40 * MB);
     note(&u, 6, 44 * MB);
     ok(u.thread_bytes < 300 * KB, "a child's caches are not taken for its few threads'");
     note(&u, 6, 100 * MB);
     ok(u.child_bytes >= 19 * MB && u.thread_bytes > 9 * MB, "a few very large threads are noticed");
+}
+
+static void test_shortage(void)
+{
+    limits_t l = plenty();
+    limits_usage_t u = idle();
+
+    ok(!limits_is_short(&l, &u), "a machine with memory is not short of it");
+    u.available_bytes = GB;
+    ok(limits_is_short(&l, &u), "one with a sixty-fourth left is");
+    u.available_bytes = LIMITS_NONE;
+    ok(!limits_is_short(&l, &u), "one of which nothing is known is not");
+    u = idle();
+    add_group(&l, &u, 1000 * MB, 895 * MB);
+    ok(!limits_is_short(&l, &u), "above the share, but not by half of what it leaves");
+    u.memory[0].used = 905 * MB;
+    ok(limits_is_short(&l, &u), "by more than half");
+    l.memory.level[0].most = 40 * MB;
+    u.memory[0].used = 33 * MB;
+    ok(limits_is_short(&l, &u), "the last 8 MB of a small group");
+    l.memory.level[0].most = 16 * MB;
+    u.memory[0].used = 11 * MB;
+    ok(!limits_is_short(&l, &u), "or the last quarter of a tiny one");
 }
 
 int main(void)
@@ -331,5 +354,6 @@ int main(void)
     test_monotonic();
     test_courses();
     test_learning();
+    test_shortage();
     return tap_done();
 }
