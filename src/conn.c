@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "listeners.h"
+#include "memory_guard.h"
 
 #include "apr_atomic.h"
 #include "apr_portable.h"
@@ -22,6 +23,10 @@ conn_t *conn_new(child_t *child)
     conn_t *conn = slab_take(&child->connections);
 
     if (!conn) {
+        return NULL;
+    }
+    if (memory_guard_is_short(child, conn->pool == NULL)) {
+        slab_give(&child->connections, conn);
         return NULL;
     }
     if (conn->pool) {

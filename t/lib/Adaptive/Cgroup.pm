@@ -26,8 +26,10 @@ my $made = 0;
 sub new {
     my ($class, %limit) = @_;
     my $self = bless { dirs => [], owner => $$, by_limit => {} }, $class;
+    # Of version 2 a process is in one group: that has to have them all.
+    my $parent_2 = parent_2(map { $files_2{$_}[0] } keys %limit);
     for my $limit (sort keys %limit) {
-        $self->make($limit, $limit{$limit}) or return;
+        $self->make($limit, $limit{$limit}, $parent_2) or return;
     }
     return $self;
 }
@@ -70,25 +72,24 @@ sub parent_1 {
     return -d "$mounted$path" ? "$mounted$path" : $mounted;
 }
 
-# Version 2 only below a group that has no processes of its own and hands the controller down.
+# Version 2 only below a group that has no processes of its own and hands the controllers down.
 sub parent_2 {
-    my ($controller) = @_;
+    my (@controllers) = @_;
     my $mounted = mount_point() // return;
     my $path    = own_path('')  // '/';
     while (1) {
         my $handed_down = slurp("$mounted$path/cgroup.subtree_control") // '';
-        return "$mounted$path" if $handed_down =~ /\b$controller\b/;
+        return "$mounted$path" if @controllers == grep { $handed_down =~ /\b$_\b/ } @controllers;
         last if $path !~ s{/[^/]*\z}{};
     }
     return;
 }
 
 sub make {
-    my ($self, $limit, $value) = @_;
-    for my $version ([\%files_1, \&parent_1], [\%files_2, \&parent_2]) {
-        my ($controller, $file, $text) = @{ $version->[0]{$limit} };
-        my $parent = $version->[1]->($controller) // next;
-        my $dir    = $self->directory_in($parent) // next;
+    my ($self, $limit, $value, $parent_2) = @_;
+    for my $version ([$files_1{$limit}, parent_1($files_1{$limit}[0])], [$files_2{$limit}, $parent_2]) {
+        my ($file, $text, $parent) = (@{ $version->[0] }[1, 2], $version->[1]);
+        my $dir = defined $parent ? $self->directory_in($parent) // next : next;
         put("$dir/$file", $text->($value)) or next;
         put("$dir/memory.swap.max", 0) if $limit eq 'memory' && -e "$dir/memory.swap.max";
         $self->{by_limit}{$limit} = $dir;
