@@ -19,6 +19,11 @@
 /* While connections are closed because the time is up, others come to a point where they can
  * be closed too. */
 #define CLOSE_ROUND_US (50 * CLOCK_US_PER_MS)
+/* A child that was cut off and still has not left, because the destructor of a module hangs,
+ * leaves at once after so long. */
+#ifndef DRAIN_LAST_RESORT_MS
+#define DRAIN_LAST_RESORT_MS 5000
+#endif
 
 #define SUMMARY_BYTES 300
 #define LIST_BYTES    1600

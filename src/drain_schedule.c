@@ -2,6 +2,15 @@
 
 #define US_PER_MS INT64_C(1000)
 
+/* Without a limit: connections that are still open after so long, and again each hour, are
+ * worth a warning. */
+#ifndef DRAIN_WARN_MS
+#define DRAIN_WARN_MS       600000
+#endif
+#define DRAIN_WARN_AGAIN_MS 3600000
+/* How long connections that wait may take to be closed in order, once the time is up. */
+#define DRAIN_CLOSE_MS      500
+
 void drain_schedule_begin(drain_schedule_t *s, int64_t now_us)
 {
     if (!s->began_us) {

@@ -1,9 +1,9 @@
 /* How long a child that was told to finish may hang on, and when it is worth a line that it
  * does: times only, no connections (those are drain.c's).
  *
- *   told to finish --- no limit ---> WARN after DRAIN_WARN_MS, then each DRAIN_WARN_AGAIN_MS
+ *   told to finish --- no limit ---> WARN after ten minutes, then each hour
  *         |
- *         +----- the limit passes ---> CLOSE what waits --- DRAIN_CLOSE_MS ---> CUT the rest
+ *         +----- the limit passes ---> CLOSE what waits --- half a second ---> CUT the rest
  *
  * The limit may change at any time: a reload of the configuration counts for children that
  * drain already, from the moment that they began to.
@@ -15,22 +15,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-/* Without a limit: connections that are still open after so long, and again each hour, are
- * worth a warning. */
-#ifndef DRAIN_WARN_MS
-#define DRAIN_WARN_MS 600000
-#endif
-#ifndef DRAIN_WARN_AGAIN_MS
-#define DRAIN_WARN_AGAIN_MS 3600000
-#endif
-/* How long connections that wait may take to be closed in order, once the time is up. */
-#define DRAIN_CLOSE_MS 500
-/* A child that was cut off and still has not left, because the destructor of a module hangs,
- * leaves at once after so long. */
-#ifndef DRAIN_LAST_RESORT_MS
-#define DRAIN_LAST_RESORT_MS 5000
-#endif
 
 /* Monotonic times, 0: not yet. Zeroed before drain_schedule_begin(). */
 typedef struct drain_schedule_t {
