@@ -17,7 +17,9 @@
 /* However often children wake the parent, it does not decide more often than: */
 #define SHORTEST_ROUND_US   (5 * CLOCK_US_PER_MS)
 /* A child costs more than a thread to start, and is kept longer, by this factor. */
+#ifndef CHILD_HOLDS
 #define CHILD_HOLDS         12
+#endif
 /* Children whose memory is measured: those in the first slots stand for the others. */
 #define MEASURED_CHILDREN   256
 
