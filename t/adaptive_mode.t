@@ -6,12 +6,16 @@ use warnings;
 
 use lib 't/lib';
 use Test::More;
+use Adaptive::Build;
 use Adaptive::Probe;
 use Adaptive::Server;
 
 plan skip_all => 'event does not adapt' if mpm() ne 'adaptive';
 
 use constant { EACH => 8, MOST => 6, BURST => 30 };
+
+# Children go after AdaptiveHold twice, not twelve times.
+local $ENV{ADAPTIVE_BUILD} = other_build(CHILD_HOLDS => 2);
 
 sub new_server {
     my (@directives) = @_;
