@@ -157,7 +157,7 @@ static void say_client(text_t *text, int fd)
         struct sockaddr any;
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
-    } peer;
+    } peer = { .in6 = { .sin6_family = AF_UNSPEC } };
     socklen_t size = sizeof(peer);
     char address[INET6_ADDRSTRLEN] = "";
 
