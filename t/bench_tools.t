@@ -30,8 +30,9 @@ for my $mode (qw(new keep)) {
         is scalar($load->due_between(1, 1.4999)), 100, 'the others when they are due';
         is $load->totals->{failed}, 0, 'none failed' or diag Adaptive::Load::summary($load->totals);
         ok((all { $_->[Bench::OpenLoad::LATENCY_MS] >= 30 } @requests), 'none was answered before the delay was over');
-        ok((all { $_->[Bench::OpenLoad::ARRIVED_MS] > 0 && $_->[Bench::OpenLoad::ARRIVED_MS] + 29 < $_->[Bench::OpenLoad::LATENCY_MS] }
-            @requests), 'the backend says when it had each');
+        ok(
+            (all { my ($arrived_ms, $latency_ms) = @$_[Bench::OpenLoad::ARRIVED_MS, Bench::OpenLoad::LATENCY_MS];
+                $arrived_ms > 0 && $arrived_ms + 29 < $latency_ms } @requests), 'the backend says when it had each');
     };
 
     # A tool that waits for an answer before it sends the next request would find one slow request.

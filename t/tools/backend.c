@@ -3,8 +3,8 @@
  *
  *   backend [-p PORT] [-d MS] [-R]
  *
- * Listens on 127.0.0.1 (any free port unless told) and prints "listening PORT". Ends with its parent, or by SIGTERM. -R asks for
- * real-time priority, so that a busy machine does not delay what is measured; without permission it goes on without.
+ * Listens on 127.0.0.1 (any free port unless told) and prints "listening PORT". Ends with its parent, or by SIGTERM.
+ * -R asks for real-time priority, so that a busy machine does not delay what is measured; it goes on without.
  *
  *   /sleep?ms=N         answers after N ms
  *   /control?ms=N       from now on all other requests are answered after N ms (-d: at first, 0); itself at once

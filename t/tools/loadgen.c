@@ -7,11 +7,10 @@
  *   loadgen -m hold -p PORT -u PATH -k silent|partial|idle -c N -d SECONDS
  *
  * -s RATE:SECONDS,RATE:SECONDS,... instead of -r and -d gives rates that follow each other. -t SECONDS bounds a single
- * request (10), from when it is sent. SIGTERM ends the schedule early. -l FILE gets a line for each
- * request that ended: "DUE DONE RECEIVED KIND" in us since the start; RECEIVED is when a backend had it that says so
- * (t/tools/backend.c: X-Received-Us, CLOCK_MONOTONIC), else -1; KIND is ok or that of the failure.
- *
- * -R asks for real-time priority, so that a busy machine does not delay what is measured; without permission it goes on without.
+ * request (10), from when it is sent. SIGTERM ends the schedule early. -l FILE gets a line for each request that ended:
+ * "DUE LATE DONE RECEIVED KIND" in us, moments since the start. LATE is by how much this program missed DUE; RECEIVED is
+ * when the backend had it if it says so (t/tools/backend.c: X-Received-Us, CLOCK_MONOTONIC), else -1; KIND is ok or that of
+ * the failure. -R asks for real-time priority, so that a busy machine does not delay what is measured; it goes on without.
  *
  * "ready N" is printed when the first request is due, or all held connections are up (N is how many are); "fail MS KIND
  * PID FRESH" for each lost request (MS: since 1970; PID: the child that answered on this connection before, if its answers
@@ -61,12 +60,17 @@ typedef struct ring_link {
     struct ring_link *next, *previous;
 } ring_link;
 
+/* A request and by how much it was too late when this program looked at the clock. */
+typedef struct {
+    int64_t due_us, late_us;
+} request;
+
 typedef struct {
     ring_link link;             /* first: in the ring of its state */
     int fd;
     enum conn_state state;
     int answered;               /* requests answered on this connection */
-    int64_t due_us;             /* of the request under way */
+    request request;            /* the one under way */
     int64_t begun_us;
     int64_t received_us;        /* by the backend, if it says so */
     long server_pid;
@@ -100,7 +104,7 @@ static int phase_count;
 
 /* What became of a request; times in us since the start. */
 typedef struct {
-    int64_t due_us, done_us, received_us;
+    int64_t due_us, late_us, done_us, received_us;
     int failure;                /* enum failure, FAIL_KINDS: none */
 } outcome;
 
@@ -121,7 +125,7 @@ static outcome *outcomes;
 static long outcome_count, outcome_room;
 static uint32_t *lateness_us;           /* of this program, per request */
 
-static int64_t *waiting;                /* due times of requests for which no connection was free, a ring */
+static request *waiting;                /* requests for which no connection was free, a ring */
 static long waiting_head, waiting_count, waiting_room;
 
 static long issued, sent, ok, failed[FAIL_KINDS], crossed, reopened, closed_idle, held;
@@ -208,11 +212,11 @@ static void conn_close(connection *c)
     conn_become(c, CONN_UNUSED);
 }
 
-static void record(int64_t due_us, int64_t received_us, int failure)
+static void record(request r, int64_t received_us, int failure)
 {
     if (outcome_count < outcome_room) {
         outcomes[outcome_count++] = (outcome){
-            .due_us = due_us - start_us, .done_us = now_us() - start_us, .failure = failure,
+            .due_us = r.due_us - start_us, .late_us = r.late_us, .done_us = now_us() - start_us, .failure = failure,
             .received_us = received_us > 0 ? received_us - start_us : -1
         };
     }
@@ -221,18 +225,18 @@ static void record(int64_t due_us, int64_t received_us, int failure)
 static void request_failed(connection *c, enum failure kind)
 {
     failed[kind]++;
-    record(c->due_us, 0, (int)kind);
+    record(c->request, 0, (int)kind);
     printf("fail %lld %s %ld %d\n", wall_ms(), failure_names[kind], c->server_pid,
            c->answered == 0);
     conn_close(c);
 }
 
-static void requeue(int64_t due_us)
+static void requeue(request r)
 {
     if (waiting_count == waiting_room) {
         die("too many requests wait");
     }
-    waiting[(waiting_head + waiting_count++) % waiting_room] = due_us;
+    waiting[(waiting_head + waiting_count++) % waiting_room] = r;
 }
 
 /* Round about, so that every connection is used. */
@@ -288,7 +292,7 @@ static void request_send(connection *c)
 
     if (c->answered > 0 && (n < 0 || conn_is_closed(c))) {
         crossed++;
-        requeue(c->due_us);
+        requeue(c->request);
         conn_close(c);
         return;
     }
@@ -322,7 +326,7 @@ static void request_answered(connection *c)
 {
     c->answered++;
     ok++;
-    record(c->due_us, c->received_us, FAIL_KINDS);
+    record(c->request, c->received_us, FAIL_KINDS);
     if (c->close_after || options.mode == MODE_NEW) {
         conn_close(c);
         return;
@@ -435,7 +439,7 @@ static void answer_read(connection *c)
 /* ---- the schedule ---- */
 
 /* Finds or opens a connection for a request; 0 when all are busy. */
-static int request_begin(int64_t due_us)
+static int request_begin(request r)
 {
     connection *c = NULL;
 
@@ -448,14 +452,14 @@ static int request_begin(int64_t due_us)
         if (!c) {
             return 0;
         }
-        c->due_us = due_us;
+        c->request = r;
         if (!conn_open(c)) {
             sent++;
             request_failed(c, FAIL_CONNECT);
         }
         return 1;
     }
-    c->due_us = due_us;
+    c->request = r;
     request_send(c);
     return 1;
 }
@@ -496,7 +500,7 @@ static void issue_due(void)
     int64_t now = now_us(), due_us;
 
     while (!schedule_over() && (due_us = next_due()) <= now) {
-        requeue(due_us);
+        requeue((request){ .due_us = due_us, .late_us = now - due_us });
         lateness_us[issued++] = (uint32_t)(now - due_us);
         phase_issued++;
         now = now_us();
@@ -680,7 +684,7 @@ static void run_hold(void)
     for (i = 0; i < options.connections; i++) {
         connection *c = conn_unused(CONNECTIONS_MAX);
 
-        c->due_us = now_us();
+        c->request.due_us = now_us();
         if (!conn_open(c)) {
             request_failed(c, FAIL_CONNECT);
         }
@@ -748,8 +752,8 @@ static void write_log(void)
     for (i = 0; i < outcome_count; i++) {
         const outcome *o = &outcomes[i];
 
-        fprintf(out, "%lld %lld %lld %s\n", (long long)o->due_us, (long long)o->done_us, (long long)o->received_us,
-                o->failure == FAIL_KINDS ? "ok" : failure_names[o->failure]);
+        fprintf(out, "%lld %lld %lld %lld %s\n", (long long)o->due_us, (long long)o->late_us, (long long)o->done_us,
+                (long long)o->received_us, o->failure == FAIL_KINDS ? "ok" : failure_names[o->failure]);
     }
     if (fclose(out) != 0) {
         die(options.log_file);

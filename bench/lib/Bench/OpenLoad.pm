@@ -30,8 +30,12 @@ sub start_s { return $_[0]{start_s} }
 
 sub elapsed_s { return monotonic_s() - $_[0]{start_s} }
 
-# What requests() returns: [due s, latency ms, ms until the backend had it or undef, failure or '']
-use constant { DUE_S => 0, LATENCY_MS => 1, ARRIVED_MS => 2, FAILURE => 3 };
+# What requests() returns: [due s, latency ms, ms until the backend had it or undef, failure or '', ms by which loadgen was late]
+use constant { DUE_S => 0, LATENCY_MS => 1, ARRIVED_MS => 2, FAILURE => 3, LATE_MS => 4 };
+
+# When loadgen, which comes before everybody else, was late by so much, the machine stood still (a guest's processor was taken
+# away): requests around that moment say nothing about the server's threads.
+use constant { STALL_MS => 1, AROUND_STALL_S => 0.05 };
 
 # Every request, by the time at which it was due. Waits for the end of the load.
 sub requests {
@@ -41,10 +45,10 @@ sub requests {
     open my $in, '<', $self->{requests_log} or die "$self->{requests_log}: $!\n";
     my @requests;
     while (my $line = <$in>) {
-        my ($due_us, $done_us, $received_us, $kind) = split ' ', $line;
+        my ($due_us, $late_us, $done_us, $received_us, $kind) = split ' ', $line;
         push @requests, [
             $due_us / 1e6, ($done_us - $due_us) / 1e3, $received_us < 0 ? undef : ($received_us - $due_us) / 1e3,
-            $kind eq 'ok' ? '' : $kind];
+            $kind eq 'ok' ? '' : $kind, $late_us / 1e3];
     }
     close $in;
     unlink $self->{requests_log};
@@ -73,12 +77,26 @@ sub summary {
     return \%summary;
 }
 
-# The time from when a request was due to when the backend had it, beyond what is usual: { wait_p50_ms, ... }
+# The time from when a request was sent to when the backend had it, beyond what is usual: { wait_p50_ms, ... }, and how many had
+# to be left out because the machine stood still.
 sub waits {
     my ($usual_ms, @requests) = @_;
-    my @waits = map { $_->[ARRIVED_MS] - $usual_ms } grep { defined $_->[ARRIVED_MS] } @requests;
-    my %waits = (latencies('wait_', @waits), wait_over_5ms => scalar grep { $_ > 5 } @waits);
+    my @judged = without_stalls(@requests);
+    my @waits = map { $_->[ARRIVED_MS] - $_->[LATE_MS] - $usual_ms } grep { defined $_->[ARRIVED_MS] } @judged;
+    my %waits = (
+        latencies('wait_', @waits), wait_over_5ms => scalar(grep { $_ > 5 } @waits), wait_stalled => @requests - @judged);
     return \%waits;
+}
+
+sub without_stalls {
+    my (@requests) = @_;
+    my @stalls = map { ($_->[DUE_S] + $_->[LATE_MS] / 1e3) } grep { $_->[LATE_MS] > STALL_MS } @requests;
+    my @judged;
+    for my $request (@requests) {
+        shift @stalls while @stalls && $stalls[0] < $request->[DUE_S] - AROUND_STALL_S;
+        push @judged, $request if !@stalls || $stalls[0] > $request->[DUE_S] + AROUND_STALL_S;
+    }
+    return @judged;
 }
 
 # The usual time until the backend has a request.

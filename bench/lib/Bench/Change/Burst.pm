@@ -46,7 +46,7 @@ sub goals {
 sub notes {
     return (
         'failed: of all requests; p50 to max: of those of the burst that did not fail',
-        'waits: from when a request was due until the backend had it, beyond the median before the burst',
+        'waits: from when a request was sent until the backend had it, beyond the median before the burst',
         sprintf('lost: no answer within %d s of sending', TIMEOUT_S));
 }
 

@@ -30,7 +30,8 @@ sub columns {
         [[map { "p99_ms_$_" } 1 .. BURSTS], 'p99 ms of each', '%.0f'],
         [[map { "wait_max_ms_$_" } 1 .. BURSTS], 'longest wait ms in each', '%.1f'],
         [[qw(later_wait_p50_ms later_wait_p99_ms later_wait_p999_ms)], 'waits in 2. to 5.: p50/p99/p99.9', '%.1f'],
-        [later_over => 'over 5 ms', '%d'], [threads_peak => 'threads peak', '%d'], [children_peak => 'children peak', '%d'],
+        [later_over => 'over 5 ms', '%d'], [later_stalled => 'not judged', '%d'],
+        [threads_peak => 'threads peak', '%d'], [children_peak => 'children peak', '%d'],
         [[qw(started stopped)], 'started/stopped', '%d'], [late_max_ms => 'loadgen late max ms', '%.1f']);
 }
 
@@ -43,8 +44,11 @@ sub goals {
 }
 
 sub notes {
-    return 'waits: from when a request was due until the backend had the request, beyond the median before the first burst'
-        . ' (processor time that others took is in it)';
+    return (
+        'waits: from when a request was sent until the backend had it, beyond the median before the first burst',
+        sprintf('not judged: sent within %.0f ms of a moment at which the machine stood still, as loadgen, which'
+            . ' has real-time priority, noticed by being late by more than %d ms',
+            1e3 * Bench::OpenLoad::AROUND_STALL_S, Bench::OpenLoad::STALL_MS));
 }
 
 sub run {
@@ -61,6 +65,7 @@ sub run {
     my %result = (
         seen => [$load, $watch],
         failed => Bench::OpenLoad::summary(@{ $load->requests })->{failed}, later_over => $waits->{wait_over_5ms},
+        later_stalled => $waits->{wait_stalled},
         (map { ("later_$_" => $waits->{$_}) } qw(wait_p50_ms wait_p99_ms wait_p999_ms wait_max_ms)),
         threads_peak => $watch->peak('threads'), children_peak => $watch->peak('children'),
         started => $watch->started, stopped => $watch->stopped, churn => $watch->started + $watch->stopped,

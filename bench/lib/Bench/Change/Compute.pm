@@ -17,7 +17,8 @@ use Bench::OpenLoad;
 use Bench::Watch;
 
 use constant {
-    SPIN_MS => 5, OVERLOAD => 1.5, SECONDS => 10, SETTLE_S => 2, BEFORE_S => 3, PROBE_RATE => 20, CONNECTIONS => 400, TIMEOUT_S => 20,
+    SPIN_MS => 5, OVERLOAD => 1.5, SECONDS => 10, SETTLE_S => 2, BEFORE_S => 3, PROBE_RATE => 20,
+    CONNECTIONS => 400, TIMEOUT_S => 20,
 };
 
 # Threads that a child has besides its workers are allowed for: the steward and the janitor.
