@@ -272,6 +272,24 @@ static trace_t after_burst(void)
     return t;
 }
 
+/* A computation of seconds must not hold up everybody else. */
+static trace_t reports(void)
+{
+    trace_t t = common("reports", "six clients with requests that compute for 3 s, beside short ones; 2 CPUs", 120);
+
+    t.cpus = 2;
+    t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.5 * MS, false };
+    at(&t, 0, 100), at(&t, 120, 100);
+    t.clients = (clients_t){ .count = 6, .think_us = 10 * S, .from_s = 20, .to_s = 100,
+                             .work = { SHAPE_CONSTANT, 0, 3 * S, false } };
+    burst(&t, 20, 100);
+    with_peak(&t, 8);
+    t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
+                           .min_spare_threads = 25, .max_spare_threads = 75, .server_limit = 16 };
+    t.may_wait = true;
+    return t;
+}
+
 static trace_t every_twenty(void)
 {
     trace_t t = common("burst20", "20 to 1,200 requests/s (400 ms each) for 10 s, every 20 s, five times; 2 CPUs", 240);
@@ -306,7 +324,7 @@ static trace_t large_scale(void)
     return t;
 }
 
-const int trace_count = 18;
+const int trace_count = 19;
 
 trace_t trace_get(int index, uint64_t seed)
 {
@@ -328,6 +346,7 @@ trace_t trace_get(int index, uint64_t seed)
     case 14: return every_twenty();
     case 15: return tiny();
     case 16: return after_burst();
+    case 17: return reports();
     default: return large_scale();
     }
 }
