@@ -84,7 +84,7 @@ static int print_differences(FILE *out, bool markdown, const char *trace, const 
     bool first = true;
 
     for (i = 0; i < sizeof(figures) / sizeof(*figures); i++) {
-        int order = i == 2 && !with->arrived[CLASS_CLIENTS] ? 0 : compare(&figures[i]);
+        int order = i == 2 && !metrics_two_classes(with) ? 0 : compare(&figures[i]);
 
         if (order) {
             worse += order > 0;

@@ -12,9 +12,19 @@ double metrics_waiting_us(const result_t *r, double part)
     return histogram_percentile(in_bursts(r) ? &r->waiting_in_burst : &r->waiting, part);
 }
 
+static uint64_t judged(const result_t *r, class_e class)
+{
+    return r->answer[class].count + r->answer[class].lost;
+}
+
 static const histogram_t *answers(const result_t *r)
 {
-    return &r->answer[r->arrived[CLASS_CLIENTS] ? CLASS_CLIENTS : CLASS_OPEN];
+    return &r->answer[judged(r, CLASS_CLIENTS) ? CLASS_CLIENTS : CLASS_OPEN];
+}
+
+bool metrics_two_classes(const result_t *r)
+{
+    return judged(r, CLASS_CLIENTS) && judged(r, CLASS_OPEN);
 }
 
 double metrics_answer_us(const result_t *r, double part)

@@ -4,12 +4,17 @@
 
 #include "result.h"
 
+#include <stdbool.h>
+
 /* Of requests that arrived in a burst; of all where the trace has none. */
 double metrics_waiting_us(const result_t *r, double part);
 
 /* Likewise; of the clients or the herd where the trace has them, of the others if not. */
 double metrics_answer_us(const result_t *r, double part);
 double metrics_answer_mean_us(const result_t *r);
+
+/* Both kinds of requests have answers that count. */
+bool metrics_two_classes(const result_t *r);
 
 /* The longest of all bursts. */
 double metrics_absorb_s(const result_t *r);

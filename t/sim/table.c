@@ -54,7 +54,7 @@ static void fill(char cells[COLUMNS][CELL], const job_t *job)
     table_time(cells[i++], CELL, metrics_answer_us(r, 0.99));
     table_time(cells[i++], CELL, metrics_answer_us(r, 0.999));
     snprintf(cells[i], CELL, "-");
-    if (r->arrived[CLASS_CLIENTS]) {
+    if (metrics_two_classes(r)) {
         table_time(cells[i], CELL, histogram_percentile(&r->answer[CLASS_OPEN], 0.999));
     }
     i++;

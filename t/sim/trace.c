@@ -272,6 +272,22 @@ static trace_t after_burst(void)
     return t;
 }
 
+/* What is known of short requests says nothing about those that follow. */
+static trace_t turn(void)
+{
+    trace_t t = common("turn", "closed-loop requests of 0.1 ms, then at once 1,200 requests/s of 400 ms; 2 CPUs", 60);
+
+    t.cpus = 2;
+    t.waste = WASTE_OF_SHORT;
+    t.work.wait_us = 400 * MS;
+    at(&t, 0, 10), at(&t, 20, 10), at(&t, 20, 1200), at(&t, 35, 1200), at(&t, 35, 10), at(&t, 60, 10);
+    t.clients = (clients_t){ .count = 32, .think_us = 10, .from_s = 5, .to_s = 20,
+                             .work = { SHAPE_CONSTANT, 0, 0.1 * MS, false } };
+    burst(&t, 20, 35);
+    with_peak(&t, 480);
+    return t;
+}
+
 /* A computation of seconds must not hold up everybody else. */
 static trace_t reports(void)
 {
@@ -324,7 +340,7 @@ static trace_t large_scale(void)
     return t;
 }
 
-const int trace_count = 19;
+const int trace_count = 20;
 
 trace_t trace_get(int index, uint64_t seed)
 {
@@ -347,6 +363,7 @@ trace_t trace_get(int index, uint64_t seed)
     case 15: return tiny();
     case 16: return after_burst();
     case 17: return reports();
+    case 18: return turn();
     default: return large_scale();
     }
 }
