@@ -22,7 +22,7 @@
 #define PRICE_GOAL       1.5
 #define MARGIN          1.05
 #define TOO_SHORT_US    1000
-#define TOO_FEW           10    /* requests above a percentile, to tell */
+#define TOO_FEW           50    /* requests above a percentile, to tell */
 #define SAME_LOSS       5e-4
 
 enum { GOAL_WAITING, GOAL_PRICE, GOAL_CHURN, GOAL_BEST, GOALS };
