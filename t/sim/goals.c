@@ -63,8 +63,8 @@ static int compare_us(double a_us, double b_us)
     return a_us * MARGIN < b_us ? -1 : b_us * MARGIN < a_us ? 1 : 0;
 }
 
-/* Counts what users feel to be better and to be worse with a than with b. */
-static void compare_users(const result_t *a, const result_t *b, int *better, int *worse)
+/* Counts what users feel to be better and to be worse with a than with b, and says what is better. */
+static void compare_users(const result_t *a, const result_t *b, int *better, int *worse, char *text, size_t size)
 {
     static const double parts[] = { 0.5, 0.99, 0.999 };
     double done_a = metrics_throughput(a), done_b = metrics_throughput(b);
@@ -73,16 +73,19 @@ static void compare_users(const result_t *a, const result_t *b, int *better, int
 
     *better = done_a > MARGIN * done_b;
     *worse = done_b > MARGIN * done_a;
+    snprintf(text, size, "%.0f answers, we %.0f", done_a, done_b);
     for (class = 0; class < CLASSES; class++) {
         for (i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
-            if ((1 - parts[i]) * (double)a->answer[class].count < TOO_FEW) {
-                continue;
-            }
-            int order = compare_us(histogram_percentile(&a->answer[class], parts[i]),
-                                   histogram_percentile(&b->answer[class], parts[i]));
+            double us_a = histogram_percentile(&a->answer[class], parts[i]);
+            double us_b = histogram_percentile(&b->answer[class], parts[i]);
+            int order = (1 - parts[i]) * (double)a->answer[class].count < TOO_FEW ? 0 : compare_us(us_a, us_b);
 
             *better += order < 0;
             *worse += order > 0;
+            if (order < 0) {
+                snprintf(text, size, "p%g of answers%s %.1f ms, we %.1f", 100 * parts[i],
+                         class == CLASS_OPEN && metrics_two_classes(a) ? " to others" : "", us_a / 1e3, us_b / 1e3);
+            }
         }
     }
 }
@@ -132,6 +135,7 @@ static const job_t *best_tuning(const job_t *jobs, int count)
 
 static void judge_tunings(goals_t *g, const trace_t *trace, const result_t *ours, const job_t *jobs, int count)
 {
+    char text[128];
     int i, better, worse;
 
     for (i = 0; i < count; i++) {
@@ -140,11 +144,9 @@ static void judge_tunings(goals_t *g, const trace_t *trace, const result_t *ours
         if (!is_event(&jobs[i])) {
             continue;
         }
-        compare_users(r, ours, &better, &worse);
+        compare_users(r, ours, &better, &worse, text, sizeof(text));
         if (better && !worse) {
-            miss(g, GOAL_BEST, "%s: %s has answers p99 %.1f, p99.9 %.1f ms, we %.1f, %.1f", trace->name, jobs[i].policy.name,
-                 metrics_answer_us(r, 0.99) / 1e3, metrics_answer_us(r, 0.999) / 1e3,
-                 metrics_answer_us(ours, 0.99) / 1e3, metrics_answer_us(ours, 0.999) / 1e3);
+            miss(g, GOAL_BEST, "%s: %s has %s", trace->name, jobs[i].policy.name, text);
         }
         else if (!better && !worse && r->thread_s * MARGIN < ours->thread_s) {
             miss(g, GOAL_BEST, "%s: %s does the same with %.2f of our thread-seconds", trace->name, jobs[i].policy.name,
