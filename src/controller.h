@@ -88,8 +88,10 @@ typedef struct ctl_flow_t {
     int64_t at_us;
     double level;
     double arrivals_per_s, completions_per_s;
-    double busy_s;              /* of the last ten seconds or so, fading: thread time ... */
-    double events;              /* ... and what it was spent on */
+    struct {
+        double busy_s;          /* thread time ... */
+        double events;          /* ... and what it was spent on, fading */
+    } late, recent;             /* over the last ten seconds or so, over the last moment */
 } ctl_flow_t;
 
 /* Counts of arrivals at past times: the latest rate that is surely above the others. */
@@ -126,9 +128,8 @@ typedef struct ctl_cpu_t {
     int blocked;                /* threads at the last look if work waited then, < 0: it did not */
     bool idle_processors;       /* ... and processors were free */
     double allowed;             /* threads that the last such looks allowed, fading */
-    double lift;                /* factor to the cap, because nothing got done */
+    int lift;                   /* threads more, because nothing got done */
     int64_t progress_us;        /* when something got done */
-    int64_t lifted_us;
 } ctl_cpu_t;
 
 /* --- threads of one child --------------------------------------------------------- */
@@ -255,6 +256,7 @@ typedef struct ctl_child_state_t {
                                  * that were parked all the time */
     bool blocked_known;
     double blocked_part;        /* of the busy threads */
+    bool computes;              /* the others */
     double busy_smooth;
     int batch;                  /* children that the next panic starts */
     int64_t calm_at_us;

@@ -9,6 +9,11 @@
 /* How far ahead a surge of arrivals is followed. */
 #define SURGE_LEAD_S     1.0
 #define SURGE_FACTOR     1.5
+#define UNEXPLAINED      1.5
+/* Requests compute if less than this part of the busy threads is blocked; they block again if
+ * more than that. */
+#define COMPUTING_PART   0.2
+#define BLOCKING_PART    0.4
 #define LARGEST_BATCH    32     /* forked in one go */
 /* Work waits in a child for a thread, and that is not the child's own business any more. */
 #define PANIC_FACTOR     5
@@ -35,8 +40,9 @@ typedef struct look_t {
     int least, most;            /* children */
     bool quiet;                 /* nothing busy, nothing came */
     bool fills;                 /* the demand surely grows */
+    bool computes;              /* requests need processors, not children */
     bool panic;
-    int need;
+    int need, held;
     ctl_reason_e why;
     int spare_least, spare_most; /* children, by MinSpareThreads and MaxSpareThreads */
     bool full, trimmed;         /* the need was cut: by the ceiling, by MaxSpareThreads */
@@ -75,14 +81,20 @@ static void take_counts(look_t *l, const ctl_child_sample_t *s, const ctl_child_
 }
 
 /* Where a surge of arrivals leads: rate * service time, and that can be told before they are
- * there. Not farther than the growth can get within the lead; 0: there is none. */
-static double forecast(const ctl_child_state_t *state, const look_t *l, double level)
+ * there; not farther than the growth can get within the lead. If there are more under way than
+ * that explains, they take longer, and it goes on for the lead time. 0: neither. */
+static double forecast(const ctl_child_state_t *state, const look_t *l, double level,
+                       double lead_s)
 {
     bool surge = ctl_flow_service_is_known(&state->flow)
                  && l->least_rate > SURGE_FACTOR * ctl_flow_usual_rate(&state->flow);
     /* less one standard deviation: what is missing then is started at the next look */
     double rate = l->rate - (l->rate - l->least_rate) / CTL_SURGE_SIGMAS;
 
+    if (l->fills && level > UNEXPLAINED * l->rate * l->service_s
+        && !(state->without & CTL_TERM_GROWTH)) {
+        return level + l->growth * lead_s;
+    }
     if (!surge || (state->without & CTL_TERM_OFFERED)) {
         return 0;
     }
@@ -90,7 +102,7 @@ static double forecast(const ctl_child_state_t *state, const look_t *l, double l
 }
 
 static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample_t *s,
-                     int64_t elapsed_us)
+                     double cpus, int64_t elapsed_us)
 {
     double arrived = state->flow.primed ? ctl_gained(s->arrivals, state->flow.arrivals) : 0;
     double start_s = s->child_start_us > 0
@@ -119,7 +131,11 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
         state->blocked_known = true;
         /* down at once: a moment in which all wait says little */
         blocked_part = part < state->blocked_part ? part : state->blocked_part;
+        state->computes = (state->computes && state->blocked_part < BLOCKING_PART)
+                          || (state->blocked_part < COMPUTING_PART
+                              && l->busy - s->blocked > cpus);
     }
+    l->computes = state->computes;
     state->busy_smooth += ctl_weight(elapsed_us, SMOOTH_TIME_US) * (l->busy - state->busy_smooth);
 
     /* a backlog that is worked off is not load */
@@ -131,7 +147,7 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
     if (!(state->without & CTL_TERM_FLUCTUATION)) {
         l->spare += BETA * fluctuation;
     }
-    l->forecast = forecast(state, l, level) * blocked_part;
+    l->forecast = forecast(state, l, level, lead_s) * blocked_part;
 }
 
 /* Children that a panic adds: all have all their threads, all are busy, and work waits; nobody
@@ -155,8 +171,8 @@ static void panic(ctl_child_state_t *state, look_t *l)
         state->batch = 1;
         return;
     }
-    if (l->exhausted == 0 || l->exhausted < l->serving) {
-        return;                     /* children can help themselves */
+    if (l->exhausted == 0 || l->exhausted < l->serving || l->computes) {
+        return;                     /* children can help themselves, or no child can */
     }
     state->calm_at_us = l->now_us + CALM_US;
     adds = panic_adds(state, l);
@@ -220,7 +236,7 @@ static void find_need(ctl_child_state_t *state, look_t *l, const ctl_child_limit
         l->why = CTL_LEAD_TIME;
     }
     /* connections cannot move to another child, but new ones find one */
-    if (l->exhausted >= l->need && !(state->without & CTL_TERM_EXHAUSTED)) {
+    if (l->exhausted >= l->need && !l->computes && !(state->without & CTL_TERM_EXHAUSTED)) {
         l->need = l->exhausted + 1;
         l->why = CTL_WAITING;
     }
@@ -243,7 +259,8 @@ static void find_steps(ctl_child_state_t *state, const look_t *l, ctl_child_plan
 
     ctl_peak_put(&state->unparked, l->now_us, PARKED_US, -parked);
     if (!missing) {
-        plan->retire = ctl_most(ctl_least(-ctl_peak(&state->unparked), parked), 0);
+        plan->retire = ctl_least(-ctl_peak(&state->unparked), parked);
+        plan->retire = ctl_most(ctl_least(plan->retire, l->have + l->parked - l->held), 0);
     }
 }
 
@@ -253,7 +270,10 @@ static ctl_reason_e reason(const look_t *l, const ctl_child_plan_t *plan)
         return CTL_CEILING;
     }
     if (plan->park) {
-        return l->trimmed ? CTL_MAX_SPARE : CTL_SURPLUS;
+        return l->trimmed ? CTL_MAX_SPARE : l->computes ? CTL_CPU_BOUND : CTL_SURPLUS;
+    }
+    if (l->computes && l->held > plan->target) {
+        return CTL_CPU_BOUND;
     }
     if (plan->start || plan->resurrect || l->trimmed) {
         return l->why;
@@ -274,6 +294,9 @@ static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
     state->quiet_us = changes ? FAST_LOOK_US
                       : state->quiet_us < BUSY_LOOK_US ? BUSY_LOOK_US
                       : ctl_sooner_us(state->quiet_us * 2, LONGEST_LOOK_US);
+    if (l->computes && l->parked > 0) {
+        state->quiet_us = ctl_sooner_us(state->quiet_us, BUSY_LOOK_US);
+    }
     if (changes || !l->quiet) {
         delay_us = state->quiet_us;
     }
@@ -300,12 +323,16 @@ ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_s
     memset(&l, 0, sizeof(l));
     l.now_us = state->clock.now_us;
     take_counts(&l, sample, limits);
-    estimate(state, &l, sample, elapsed_us);
+    estimate(state, &l, sample, ctl_bounded(limits->cpus, 1, 1e6), elapsed_us);
     find_need(state, &l, limits);
 
     memset(&plan, 0, sizeof(plan));
-    plan.target = ctl_hold_target(&state->hold, l.now_us, hold_us, l.need, l.need, l.have,
-                                  l.now_us >= state->calm_at_us);
+    l.held = ctl_hold_target(&state->hold, l.now_us, hold_us, l.need, l.need,
+                             l.computes ? l.have + l.parked : l.have,
+                             l.now_us >= state->calm_at_us);
+    /* what computes needs processors: surplus children only divide them, so they are parked at
+     * once, and kept parked in case that requests block again */
+    plan.target = l.computes ? l.need : l.held;
     l.trimmed = l.trimmed || plan.target > l.spare_most;
     plan.target = ctl_least(plan.target, l.spare_most);
     plan.target = ctl_least(ctl_most(plan.target, l.least), l.most);

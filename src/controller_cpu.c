@@ -9,18 +9,16 @@
 #define ALLOWED_TIME_US   US_PER_S
 #define MANY              8
 #define ROOM_FACTOR       4
-/* Nothing got done for so long: a few times the time that a request takes, within these. */
-#define STALL_FACTOR      3
-#define LEAST_STALL_US    (50 * US_PER_MS)
-#define MOST_STALL_US     (250 * US_PER_MS)
-#define MOST_LIFT         1e6
-#define LIFT_HALVES_US    US_PER_S
+/* Nothing got done for some times as long as it takes usually, within these: not a mere queue. */
+#define STALL_FACTOR      4
+#define LEAST_STALL_S     0.25
+#define MOST_STALL_S      5.0
+#define MOST_LIFT         1000
 
 void ctl_cpu_init(ctl_cpu_t *cpu, int64_t now_us)
 {
-    cpu->counted_us = cpu->progress_us = cpu->lifted_us = now_us;
+    cpu->counted_us = cpu->progress_us = now_us;
     cpu->blocked = -1;
-    cpu->lift = 1;
 }
 
 static double processors(const ctl_thread_limits_t *limits)
@@ -61,28 +59,32 @@ static void make_room(ctl_cpu_t *cpu, int busy, int blocked, bool idle_processor
     cpu->idle_processors = idle_processors;
 }
 
-static void update_lift(ctl_cpu_t *cpu, int64_t now_us, bool waits, bool completed,
-                        double service_s)
+/* A child that has a part of the processors completes as much of a queue of computations,
+ * however many threads it has. If nothing is completed at all, one more thread at a time lets
+ * others pass those that compute for seconds. */
+static void update_lift(ctl_cpu_t *cpu, int64_t now_us, const ctl_cpu_count_t *count,
+                        const ctl_thread_limits_t *limits, double per_s)
 {
-    double stall_us = ctl_bounded(STALL_FACTOR * service_s * US_PER_S, LEAST_STALL_US,
-                                  MOST_STALL_US);
+    double stall_s = per_s > 0 ? STALL_FACTOR / per_s
+                               : LEAST_STALL_S / ctl_bounded(limits->cpus, 0.05, 1);
 
-    if (completed || !waits) {
+    if (!count->waits) {
+        cpu->lift = 0;
+    }
+    if (count->completed || !count->waits) {
+        cpu->lift = ctl_most(cpu->lift - 1, 0);
         cpu->progress_us = now_us;
     }
-    if ((double)(now_us - cpu->progress_us) >= stall_us) {
-        cpu->lift = ctl_bounded(cpu->lift * 2, 1, MOST_LIFT);
-        cpu->progress_us = cpu->lifted_us = now_us;
-    }
-    else if (cpu->lift > 1 && now_us - cpu->lifted_us >= LIFT_HALVES_US) {
-        cpu->lift = ctl_bounded(cpu->lift / 2, 1, MOST_LIFT);
-        cpu->lifted_us = now_us;
+    else if ((double)(now_us - cpu->progress_us) / US_PER_S
+             >= ctl_bounded(stall_s, LEAST_STALL_S, MOST_STALL_S)) {
+        cpu->lift = ctl_least(cpu->lift + 1, MOST_LIFT);
+        cpu->progress_us = now_us;
     }
 }
 
 void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
                     const ctl_cpu_count_t *count, const ctl_thread_limits_t *limits,
-                    double service_s, unsigned without)
+                    double per_s, unsigned without)
 {
     cpu->allowed *= 1 - ctl_weight(elapsed_us, ALLOWED_TIME_US);
     if (count->runnable >= 0 && count->busy > 0) {
@@ -98,7 +100,7 @@ void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
         cpu->blocked = -1;
     }
     if (!(without & CTL_TERM_PROGRESS)) {
-        update_lift(cpu, now_us, count->waits, count->completed, service_s);
+        update_lift(cpu, now_us, count, limits, per_s);
     }
 }
 
@@ -110,6 +112,6 @@ int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, unsigne
     if ((without & CTL_TERM_CPU) || !cpu->known) {
         return INT32_MAX;
     }
-    cap = (cap > cpu->allowed ? cap : cpu->allowed) * cpu->lift;
+    cap = (cap > cpu->allowed ? cap : cpu->allowed) + cpu->lift;
     return (int)ctl_bounded(cap, PER_PROCESSOR, 1e9);
 }

@@ -5,8 +5,9 @@
 /* Longer gaps than this count as so long. */
 #define LONGEST_GAP_US    (INT64_C(3600) * US_PER_S)
 
-#define FLOW_TIME_US      (50 * US_PER_MS)
+#define FLOW_TIME_US      (30 * US_PER_MS)
 #define SERVICE_TIME_US   (10 * US_PER_S)
+#define RECENT_TIME_US    (200 * US_PER_MS)
 /* Over longer gaps two counts of busy threads say little about what was between, and looks
  * come rather at peaks: the geometric mean. */
 #define UNSEEN_US         (200 * US_PER_MS)
@@ -54,7 +55,7 @@ void ctl_flow_update(ctl_flow_t *flow, int64_t now_us, uint64_t arrivals, uint64
     double arrived = ctl_gained(arrivals, flow->arrivals);
     double completed = ctl_gained(completions, flow->completions);
     double seconds = (double)elapsed_us / US_PER_S;
-    double mean, weight, kept;
+    double mean, weight, kept, events = (arrived + completed) / 2;
 
     if (flow->primed && elapsed_us < LEAST_INTERVAL_US) {
         return;
@@ -67,8 +68,12 @@ void ctl_flow_update(ctl_flow_t *flow, int64_t now_us, uint64_t arrivals, uint64
          * what keeps busy time / events from being far too long. */
         mean = elapsed_us < UNSEEN_US ? (flow->level + busy) / 2 : ctl_sqrt(flow->level * busy);
         kept = 1 - ctl_weight(elapsed_us, SERVICE_TIME_US);
-        flow->busy_s = flow->busy_s * kept + mean * seconds;
-        flow->events = flow->events * kept + (arrived + completed) / 2;
+        flow->late.busy_s = flow->late.busy_s * kept + mean * seconds;
+        flow->late.events = flow->late.events * kept + events;
+        kept = 1 - ctl_weight(elapsed_us, RECENT_TIME_US);
+        flow->recent.busy_s = flow->recent.busy_s * kept + mean * seconds;
+        flow->recent.events = flow->recent.events * kept
+                              + (arrived > completed ? arrived : completed);
     }
     flow->primed = true;
     flow->at_us = now_us;
@@ -93,17 +98,23 @@ bool ctl_flow_surely_grows(const ctl_flow_t *flow)
 
 double ctl_flow_service_s(const ctl_flow_t *flow)
 {
-    return flow->busy_s / (flow->events > LEAST_EVENTS ? flow->events : LEAST_EVENTS);
+    double late = flow->late.busy_s
+                  / (flow->late.events > LEAST_EVENTS ? flow->late.events : LEAST_EVENTS);
+    double recent = flow->recent.events >= ENOUGH_EVENTS
+                    ? flow->recent.busy_s / flow->recent.events : 0;
+
+    /* requests that get longer are seen at once */
+    return recent > late ? recent : late;
 }
 
 bool ctl_flow_service_is_known(const ctl_flow_t *flow)
 {
-    return flow->events >= ENOUGH_EVENTS;
+    return flow->late.events >= ENOUGH_EVENTS;
 }
 
 double ctl_flow_usual_rate(const ctl_flow_t *flow)
 {
-    return flow->events / ((double)SERVICE_TIME_US / US_PER_S);
+    return flow->late.events / ((double)SERVICE_TIME_US / US_PER_S);
 }
 
 static void mark(ctl_surge_t *surge, int64_t now_us)

@@ -108,9 +108,10 @@ typedef struct ctl_cpu_count_t {
     bool completed;             /* something got done since the last look */
 } ctl_cpu_count_t;
 
+/* per_s: what is completed usually, 0: unknown. */
 void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
                     const ctl_cpu_count_t *count, const ctl_thread_limits_t *limits,
-                    double service_s, unsigned without);
+                    double per_s, unsigned without);
 
 /* Threads that may serve at a time without that they only share processors. */
 int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, unsigned without);

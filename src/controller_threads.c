@@ -67,7 +67,8 @@ static void estimate(ctl_thread_state_t *state, look_t *l, const ctl_thread_samp
     double blocked;
 
     ctl_cpu_update(&state->cpu, l->now_us, elapsed_us, &count, limits,
-                   ctl_flow_service_s(&state->flow), state->without);
+                   ctl_flow_service_is_known(&state->flow) ? ctl_flow_usual_rate(&state->flow)
+                                                           : 0, state->without);
     l->cap = ctl_cpu_cap(&state->cpu, limits, state->without);
     ctl_flow_update(&state->flow, l->now_us, s->arrivals, s->completions, l->busy);
 

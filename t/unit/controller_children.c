@@ -232,6 +232,35 @@ static void test_spare_bounds(void)
     ok(s->sample.serving * 64 - s->sample.busy < 256, "... not many more");
 }
 
+static void test_computing_after_burst(void)
+{
+    server_t *s = server_with(2);
+    int before;
+
+    serve(s, 20 * S, 1000, 400 * MS);
+    before = s->sample.serving;
+    ok(before > 6, "after a burst there are children");
+    for (int i = 0; i < 20; i++) {
+        s->sample.now_us += 100 * MS;
+        s->sample.busy = 30;
+        s->sample.blocked = 1;
+        s->sample.exhausted = 0;
+        s->sample.arrivals += 30;
+        s->sample.completions += 30;
+        ask(s);
+        apply(s);
+        s->sample.starting = 0;
+    }
+    is(s->sample.serving, 2, "then requests compute: surplus children are parked at once");
+    is(s->plan.reason, CTL_CPU_BOUND, "... because they compute");
+    is(s->sample.parked + s->sample.serving, before, "... and kept");
+    s->sample.now_us += 100 * MS;
+    s->sample.busy = s->sample.blocked = 60;
+    ask(s);
+    is(s->plan.resurrect, before - 2, "... and come back when requests wait for others again");
+    is(s->plan.start, 0, "... without a start");
+}
+
 static void test_computing(void)
 {
     server_t *s = server_with(2);
@@ -250,7 +279,7 @@ static void test_computing(void)
         s->sample.serving += s->sample.starting;
         s->sample.starting = 0;
     }
-    ok(s->sample.serving <= 3, "requests that compute are no reason for children");
+    is(s->sample.serving, 2, "requests that compute are no reason for children");
 }
 
 /* 20 a second, then 1,200 a second of 400 ms for ten seconds. */
@@ -365,6 +394,7 @@ int main(void)
     test_reasons();
     test_spare_bounds();
     test_computing();
+    test_computing_after_burst();
     test_step();
     test_bursts();
     test_parking();

@@ -290,7 +290,7 @@ static void test_progress(void)
 
     is(overload(&c, 20 * MS), 2, "a mere queue of computations gets no more threads");
     c = child_with(2);
-    is(overload(&c, 2 * S), 64, "computations of seconds do not hold up everybody else");
+    ok(overload(&c, 2 * S) > 10, "computations of seconds let others pass, one thread at a time");
     c = child_with(2);
     c.state.without = CTL_TERM_PROGRESS;
     is(overload(&c, 2 * S), 2, "... without that rule they do");
