@@ -11,6 +11,8 @@
 /* Over longer gaps two counts of busy threads say little about what was between, and looks
  * come rather at peaks: the geometric mean. */
 #define UNSEEN_US         (200 * US_PER_MS)
+/* ... and over still longer ones nothing. */
+#define BLIND_US          (1500 * US_PER_MS)
 #define SURE_SIGMAS       3
 #define LEAST_EVENTS      1
 #define ENOUGH_EVENTS     20
@@ -55,7 +57,7 @@ void ctl_flow_update(ctl_flow_t *flow, int64_t now_us, uint64_t arrivals, uint64
     double arrived = ctl_gained(arrivals, flow->arrivals);
     double completed = ctl_gained(completions, flow->completions);
     double seconds = (double)elapsed_us / US_PER_S;
-    double mean, weight, kept, events = (arrived + completed) / 2;
+    double mean, weight, kept;
 
     if (flow->primed && elapsed_us < LEAST_INTERVAL_US) {
         return;
@@ -67,9 +69,12 @@ void ctl_flow_update(ctl_flow_t *flow, int64_t now_us, uint64_t arrivals, uint64
         /* While the level rises, fewer have completed than begun, and the mean of both is
          * what keeps busy time / events from being far too long. */
         mean = elapsed_us < UNSEEN_US ? (flow->level + busy) / 2 : ctl_sqrt(flow->level * busy);
+        if (elapsed_us > BLIND_US) {
+            mean = arrived = completed = 0;
+        }
         kept = 1 - ctl_weight(elapsed_us, SERVICE_TIME_US);
         flow->late.busy_s = flow->late.busy_s * kept + mean * seconds;
-        flow->late.events = flow->late.events * kept + events;
+        flow->late.events = flow->late.events * kept + (arrived + completed) / 2;
         kept = 1 - ctl_weight(elapsed_us, RECENT_TIME_US);
         flow->recent.busy_s = flow->recent.busy_s * kept + mean * seconds;
         flow->recent.events = flow->recent.events * kept
