@@ -91,8 +91,9 @@ static double forecast(const ctl_child_state_t *state, const look_t *l, double l
     /* less one standard deviation: what is missing then is started at the next look */
     double rate = l->rate - (l->rate - l->least_rate) / CTL_SURGE_SIGMAS;
 
-    if (l->fills && level > UNEXPLAINED * l->rate * l->service_s
-        && !(state->without & CTL_TERM_GROWTH)) {
+    if (l->fills && !(state->without & CTL_TERM_GROWTH)
+        && (!ctl_flow_service_is_known(&state->flow)
+            || (l->rate > 0 && level > UNEXPLAINED * l->rate * l->service_s))) {
         return level + l->growth * lead_s;
     }
     if (!surge || (state->without & CTL_TERM_OFFERED)) {

@@ -1,6 +1,8 @@
 #include "controller_internal.h"
 
 #define BLOCKED_TIME_US   (200 * US_PER_MS)
+/* ... while work waits and they seem to be blocked more than was believed. */
+#define EAGER_TIME_US     (60 * US_PER_MS)
 /* One count of threads, however long ago the last one was, says not more than that. */
 #define MOST_WEIGHT       0.5
 /* Threads that may serve for each processor: one waits for it while another has it. */
@@ -26,9 +28,11 @@ static double processors(const ctl_thread_limits_t *limits)
     return ctl_bounded(limits->cpus, 1, 1e6);
 }
 
-static void smooth(ctl_cpu_t *cpu, int64_t now_us, double part)
+static void smooth(ctl_cpu_t *cpu, int64_t now_us, double part, bool waits)
 {
-    double weight = ctl_weight(now_us - cpu->counted_us, BLOCKED_TIME_US);
+    bool eager = waits && part > cpu->blocked_part;
+    double weight = ctl_weight(now_us - cpu->counted_us,
+                               eager ? EAGER_TIME_US : BLOCKED_TIME_US);
 
     weight = cpu->known ? ctl_bounded(weight, 0, MOST_WEIGHT) : 1;
     cpu->blocked_part += weight * (part - cpu->blocked_part);
@@ -91,7 +95,7 @@ void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
         int runnable = ctl_least(count->runnable, count->busy);
         int blocked = count->busy - runnable;
 
-        smooth(cpu, now_us, (double)blocked / count->busy);
+        smooth(cpu, now_us, (double)blocked / count->busy, count->waits);
         if (count->waits) {
             make_room(cpu, count->busy, blocked, runnable < processors(limits), limits);
         }

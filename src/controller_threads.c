@@ -165,7 +165,8 @@ static int64_t look_delay_us(ctl_thread_state_t *state, const look_t *l,
                       : ctl_sooner_us(state->quiet_us * 2, LONGEST_LOOK_US);
     if (l->waits || l->admitted <= l->busy) {
         return l->have >= l->most ? FULL_LOOK_US
-               : l->admitted >= l->cap ? BUSY_LOOK_US : PANIC_LOOK_US;
+               : l->admitted >= l->cap && !(l->waits && state->cpu.idle_processors)
+                 ? BUSY_LOOK_US : PANIC_LOOK_US;
     }
     if (l->demand * state->cpu.blocked_part >= MANY_BLOCKED) {
         delay_us = state->quiet_us;
