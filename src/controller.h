@@ -122,7 +122,7 @@ typedef struct ctl_hold_t {
 
 /* What threads do while they are busy: compute, or wait for something else. */
 typedef struct ctl_cpu_t {
-    bool known;
+    int counts;                 /* so far, up to some */
     double blocked_part;        /* of the busy threads, smoothed */
     int64_t counted_us;         /* when they were last counted */
     int blocked;                /* threads at the last look if work waited then, < 0: it did not */

@@ -5,6 +5,7 @@
 #define EAGER_TIME_US     (60 * US_PER_MS)
 /* One count of threads, however long ago the last one was, says not more than that. */
 #define MOST_WEIGHT       0.5
+#define MANY_COUNTS       1000
 /* Threads that may serve for each processor: one waits for it while another has it. */
 #define PER_PROCESSOR     2
 #define LEAST_COMPUTING   0.002
@@ -34,9 +35,10 @@ static void smooth(ctl_cpu_t *cpu, int64_t now_us, double part, bool waits)
     double weight = ctl_weight(now_us - cpu->counted_us,
                                eager ? EAGER_TIME_US : BLOCKED_TIME_US);
 
-    weight = cpu->known ? ctl_bounded(weight, 0, MOST_WEIGHT) : 1;
+    /* the first few counts count alike */
+    weight = ctl_bounded(weight, 1.0 / (cpu->counts + 1), cpu->counts ? MOST_WEIGHT : 1);
+    cpu->counts = ctl_least(cpu->counts + 1, MANY_COUNTS);
     cpu->blocked_part += weight * (part - cpu->blocked_part);
-    cpu->known = true;
     cpu->counted_us = now_us;
 }
 
@@ -113,7 +115,7 @@ int ctl_cpu_cap(const ctl_cpu_t *cpu, const ctl_thread_limits_t *limits, unsigne
     double computing = ctl_bounded(1 - cpu->blocked_part, LEAST_COMPUTING, 1);
     double cap = PER_PROCESSOR * processors(limits) / computing;
 
-    if ((without & CTL_TERM_CPU) || !cpu->known) {
+    if ((without & CTL_TERM_CPU) || cpu->counts == 0) {
         return INT32_MAX;
     }
     cap = (cap > cpu->allowed ? cap : cpu->allowed) + cpu->lift;

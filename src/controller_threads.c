@@ -207,7 +207,7 @@ ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread
     plan.ceiling = plan.reason == CTL_CEILING ? limits->ceiling : CTL_NO_CEILING;
     plan.demand = l.demand;
     plan.spare = l.spare;
-    plan.blocked_part = state->cpu.known ? state->cpu.blocked_part : 1;
+    plan.blocked_part = state->cpu.counts ? state->cpu.blocked_part : 1;
     plan.wants_child = !l.computes && l.most > 0
                        && l.demand + l.spare + l.growth * CHILD_LEAD_S >= NEAR_END * l.most;
     plan.look_again_us = ctl_clock_after(&state->clock, look_delay_us(state, &l, &plan));
