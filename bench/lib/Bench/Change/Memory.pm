@@ -59,7 +59,7 @@ sub run {
     my $watch = Bench::Watch->new($server->tree);
     Bench::Change::attend($load, every => sub { $watch->look });
     my $all = Bench::OpenLoad::summary(@{ $load->requests });
-    my @named = $server->error_log =~ /(ADP\d+: [^\n]*memory[^\n]*)/gi;
+    my @named = $server->error_log =~ /(ADP0091: [^\n]*memory[^\n]*)/g;
     return {
         seen => [$load, $watch],
         %$all, killed => $server->memory_group->kills, used_mib => $server->memory_group->peak_kib / 1024,
