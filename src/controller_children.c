@@ -10,10 +10,10 @@
 #define SURGE_LEAD_S     1.0
 #define SURGE_FACTOR     1.5
 #define UNEXPLAINED      1.5
-/* Requests compute if less than this part of the busy threads is blocked; they block again if
- * more than that. */
+/* Requests compute if less than this part of the busy threads is blocked and the others are more
+ * than there are processors; not any more if they are not, and more than that is blocked. */
 #define COMPUTING_PART   0.2
-#define BLOCKING_PART    0.4
+#define BLOCKING_PART    0.6
 #define LARGEST_BATCH    32     /* forked in one go */
 /* Work waits in a child for a thread, and that is not the child's own business any more. */
 #define PANIC_FACTOR     5
@@ -112,6 +112,7 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
     double lead_s = LOOK_LEAD_S + START_FACTOR * start_s;
     double level = (double)l->busy + l->waiting;
     double fluctuation, blocked_part = state->blocked_part;
+    bool crowded;
 
     l->quiet = l->busy == 0 && l->waiting == 0 && arrived == 0;
     ctl_flow_update(&state->flow, l->now_us, s->arrivals, s->completions, l->busy);
@@ -132,9 +133,9 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
         state->blocked_known = true;
         /* down at once: a moment in which all wait says little */
         blocked_part = part < state->blocked_part ? part : state->blocked_part;
-        state->computes = (state->computes && state->blocked_part < BLOCKING_PART)
-                          || (state->blocked_part < COMPUTING_PART
-                              && l->busy - s->blocked > cpus);
+        crowded = l->busy - s->blocked > cpus;
+        state->computes = state->computes ? crowded || state->blocked_part < BLOCKING_PART
+                                          : crowded && state->blocked_part < COMPUTING_PART;
     }
     l->computes = state->computes;
     state->busy_smooth += ctl_weight(elapsed_us, SMOOTH_TIME_US) * (l->busy - state->busy_smooth);

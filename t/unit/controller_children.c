@@ -255,10 +255,15 @@ static void test_computing_after_burst(void)
     is(s->plan.reason, CTL_CPU_BOUND, "... because they compute");
     is(s->sample.parked + s->sample.serving, before, "... and kept");
     s->sample.now_us += 100 * MS;
+    s->sample.busy = s->sample.blocked = 30;
+    ask(s);
+    apply(s);
+    s->sample.now_us += 100 * MS;
     s->sample.busy = s->sample.blocked = 60;
     ask(s);
-    is(s->plan.resurrect, before - 2, "... and come back when requests wait for others again");
-    is(s->plan.start, 0, "... without a start");
+    apply(s);
+    is(s->sample.serving, before, "... and come back when requests wait for others again");
+    is(s->sample.starting, 0, "... without a start");
 }
 
 static void test_computing(void)
