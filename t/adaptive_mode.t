@@ -10,6 +10,9 @@ use Adaptive::Build;
 use Adaptive::Probe;
 use Adaptive::Server;
 
+# A server that closes a connection must not end the test.
+$SIG{PIPE} = 'IGNORE';
+
 plan skip_all => 'event does not adapt' if mpm() ne 'adaptive';
 
 use constant { EACH => 8, MOST => 6, BURST => 30 };

@@ -11,6 +11,9 @@ use Adaptive::Load;
 use Adaptive::Probe;
 use Adaptive::Server;
 
+# A server that closes a connection must not end the test.
+$SIG{PIPE} = 'IGNORE';
+
 plan skip_all => 'event starts again with StartServers' if mpm() ne 'adaptive';
 
 # About RATE * SLEEP_MS requests at a time.
