@@ -282,16 +282,16 @@ static int64_t steward_round(child_t *child)
         conn_queue_long_lingers(child, deadlines_take(&child->deadlines, UINT_MAX,
                                                       conn_claim_long_linger, &linger_us),
                                 now_us);
-        next_us = MIN(next_us, now_us + (now_us - child->drain.began_us < DRAIN_SETTLED_US
+        next_us = clock_earlier(next_us, now_us + (now_us - child->drain.began_us < DRAIN_SETTLED_US
                                          ? DRAIN_ROUND_US : DRAIN_SETTLED_US));
-        next_us = MIN(next_us, drain_us);
+        next_us = clock_earlier(next_us, drain_us);
     }
     if (phase_of(child) == CHILD_STARTING) {
-        next_us = MIN(next_us, pool_retry_at(&child->workers));
+        next_us = clock_earlier(next_us, pool_retry_at(&child->workers));
     }
-    next_us = MIN(next_us, deadlines_next(&child->deadlines));
-    next_us = MIN(next_us, timers_next(&child->timers));
-    return MIN(next_us, listeners_retry_at(child));
+    next_us = clock_earlier(next_us, deadlines_next(&child->deadlines));
+    next_us = clock_earlier(next_us, timers_next(&child->timers));
+    return clock_earlier(next_us, listeners_retry_at(child));
 }
 
 static void steward_loop(child_t *child, volatile int *mpm_state)

@@ -317,6 +317,8 @@ int children_start(generation_t *g, int bucket, int64_t now_us)
     }
     clean_scoreboard_row(g, slot);
     scoreboard_ext_reset(&r->board->children[slot]);
+    /* more when it is there and the next round shares out what may be */
+    atomic_store(&r->board->children[slot].most_threads, r->start_threads);
     pid = fork_child(g, slot, bucket, lifeline);
     close(lifeline[0]);
     if (pid < 0) {

@@ -29,4 +29,10 @@ static inline int64_t clock_coarse_us(void)
     return (int64_t)ts.tv_sec * CLOCK_US_PER_S + ts.tv_nsec / 1000;
 }
 
+/* The earlier of two times. A function: what gives one of them may have an effect. */
+static inline int64_t clock_earlier(int64_t a_us, int64_t b_us)
+{
+    return a_us < b_us ? a_us : b_us;
+}
+
 #endif

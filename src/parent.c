@@ -329,16 +329,16 @@ static int64_t round_of(run_t *run)
     status_note_slots(g->retained, now_us);
     run_monitor(run, now_us);
     if (g->retained->failures) {
-        next_us = MIN(next_us, now_us + RETRY_US);
+        next_us = clock_earlier(next_us, now_us + RETRY_US);
     }
     if (g->retained->next_start_us > now_us) {
-        next_us = MIN(next_us, g->retained->next_start_us);
+        next_us = clock_earlier(next_us, g->retained->next_start_us);
     }
     if (run->handing_over) {
-        next_us = MIN(next_us, run->began_us + HANDOVER_PATIENCE_US);
+        next_us = clock_earlier(next_us, run->began_us + HANDOVER_PATIENCE_US);
         next_us = MAX(next_us, now_us + RETRY_US);
     }
-    return MIN(next_us, run->monitor_us);
+    return clock_earlier(next_us, run->monitor_us);
 }
 
 /* False: the server has to end. */

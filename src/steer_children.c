@@ -370,7 +370,7 @@ void steer_children_begin(generation_t *g, spare_rule_t *rule, int64_t now_us)
         threads = threads_before(g);
     }
     r->wanted_children = MAX(config->start_servers, r->wanted_children);
-    r->wanted_children = MIN(r->wanted_children, config->max_children);
+    r->wanted_children = MAX(MIN(r->wanted_children, config->max_children), 1);
     r->start_threads = config->threads_per_child;
     if (config->adaptive_mode == EXT_MODE_ON) {
         threads = (threads + r->wanted_children - 1) / r->wanted_children;
@@ -391,8 +391,8 @@ int64_t steer_children_round(generation_t *g, spare_rule_t *rule, int64_t now_us
         next_us = control(g, &p, now_us);
     }
     if (p.mode != EXT_MODE_ON) {
-        next_us = MIN(next_us, follow_rule(g, rule, &p, now_us));
+        next_us = clock_earlier(next_us, follow_rule(g, rule, &p, now_us));
     }
-    return MIN(next_us, report_ceiling(&g->retained->observed, g->server, &p,
-                                       report_ceiling_of(&p)));
+    return clock_earlier(next_us, report_ceiling(&g->retained->observed, g->server, &p,
+                                                 report_ceiling_of(&p)));
 }

@@ -38,6 +38,7 @@ static ctl_thread_limits_t limits_of(const child_t *child)
 {
     const adp_config_t *config = child->config;
     int granted = atomic_load(&child->ext->most_threads);
+    int serving = MAX(atomic_load(&child->ext->serving), 1);
     ctl_thread_limits_t limits = {
         .min_threads = config->start_threads,
         .max_threads = child->workers.limit,
@@ -50,6 +51,11 @@ static ctl_thread_limits_t limits_of(const child_t *child)
     if (granted > 0 && granted < limits.max_threads) {
         limits.max_threads = MAX(granted, 1);
         limits.ceiling = (ctl_ceiling_e)atomic_load(&child->ext->ceiling);
+    }
+    if (config->given.min_spare_threads) {
+        /* this child's part of them, beside those that serve */
+        limits.min_threads = MAX(limits.min_threads, ext_busy(child->ext)
+                                 + (config->min_spare_threads + serving - 1) / serving);
     }
     limits.min_threads = MIN(limits.min_threads, limits.max_threads);
     return limits;
@@ -196,7 +202,7 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     atomic_store(&child->watch.many, MAX(FEW_BUSY, ext_busy(child->ext) * 5 / 4 + 1));
     next_us = s->look_us;
     if (soon) {
-        next_us = MIN(next_us, now_us + LONGEST_ROUND_US);
+        next_us = clock_earlier(next_us, now_us + LONGEST_ROUND_US);
     }
     if (plan.start > 0 && pool_retry_at(&child->workers) > now_us) {
         next_us = MAX(next_us, pool_retry_at(&child->workers));
