@@ -130,6 +130,7 @@ typedef struct ctl_cpu_t {
     double allowed;             /* threads that the last such looks allowed, fading */
     int lift;                   /* threads more, because nothing got done */
     int64_t progress_us;        /* when something got done */
+    int64_t lifted_us;          /* when the lift last changed */
 } ctl_cpu_t;
 
 /* --- threads of one child --------------------------------------------------------- */

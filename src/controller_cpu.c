@@ -17,10 +17,12 @@
 #define LEAST_STALL_S     0.25
 #define MOST_STALL_S      5.0
 #define MOST_LIFT         1000
+/* One thread less so long after the last one more. */
+#define LIFT_FALLS_US     (2 * US_PER_S)
 
 void ctl_cpu_init(ctl_cpu_t *cpu, int64_t now_us)
 {
-    cpu->counted_us = cpu->progress_us = now_us;
+    cpu->counted_us = cpu->progress_us = cpu->lifted_us = now_us;
     cpu->blocked = -1;
 }
 
@@ -43,8 +45,8 @@ static void smooth(ctl_cpu_t *cpu, int64_t now_us, double part, bool waits)
 }
 
 /* Work waits: then blocked threads make room at once, and while processors are free a few
- * times as many threads as there are. A thread that computes may sleep for a moment, too: two looks have
- * to agree, or many threads at one. */
+ * times as many threads as there are. A thread that computes may sleep for a moment, too: two
+ * looks have to agree, or many threads at one. */
 static void make_room(ctl_cpu_t *cpu, int busy, int blocked, bool idle_processors,
                       const ctl_thread_limits_t *limits)
 {
@@ -74,17 +76,17 @@ static void update_lift(ctl_cpu_t *cpu, int64_t now_us, const ctl_cpu_count_t *c
     double stall_s = per_s > 0 ? STALL_FACTOR / per_s
                                : LEAST_STALL_S / ctl_bounded(limits->cpus, 0.05, 1);
 
-    if (!count->waits) {
-        cpu->lift = 0;
-    }
     if (count->completed || !count->waits) {
-        cpu->lift = ctl_most(cpu->lift - 1, 0);
         cpu->progress_us = now_us;
+        if (cpu->lift > 0 && now_us - cpu->lifted_us >= LIFT_FALLS_US) {
+            cpu->lift--;
+            cpu->lifted_us = now_us;
+        }
     }
     else if ((double)(now_us - cpu->progress_us) / US_PER_S
              >= ctl_bounded(stall_s, LEAST_STALL_S, MOST_STALL_S)) {
         cpu->lift = ctl_least(cpu->lift + 1, MOST_LIFT);
-        cpu->progress_us = now_us;
+        cpu->progress_us = cpu->lifted_us = now_us;
     }
 }
 

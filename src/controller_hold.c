@@ -1,8 +1,8 @@
 #include "controller_internal.h"
 
-/* A surplus goes by a tenth a second. */
+/* A surplus goes by a third a second. */
 #define STEP_US           US_PER_S
-#define STEP_PART         0.25
+#define STEP_PART         0.33
 #define MOST_DOUBLINGS    3
 #define FORGET_US         (600 * (int64_t)US_PER_S)
 #define LONGEST_HOLD_US   (INT64_C(86400) * US_PER_S)

@@ -4,7 +4,7 @@
 
 /* A thread is wanted at the next look and then takes some time to start; a start that is
  * slower than usual is covered by the factor. */
-#define LOOK_LEAD_S      0.005
+#define LOOK_LEAD_S      0.010
 #define START_FACTOR     4
 #define LARGEST_BATCH    64
 /* The parent and a new child need about so long. */

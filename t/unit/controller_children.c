@@ -197,7 +197,7 @@ static void test_reasons(void)
     is(s->plan.reason, CTL_HOLD, "... for a while");
     s->sample.now_us += 55 * S;
     ask(s);
-    is(s->plan.park, 2, "then a quarter is parked");
+    is(s->plan.park, 3, "then a third is parked");
     is(s->plan.retire, 0, "... not yet retired");
     is(s->plan.reason, CTL_SURPLUS, "... as surplus");
 }

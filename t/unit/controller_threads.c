@@ -153,7 +153,7 @@ static void test_reasons(void)
     is(from_now_us(&c), 32 * S, "... and looked at after that");
     c.sample.now_us = c.plan.look_again_us;
     ask(&c);
-    is(c.plan.retire, 5, "then a quarter goes");
+    is(c.plan.retire, 6, "then a third goes");
     is(c.plan.reason, CTL_SURPLUS, "... as surplus");
     is(from_now_us(&c), S, "... and more a second later");
 }
