@@ -45,6 +45,7 @@ typedef struct look_t {
     int need, held;
     ctl_reason_e why;
     int spare_least, spare_most; /* children, by MinSpareThreads and MaxSpareThreads */
+    bool settles;               /* busy threads of a moment ago still keep MaxSpareThreads up */
     bool full, trimmed;         /* the need was cut: by the ceiling, by MaxSpareThreads */
     double demand, forecast, spare, rate, least_rate, service_s, growth;
 } look_t;
@@ -196,6 +197,7 @@ static void find_spare_bounds(const ctl_child_state_t *state, look_t *l,
         l->spare_least = ctl_ceil(((double)l->busy + limits->min_spare_threads) / l->slots);
     }
     if (limits->max_spare_threads >= 0) {
+        l->settles = state->busy_smooth > l->busy + 1;
         double most = ctl_bounded((busy + limits->max_spare_threads) / l->slots, 1, 1e9);
 
         /* not so few that busy threads would have to go, or the others' bounds not be held */
@@ -299,7 +301,7 @@ static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
     if (l->computes && l->parked > 0) {
         state->quiet_us = ctl_sooner_us(state->quiet_us, BUSY_LOOK_US);
     }
-    if (changes || !l->quiet) {
+    if (changes || !l->quiet || l->settles) {
         delay_us = state->quiet_us;
     }
     next_us = ctl_hold_next_us(&state->hold, plan->target, l->least);

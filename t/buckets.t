@@ -34,7 +34,8 @@ sub all_served {
 my %OPTIONS = (
     test_module => 1,
     modules     => ['status'],
-    mpm_conf    => "ListenCoresBucketsRatio 1\nStartServers 1\nThreadsPerChild 8\nMinSpareThreads 1\nMaxSpareThreads 200\n",
+    mpm_conf    => "ListenCoresBucketsRatio 1\nStartServers 1\nThreadsPerChild 8\nMinSpareThreads 1\nMaxSpareThreads 200\n"
+        . "MaxRequestWorkers @{[8 * $CORES]}\n",
     conf        => $TEST_CONF
 );
 my $s = Adaptive::Server->new(%OPTIONS)->start;

@@ -52,6 +52,9 @@ ThreadLimit 64
 ThreadsPerChild 25
 MaxRequestWorkers 150
 MaxConnectionsPerChild 0
+<IfModule mpm_adaptive_module>
+    AdaptiveHold 1s
+</IfModule>
 CONF
     wait_for { $s->child_pids >= 2 } 15, 'children';
     cmp_ok(scalar(() = $s->child_pids), '<=', 3, 'few children to begin with');
