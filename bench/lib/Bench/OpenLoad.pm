@@ -109,8 +109,8 @@ sub latencies {
     my ($prefix, @ms) = @_;
     @ms = sort { $a <=> $b } @ms;
     return (
-        "${prefix}p50_ms" => percentile(\@ms, 0.5), "${prefix}p99_ms" => percentile(\@ms, 0.99),
-        "${prefix}p999_ms" => percentile(\@ms, 0.999), "${prefix}max_ms" => $ms[-1]);
+        "${prefix}p50_ms" => scalar percentile(\@ms, 0.5), "${prefix}p99_ms" => scalar percentile(\@ms, 0.99),
+        "${prefix}p999_ms" => scalar percentile(\@ms, 0.999), "${prefix}max_ms" => @ms ? $ms[-1] : undef);
 }
 
 1;

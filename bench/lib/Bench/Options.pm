@@ -26,6 +26,7 @@ my @KNOWN = (
     [QUIET       => 1,  '0: leaves out the pass without competing processes'],
     [CALM        => 0.2, 'cores that strangers may use during a measurement before it is repeated; 0 takes everything'],
     [SYSCALLS    => 2,  'seconds over which system calls are counted; 0 leaves it out'],
+    [VARIANTS    => '', 'comma-separated: of the scenarios in which the load changes, e.g. new keep open closed; all when empty'],
     [REPEAT      => 1,  'rounds of the scenarios in which the load changes'],
     [BURST_RATE  => 1200, 'requests a second in a burst'],
     [WATCH       => 120, 'seconds to watch how a server becomes small again after a burst'],
@@ -47,7 +48,7 @@ sub options {
     die "ROUNDS, SECONDS, CONNECTIONS and STREAMS must be 1 or more\n"
         if grep { !$option{$_} } qw(ROUNDS SECONDS CONNECTIONS STREAMS);
     die "COMPETE must be percore, one or none\n" if $option{COMPETE} !~ /^(?:percore|one|none)$/;
-    $option{$_} = [grep { length } split /[,\s]+/, $option{$_}] for qw(SCENARIOS CONTENDERS);
+    $option{$_} = [grep { length } split /[,\s]+/, $option{$_}] for qw(SCENARIOS CONTENDERS VARIANTS);
     return \%option;
 }
 

@@ -53,7 +53,7 @@ sub columns {
         [rps => 'computed/s', '%.0f'], [[qw(p50_ms p99_ms)], 'p50/p99 ms', '%.0f'], [failed => 'failed', '%d'],
         [[qw(probe_p50_ms probe_p99_ms probe_max_ms)], 'small file p50/p99/max ms', '%.1f'], [probe_failed => 'failed', '%d'],
         [[qw(threads_before threads_peak)], 'threads before/peak', '%d'], [children_peak => 'children peak', '%d'],
-        [cpu => 'CPUs used', '%.2f']);
+        [cpu => 'CPUs used', '%.2f'], [per_cpu => 'computed per CPU second', '%.0f']);
 }
 
 sub goals {
@@ -101,7 +101,7 @@ sub run {
         %$load, (map { ("probe_$_" => $probed->{$_}) } qw(p50_ms p99_ms p999_ms max_ms failed)),
         threads_before => $watch->first->{threads}, threads_peak => $threads, children_peak => $children,
         workers_a_core => ($threads - OTHERS_A_CHILD * $children) / cores(),
-        cpu => $used_s / $elapsed_s,
+        cpu => $used_s / $elapsed_s, per_cpu => $load->{done} / $used_s,
     };
 }
 
@@ -130,6 +130,7 @@ sub open_load {
         grep { !$_->[Bench::OpenLoad::FAILURE] } @{ $load->requests };
     my $all = Bench::OpenLoad::summary(@{ $load->requests });
     return {
+        done => $all->{count} - $all->{failed},
         rps => @done / (SECONDS - SETTLE_S), p50_ms => $all->{p50_ms}, p99_ms => $all->{p99_ms}, failed => $all->{failed},
         late_p99_ms => $load->totals->{late_p99_ms}, seen => [$load, $watch],
         note => Bench::Change::Burst::why_failed($load->totals) };
@@ -144,6 +145,7 @@ sub closed_load {
     run_to_end(SECONDS + 20, $output, sub { $watch->look }, load_command(%load));
     my $result = read_wrk(slurp($output) // '') // die "wrk measured nothing\n";
     return {
+        done => $result->{requests},
         rps => $result->{requests} / $result->{seconds}, failed => $result->{errors}, p50_ms => $result->{p50_ms},
         p99_ms => $result->{p99_ms}, note => $result->{error_kinds} ? "failed: $result->{error_kinds}" : undef };
 }
