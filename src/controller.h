@@ -258,6 +258,7 @@ typedef struct ctl_child_state_t {
     bool blocked_known;
     double blocked_part;        /* of the busy threads */
     bool computes;              /* the others */
+    int64_t filling_us;         /* since then the demand surely grows */
     double busy_smooth;
     int batch;                  /* children that the next panic starts */
     int64_t calm_at_us;

@@ -10,6 +10,8 @@
 #define SURGE_LEAD_S     1.0
 #define SURGE_FACTOR     1.5
 #define UNEXPLAINED      1.5
+/* Until then the rate is that of the time before. */
+#define RATE_KNOWN_US    (30 * US_PER_MS)
 /* Requests compute if less than this part of the busy threads is blocked and the others are more
  * than there are processors; not any more if they are not, and more than that is blocked. */
 #define COMPUTING_PART   0.2
@@ -94,7 +96,8 @@ static double forecast(const ctl_child_state_t *state, const look_t *l, double l
 
     if (l->fills && !(state->without & CTL_TERM_GROWTH)
         && (!ctl_flow_service_is_known(&state->flow)
-            || (l->rate > 0 && level > UNEXPLAINED * l->rate * l->service_s))) {
+            || (l->now_us - state->filling_us >= RATE_KNOWN_US
+                && level > UNEXPLAINED * l->rate * l->service_s))) {
         return level + l->growth * lead_s;
     }
     if (!surge || (state->without & CTL_TERM_OFFERED)) {
@@ -122,6 +125,9 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
     l->growth = ctl_flow_growth(&state->flow);
     l->fills = l->growth * LONGEST_LOOK_S > NOTABLE_PART * l->slots
                && ctl_flow_surely_grows(&state->flow);
+    if (!l->fills) {
+        state->filling_us = l->now_us;
+    }
 
     /* busy threads that compute need processors: another child has none to give */
     if (s->blocked >= 0 && l->busy > 0 && !(state->without & CTL_TERM_CPU)) {
