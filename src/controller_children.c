@@ -344,6 +344,7 @@ ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_s
      * once, and kept parked in case that requests block again */
     plan.target = l.computes ? l.need : l.held;
     l.trimmed = l.trimmed || plan.target > l.spare_most;
+    l.held = ctl_least(l.held, l.spare_most);
     plan.target = ctl_least(plan.target, l.spare_most);
     plan.target = ctl_least(ctl_most(plan.target, l.least), l.most);
     find_steps(state, &l, &plan);

@@ -221,6 +221,13 @@ static void test_spare_bounds(void)
     is(s->plan.target, 4, "MaxSpareThreads 200: no more, whatever is held");
     is(s->plan.park, 6, "... surplus is parked");
     is(s->plan.reason, CTL_MAX_SPARE, "... and says so");
+    apply(s);
+    s->sample.now_us += 15 * S;
+    ask(s);
+    is(s->plan.retire, 0, "... not yet retired");
+    s->sample.now_us += 10 * S;
+    ask(s);
+    is(s->plan.retire, 6, "... but later, whatever is held");
 
     s = server_with(4);
     s->limits.min_spare_threads = s->limits.max_spare_threads = 128;
