@@ -214,6 +214,9 @@ static void take_orders(child_t *child)
         case CHILD_ORDER_RESUME:
             listeners_resume(child);
             break;
+        case CHILD_ORDER_DECIDE:
+            child->steer.look_us = 0;
+            break;
         default:
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0072)
                          "unknown order %d from the parent", orders[i]);

@@ -13,12 +13,14 @@
  * RETIRE   the same, but leave the backlog to siblings or to the next generation
  * LOOK     look at the backlog: a sibling was woken for something that it could not take
  * PARK     stop accepting, keep the connections: the child is not needed right now
- * RESUME   accept again */
+ * RESUME   accept again
+ * DECIDE   decide about threads anew: the part of this child has changed */
 #define CHILD_ORDER_DRAIN  'G'
 #define CHILD_ORDER_RETIRE 'R'
 #define CHILD_ORDER_LOOK   'A'
 #define CHILD_ORDER_PARK   'P'
 #define CHILD_ORDER_RESUME 'S'
+#define CHILD_ORDER_DECIDE 'D'
 
 /* What a new child has to know. */
 typedef struct child_start_t {

@@ -350,6 +350,7 @@ static slot_state_e state_after(char order, slot_state_e before)
     case CHILD_ORDER_RESUME:
         return SLOT_SERVING;
     case CHILD_ORDER_LOOK:
+    case CHILD_ORDER_DECIDE:
         return before;
     default:
         return SLOT_GOING;

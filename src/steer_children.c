@@ -160,6 +160,10 @@ static void share_out(generation_t *g, const ctl_child_limits_t *limits,
         bool needy = ext_idle(ext) == 0;
 
         if (is_sharing(&r->slots[i])) {
+            if (g->config->given.min_spare_threads && atomic_load(&ext->serving) != serving) {
+                /* its part of MinSpareThreads changes, and it may be asleep */
+                children_order(g, i, CHILD_ORDER_DECIDE);
+            }
             grant(ext, plenty ? limits->threads_per_child
                               : MAX(has + each + (needy && rest > 0), 1), limits, serving);
             rest -= needy && rest > 0;
