@@ -203,6 +203,7 @@ struct child_t {
     drain_schedule_t drain;     /* the steward's */
     double cpus;                /* processors that the server may use */
     int start_threads;          /* worker threads to begin with */
+    _Atomic bool computes;      /* requests compute: workers are kept few */
     bool one_process;           /* no parent: -X */
     int lifeline_fd;            /* the parent's orders (child.h); -1: no parent */
     int parent_fd;              /* wakes the parent; -1: no parent */

@@ -8,7 +8,6 @@ static const char reasons[CTL_REASONS][TEXT_SIZE] = {
     [CTL_FLOOR] = "the least there has to be",
     [CTL_DEMAND] = "requests under way",
     [CTL_LEAD_TIME] = "what may arrive before more could be started",
-    [CTL_BURST] = "bursts seen before",
     [CTL_WAITING] = "a request waited for a thread",
     [CTL_MIN_SPARE] = "MinSpareThreads",
     [CTL_MAX_SPARE] = "MaxSpareThreads",

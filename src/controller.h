@@ -26,7 +26,6 @@ typedef enum {
     CTL_FLOOR,                  /* the least that has to be there: start, listener buckets */
     CTL_DEMAND,                 /* requests under way: Little's law */
     CTL_LEAD_TIME,              /* what may arrive before the next could be started */
-    CTL_BURST,                  /* bursts seen before */
     CTL_WAITING,                /* work has waited longer than the target: panic */
     CTL_MIN_SPARE,              /* MinSpareThreads */
     CTL_MAX_SPARE,              /* MaxSpareThreads */
@@ -68,8 +67,7 @@ typedef enum {
     CTL_TERM_HOLD          = 1 << 4,    /* surplus is kept for a while */
     CTL_TERM_LEARNING      = 1 << 5,    /* ... longer if it was missed */
     CTL_TERM_CPU           = 1 << 6,    /* computing requests need processors, not threads */
-    CTL_TERM_PROGRESS      = 1 << 7,    /* ... unless nothing gets done */
-    CTL_TERM_EXHAUSTED     = 1 << 8     /* one child with room at least */
+    CTL_TERM_PROGRESS      = 1 << 7    /* ... unless nothing gets done */
 } ctl_term_e;
 
 #define CTL_PEAK_BUCKETS 16
@@ -122,6 +120,9 @@ typedef struct ctl_hold_t {
 
 /* What threads do while they are busy: compute, or wait for something else. */
 typedef struct ctl_cpu_t {
+    double seen_busy, seen_runnable;    /* of the last looks, fading */
+    int free_looks;             /* in a row that found a processor free */
+    int64_t free_us;            /* the last of them */
     int counts;                 /* so far, up to some */
     double blocked_part;        /* of the busy threads, smoothed */
     int64_t counted_us;         /* when they were last counted */

@@ -245,11 +245,6 @@ static void find_need(ctl_child_state_t *state, look_t *l, const ctl_child_limit
         l->need = by_forecast;
         l->why = CTL_LEAD_TIME;
     }
-    /* connections cannot move to another child, but new ones find one */
-    if (l->exhausted >= l->need && !l->computes && !(state->without & CTL_TERM_EXHAUSTED)) {
-        l->need = l->exhausted + 1;
-        l->why = CTL_WAITING;
-    }
     panic(state, l);
     find_spare_bounds(state, l, limits);
     bound_need(l);

@@ -1,15 +1,11 @@
 #include "controller_internal.h"
 
 #define BLOCKED_TIME_US   (200 * US_PER_MS)
-/* ... while work waits and they seem to be blocked more than was believed. */
-#define EAGER_TIME_US     (60 * US_PER_MS)
-/* One count of threads, however long ago the last one was, says not more than that. */
-#define MOST_WEIGHT       0.5
 #define MANY_COUNTS       1000
 /* Threads that may serve for each processor: one waits for it while another has it. */
 #define PER_PROCESSOR     2
 #define LEAST_COMPUTING   0.002
-#define ALLOWED_TIME_US   US_PER_S
+#define ALLOWED_TIME_US   (200 * US_PER_MS)
 #define MANY              8
 #define ROOM_FACTOR       4
 /* Nothing got done for some times as long as it takes usually, within these: not a mere queue. */
@@ -31,40 +27,32 @@ static double processors(const ctl_thread_limits_t *limits)
     return ctl_bounded(limits->cpus, 1, 1e6);
 }
 
-static void smooth(ctl_cpu_t *cpu, int64_t now_us, double part, bool waits)
+static void smooth(ctl_cpu_t *cpu, int64_t now_us, int busy, int runnable)
 {
-    bool eager = waits && part > cpu->blocked_part;
-    double weight = ctl_weight(now_us - cpu->counted_us,
-                               eager ? EAGER_TIME_US : BLOCKED_TIME_US);
+    double kept = 1 - ctl_weight(now_us - cpu->counted_us, BLOCKED_TIME_US);
 
-    /* the first few counts count alike */
-    weight = ctl_bounded(weight, 1.0 / (cpu->counts + 1), cpu->counts ? MOST_WEIGHT : 1);
+    cpu->seen_busy = cpu->seen_busy * kept + busy;
+    cpu->seen_runnable = cpu->seen_runnable * kept + runnable;
+    cpu->blocked_part = 1 - cpu->seen_runnable / cpu->seen_busy;
     cpu->counts = ctl_least(cpu->counts + 1, MANY_COUNTS);
-    cpu->blocked_part += weight * (part - cpu->blocked_part);
     cpu->counted_us = now_us;
 }
 
 /* Work waits: then blocked threads make room at once, and while processors are free a few
  * times as many threads as there are. A thread that computes may sleep for a moment, too: two
  * looks have to agree, or many threads at one. */
-static void make_room(ctl_cpu_t *cpu, int busy, int blocked, bool idle_processors,
+static void make_room(ctl_cpu_t *cpu, int64_t now_us, int busy, int runnable,
                       const ctl_thread_limits_t *limits)
 {
-    bool first = cpu->blocked < 0;
-
-    if (!first || blocked >= MANY) {
-        int surely = first || blocked < cpu->blocked ? blocked : cpu->blocked;
-        double allowed = surely + PER_PROCESSOR * processors(limits);
-
-        if (idle_processors && (first || cpu->idle_processors) && ROOM_FACTOR * busy > allowed) {
-            allowed = ROOM_FACTOR * busy;
-        }
-        if (allowed > cpu->allowed) {
-            cpu->allowed = allowed;
-        }
+    if (runnable > processors(limits)) {
+        cpu->free_looks = 0;
+        return;
     }
-    cpu->blocked = blocked;
-    cpu->idle_processors = idle_processors;
+    cpu->free_us = now_us;
+    cpu->free_looks = ctl_least(cpu->free_looks + 1, MANY);
+    if ((cpu->free_looks >= 2 || busy - runnable >= MANY) && ROOM_FACTOR * busy > cpu->allowed) {
+        cpu->allowed = ROOM_FACTOR * busy;
+    }
 }
 
 /* A child that has a part of the processors completes as much of a queue of computations,
@@ -97,15 +85,9 @@ void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
     cpu->allowed *= 1 - ctl_weight(elapsed_us, ALLOWED_TIME_US);
     if (count->runnable >= 0 && count->busy > 0) {
         int runnable = ctl_least(count->runnable, count->busy);
-        int blocked = count->busy - runnable;
 
-        smooth(cpu, now_us, (double)blocked / count->busy, count->waits);
-        if (count->waits) {
-            make_room(cpu, count->busy, blocked, runnable < processors(limits), limits);
-        }
-    }
-    if (!count->waits || count->runnable < 0) {
-        cpu->blocked = -1;
+        smooth(cpu, now_us, count->busy, runnable);
+        make_room(cpu, now_us, count->busy, runnable, limits);
     }
     if (!(without & CTL_TERM_PROGRESS)) {
         update_lift(cpu, now_us, count, limits, per_s);

@@ -13,7 +13,7 @@
 
 #define PANIC_LOOK_US    (2 * US_PER_MS)
 #define BUSY_LOOK_US     (10 * US_PER_MS)
-#define FULL_LOOK_US     (20 * US_PER_MS)
+#define FULL_LOOK_US     (5 * US_PER_MS)
 #define LONGEST_LOOK_US  (640 * US_PER_MS)
 /* Blocked threads from which on a forecast is worth a look while somebody is idle. */
 #define MANY_BLOCKED     8
@@ -165,7 +165,7 @@ static int64_t look_delay_us(ctl_thread_state_t *state, const look_t *l,
                       : ctl_sooner_us(state->quiet_us * 2, LONGEST_LOOK_US);
     if (l->waits || l->admitted <= l->busy) {
         return l->have >= l->most ? FULL_LOOK_US
-               : l->admitted >= l->cap && !(l->waits && state->cpu.idle_processors)
+               : l->admitted >= l->cap && l->now_us - state->cpu.free_us > 20 * US_PER_MS
                  ? BUSY_LOOK_US : PANIC_LOOK_US;
     }
     if (l->demand * state->cpu.blocked_part >= MANY_BLOCKED) {

@@ -35,6 +35,8 @@
  * child looks whether it has too many. */
 #define CROWD           32
 #define STEP_BACK_EVERY 8
+/* Connections beyond the first that one turn of a listening socket may let in. */
+#define LET_IN          32
 
 /* What became of an attempt to accept. */
 typedef enum {
@@ -391,14 +393,11 @@ static void step_back(child_t *child)
     report_registration(child, rc);
 }
 
-static void serve_accepted(child_t *child, uint32_t index, worker_t *worker,
-                           apr_socket_t *socket)
+/* What an accept means for the limits of this child. */
+static void account_accepted(child_t *child, apr_socket_t *socket)
 {
-    conn_t *conn = worker->spare;
-    bool first = child->listeners.client_first[index];
     int fd = -1;
 
-    worker->spare = NULL;
     use_quota(child);
     apr_os_sock_get(&fd, socket);
     if (fd >= child->listeners.descriptor_limit) {
@@ -411,7 +410,43 @@ static void serve_accepted(child_t *child, uint32_t index, worker_t *worker,
              && is_crowded(child)) {
         step_back(child);
     }
-    conn_accepted(conn, socket, first, worker);
+}
+
+static conn_t *take_spare(worker_t *worker)
+{
+    conn_t *conn = worker->spare;
+
+    worker->spare = NULL;
+    return conn;
+}
+
+/* While requests only compute, the listening socket has its turn only once in so many of them,
+ * and those who want to connect would wait for many turns. So each turn lets in more: they
+ * queue up behind what is ready. */
+static void let_in_more(child_t *child, uint32_t index, worker_t *worker)
+{
+    apr_socket_t *socket;
+    int i;
+
+    for (i = 0; i < LET_IN && atomic_load(&child->listeners.state) == ACCEPT_ON
+                && accept_one(child, index, worker, &socket) == ACCEPTED; i++) {
+        conn_t *conn = take_spare(worker);
+
+        account_accepted(child, socket);
+        conn_accepted_to_wait(conn, socket, child->listeners.client_first[index]);
+    }
+}
+
+static void serve_accepted(child_t *child, uint32_t index, worker_t *worker,
+                           apr_socket_t *socket)
+{
+    conn_t *conn = take_spare(worker);
+
+    account_accepted(child, socket);
+    if (atomic_load(&child->computes) && ext_idle(child->ext) == 0) {
+        let_in_more(child, index, worker);
+    }
+    conn_accepted(conn, socket, child->listeners.client_first[index], worker);
 }
 
 void listeners_accept(child_t *child, uint32_t index, worker_t *worker)

@@ -280,14 +280,6 @@ static void add_lead_time(out_t *out, const facts_t *f)
     }
 }
 
-static void add_burst(out_t *out, const facts_t *f)
-{
-    add_load(out, f);
-    out_add(out, ": ");
-    add_demand(out, f);
-    out_add(out, ", and %d more for bursts as they came before", rounded_up(f->spare));
-}
-
 static void add_waiting(out_t *out, const facts_t *f)
 {
     out_add(out, "a request has waited ");
@@ -405,7 +397,6 @@ static void add_reason(out_t *out, const facts_t *f)
         [CTL_FLOOR] = add_floor,
         [CTL_DEMAND] = add_demand_reason,
         [CTL_LEAD_TIME] = add_lead_time,
-        [CTL_BURST] = add_burst,
         [CTL_WAITING] = add_waiting,
         [CTL_MIN_SPARE] = add_min_spare,
         [CTL_MAX_SPARE] = add_max_spare,
@@ -655,9 +646,6 @@ const char *report_because(char *text, size_t size, const ext_decision_t *decisi
         break;
     case CTL_LEAD_TIME:
         out_add(&out, "%d more might be needed before another %s could start", spare, unit);
-        break;
-    case CTL_BURST:
-        out_add(&out, "bursts of %d were seen before", spare);
         break;
     case CTL_WAITING:
         out_add(&out, "a request waited ");

@@ -150,6 +150,7 @@ static void keep_all_threads(child_t *child, int64_t now_us)
 static void apply(child_t *child, const ctl_thread_plan_t *plan, int64_t waited_us,
                   int64_t now_us)
 {
+    atomic_store(&child->computes, plan->reason == CTL_CPU_BOUND);
     bench_admit(child, MAX(plan->admit, 1));
     if (plan->start > 0 && now_us >= pool_retry_at(&child->workers)) {
         start_threads(child, plan, waited_us, now_us);

@@ -26,7 +26,6 @@ static const term_t terms[] = {
     { CTL_TERM_LEARNING, "learned hold" },
     { CTL_TERM_CPU, "processors" },
     { CTL_TERM_PROGRESS, "progress" },
-    { CTL_TERM_EXHAUSTED, "exhausted children" },
 };
 
 #define TERMS (int)(sizeof(terms) / sizeof(*terms))

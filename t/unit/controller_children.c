@@ -162,18 +162,6 @@ static void test_reasons(void)
     ask(s);
     is(s->plan.reason, CTL_LEAD_TIME, "many requests fluctuate by more than a child");
 
-    s = server_with(4);
-    s->sample.exhausted = 4;
-    s->sample.busy = 20;
-    ask(s);
-    is(s->plan.start, 1, "all children exhausted: one with room");
-    is(s->plan.reason, CTL_WAITING, "... because work waits");
-    s->sample.exhausted = 3;
-    s = server_with(4);
-    s->sample.exhausted = 3;
-    ask(s);
-    is(s->plan.start, 0, "unless there is one");
-
     s = server_with(5);
     s->limits.max_children = 5;
     s->sample.busy = 300;

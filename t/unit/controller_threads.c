@@ -223,11 +223,11 @@ static void test_processors(void)
     ask(&c);
     is(c.plan.admit, 2, "... and never fewer than two");
 
-    /* 5 ms of a processor in 50 ms */
+    /* 15 ms of a processor in 50 ms */
     c = child_with(30);
     c.sample.busy = 10;
-    serve(&c, 2 * S, 200, 50 * MS, 5 * MS);
-    is(c.plan.admit, 20, "a tenth computing: ten times as many");
+    serve(&c, 2 * S, 200, 50 * MS, 15 * MS);
+    is(c.plan.admit, 6, "three tenths computing: as many as keep two at a processor");
 
     /* blocked requests lift the cap: two looks, because one may err */
     c = child_with(30);
@@ -256,7 +256,7 @@ static void test_processors(void)
         c.sample.now_us += 2 * MS;
         ask(&c);
     }
-    is(c.plan.admit, 3, "one that blocks makes room for one");
+    is(c.plan.admit, 8, "one of two that blocks does not fill the processor");
 }
 
 /* Let requests be computed that take take_us each on the one processor there is, more than

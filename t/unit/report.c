@@ -97,8 +97,6 @@ static void test_child_reasons(void)
         [CTL_DEMAND] = GROWING LOAD ": about 480 threads needed, and 61 to spare",
         [CTL_LEAD_TIME] = GROWING LOAD ": about 480 threads needed, and 61 more for what may "
                           "arrive before another child has started (12 ms)",
-        [CTL_BURST] = GROWING LOAD ": about 480 threads needed, and 61 more for bursts as they "
-                      "came before",
         [CTL_WAITING] = GROWING "a request has waited 8 ms for a thread (AdaptiveWaitTarget is "
                         "2 ms); " LOAD,
         [CTL_MIN_SPARE] = GROWING "128 of 128 threads busy, and MinSpareThreads is 75",
@@ -231,8 +229,6 @@ static void test_thread_reasons(void)
         [CTL_DEMAND] = SAMPLE ": about 20 threads needed, and 4 to spare",
         [CTL_LEAD_TIME] = SAMPLE ": about 20 threads needed, and 4 more for what may arrive "
                           "before another thread has started (60 us)",
-        [CTL_BURST] = SAMPLE ": about 20 threads needed, and 4 more for bursts as they came "
-                      "before",
         [CTL_WAITING] = "a request has waited 3 ms for a thread (AdaptiveWaitTarget is 2 ms); "
                         SAMPLE,
         [CTL_MIN_SPARE] = "8 of 8 threads busy, and MinSpareThreads is not set",
@@ -453,7 +449,6 @@ static void test_because(void)
         [CTL_FLOOR] = "fewer must not be there",
         [CTL_DEMAND] = "about 20 threads were needed, and 4 to spare",
         [CTL_LEAD_TIME] = "4 more might be needed before another child could start",
-        [CTL_BURST] = "bursts of 4 were seen before",
         [CTL_WAITING] = "a request waited 8 ms",
         [CTL_MIN_SPARE] = "MinSpareThreads asks for it",
         [CTL_MAX_SPARE] = "MaxSpareThreads asks for it",
