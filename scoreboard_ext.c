@@ -16,7 +16,6 @@
 #define LARGEST_COUNT  (1 << 24)
 #define LARGEST_NUMBER 1e15
 
-typedef EXT_RECORD(ext_slot_t) slot_record_t;
 
 _Static_assert(sizeof(ext_limits_t) % 8 == 0 && sizeof(ext_limits_t) / 8 < MOST_WORDS, "limits");
 _Static_assert(sizeof(ext_plan_t) % 8 == 0 && sizeof(ext_plan_t) / 8 < MOST_WORDS, "plan");
@@ -237,12 +236,7 @@ static void tame_second(ext_second_t *second)
 static size_t mapping_size(int slot_count)
 {
     return sizeof(scoreboard_ext_t)
-           + (size_t)slot_count * (sizeof(ext_child_t) + sizeof(slot_record_t));
-}
-
-static const slot_record_t *slot_records(const scoreboard_ext_t *ext)
-{
-    return (const slot_record_t *)(const void *)&ext->children[ext->slot_count];
+           + (size_t)slot_count * sizeof(ext_child_t);
 }
 
 int scoreboard_ext_create(scoreboard_ext_t **ext, int slot_count)
@@ -335,7 +329,6 @@ bool scoreboard_ext_read_plan(const scoreboard_ext_t *ext, ext_plan_t *plan)
 void scoreboard_ext_note_slot(scoreboard_ext_t *ext, int slot, ext_slot_state_e state, int pid,
                               int generation, int64_t now_us)
 {
-    slot_record_t *records = (slot_record_t *)(void *)&ext->children[ext->slot_count];
     ext_slot_t before = { .state = EXT_SLOT_FREE };
     ext_slot_t after = {
         .since_us = now_us, .state = (int32_t)state, .pid = pid, .generation = generation
@@ -344,19 +337,19 @@ void scoreboard_ext_note_slot(scoreboard_ext_t *ext, int slot, ext_slot_state_e 
     if (slot < 0 || slot >= ext->slot_count) {
         return;
     }
-    if (READ(&records[slot], &before) && before.state == after.state && before.pid == after.pid
+    if (READ(&ext->children[slot].slot, &before) && before.state == after.state && before.pid == after.pid
         && before.generation == after.generation) {
         return;
     }
     if (before.state == EXT_SLOT_FREE && state == EXT_SLOT_FREE) {
         return;
     }
-    WRITE(&records[slot], &after);
+    WRITE(&ext->children[slot].slot, &after);
 }
 
 bool scoreboard_ext_read_slot(const scoreboard_ext_t *ext, int slot, ext_slot_t *state)
 {
-    if (slot < 0 || slot >= ext->slot_count || !READ_AGAIN(&slot_records(ext)[slot], state)) {
+    if (slot < 0 || slot >= ext->slot_count || !READ_AGAIN(&ext->children[slot].slot, state)) {
         return false;
     }
     tame_time(&state->since_us);

@@ -40,6 +40,27 @@
 
 /* --- what children write ---------------------------------------------------------- */
 
+/* A record as it lies there: the words of a type, then their checksum. */
+#define EXT_RECORD(type) struct { _Atomic uint64_t words[sizeof(type) / 8 + 1]; }
+
+/* What the parent has a child do: slot_state_e, for status pages. */
+typedef enum {
+    EXT_SLOT_FREE,
+    EXT_SLOT_STARTING,
+    EXT_SLOT_SERVING,
+    EXT_SLOT_PARKED,                /* accepts no more for now, keeps its connections */
+    EXT_SLOT_GOING,                 /* finishes what it has */
+    EXT_SLOT_STATES
+} ext_slot_state_e;
+
+typedef struct ext_slot_t {
+    int64_t since_us;               /* in this state, monotonic */
+    int32_t state;                  /* ext_slot_state_e */
+    int32_t pid;
+    int32_t generation;
+    int32_t reserved;
+} ext_slot_t;
+
 typedef struct ext_child_t {
     /* the workers', at every event: idle workers and events taken in one word, so that both
      * cost one atomic operation and any look at them is consistent; see ext_idle() */
@@ -51,7 +72,6 @@ typedef struct ext_child_t {
     _Atomic bool closed;            /* its listeners are closed for good */
     _Atomic bool wants_successor;   /* MaxConnectionsPerChild reached */
     _Atomic bool wants_relief;      /* woken for a connection that it cannot accept */
-    _Atomic bool wants_siblings;    /* near its end, see ctl_thread_plan_t.wants_child */
     _Atomic bool exhausted;         /* all threads it may have are busy, and work waits */
     /* the steward's sample */
     _Alignas(64) _Atomic int waiting;   /* events that nobody has taken */
@@ -63,6 +83,9 @@ typedef struct ext_child_t {
     _Atomic int most_threads;       /* threads that it may have */
     _Atomic int ceiling;            /* ctl_ceiling_e: why not more */
     _Atomic int serving;            /* children that share the processors with it, itself included */
+    /* what the parent notes for status pages. Here, and not in an array of its own behind this
+     * one: the place of that would have to be computed from what children can write. */
+    EXT_RECORD(ext_slot_t) slot;
 } ext_child_t;
 
 /* ext_child_t.work: idle workers below, events taken above. */
@@ -89,10 +112,12 @@ static inline uint64_t ext_events(const ext_child_t *child)
 /* Workers that serve. Any process, any thread. */
 static inline int ext_busy(const ext_child_t *child)
 {
-    int busy = atomic_load_explicit(&child->threads, memory_order_relaxed)
-               - atomic_load_explicit(&child->arriving, memory_order_relaxed) - ext_idle(child);
+    /* wider than the parts: the parent looks at what others may have written */
+    int64_t busy = (int64_t)atomic_load_explicit(&child->threads, memory_order_relaxed)
+                   - atomic_load_explicit(&child->arriving, memory_order_relaxed)
+                   - ext_idle(child);
 
-    return busy > 0 ? busy : 0;
+    return busy > 0 ? (int)(busy < INT32_MAX ? busy : INT32_MAX) : 0;
 }
 
 /* --- what goes in and out whole ---------------------------------------------------- */
@@ -104,24 +129,6 @@ typedef enum {
     EXT_MODE_OFF,                   /* the rule of MinSpareThreads and MaxSpareThreads alone */
     EXT_MODES
 } ext_mode_e;
-
-/* What the parent has a child do: slot_state_e, for status pages. */
-typedef enum {
-    EXT_SLOT_FREE,
-    EXT_SLOT_STARTING,
-    EXT_SLOT_SERVING,
-    EXT_SLOT_PARKED,                /* accepts no more for now, keeps its connections */
-    EXT_SLOT_GOING,                 /* finishes what it has */
-    EXT_SLOT_STATES
-} ext_slot_state_e;
-
-typedef struct ext_slot_t {
-    int64_t since_us;               /* in this state, monotonic */
-    int32_t state;                  /* ext_slot_state_e */
-    int32_t pid;
-    int32_t generation;
-    int32_t reserved;
-} ext_slot_t;
 
 /* What was found at the start of a generation, or later when it changed. */
 typedef struct ext_limits_t {
@@ -191,9 +198,6 @@ typedef struct ext_second_t {
 
 /* --- the memory -------------------------------------------------------------------- */
 
-/* A record as it lies there: the words of a type, then their checksum. */
-#define EXT_RECORD(type) struct { _Atomic uint64_t words[sizeof(type) / 8 + 1]; }
-
 /* Messages that a fault could repeat many times a second in every process. */
 typedef enum {
     LOG_ACCEPT,
@@ -220,7 +224,7 @@ typedef struct scoreboard_ext_t {
     _Atomic int64_t last_second;            /* newest of the history; the parent's */
     _Atomic uint64_t last_arrivals;         /* as of then; the parent's */
     _Alignas(64) EXT_RECORD(ext_second_t) seconds[EXT_SECONDS];
-    _Alignas(64) ext_child_t children[];    /* slot_count; then as many EXT_RECORD(ext_slot_t) */
+    _Alignas(64) ext_child_t children[];    /* slot_count */
 } scoreboard_ext_t;
 
 /* Map shared memory for slot_count children. Returns 0 or an errno value. The parent; lives

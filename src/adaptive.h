@@ -181,6 +181,8 @@ typedef struct steer_t {
     ctl_thread_state_t state;
     report_t report;            /* what was said of it */
     int64_t look_us;            /* decide again then */
+    int target;                 /* threads that it decided on last */
+    bool shrunk;                /* threads have left since memory was last given back */
     int64_t told_parent_us;     /* when the parent was last woken for siblings */
     uint64_t events;            /* taken, */
     uint64_t completions;       /* ... and done: never fewer than before */

@@ -61,7 +61,7 @@ void bench_admit(child_t *child, int count)
 {
     bench_t *b = &child->bench;
 
-    if (count == atomic_load(&b->admitted)) {
+    if (count == atomic_load(&b->admitted) && atomic_load(&child->ext->benched) == 0) {
         return;
     }
     pthread_mutex_lock(&b->lock);

@@ -361,11 +361,12 @@ void children_order(generation_t *g, int slot, char order)
 {
     retained_t *r = g->retained;
 
-    if (r->lifelines[slot] >= 0) {
-        /* a full pipe means that the child has more orders unread than there are kinds */
-        (void)!write(r->lifelines[slot], &order, 1);
-    }
-    if (r->slots[slot].state != SLOT_FREE) {
+    bool sent = r->lifelines[slot] < 0 || write(r->lifelines[slot], &order, 1) == 1;
+
+    /* A full pipe: the child has not read for long, and a look more or less does not matter. But
+     * one that could not be told to park still serves, and is told again. */
+    if ((sent || state_after(order, SLOT_SERVING) == SLOT_GOING)
+        && r->slots[slot].state != SLOT_FREE) {
         r->slots[slot].state = state_after(order, r->slots[slot].state);
     }
 }
@@ -373,10 +374,11 @@ void children_order(generation_t *g, int slot, char order)
 /* The slowest start of late: a slower one counts at once, faster ones by an eighth each. */
 static void note_start_time(retained_t *r, const slot_t *slot, const ext_child_t *ext)
 {
-    int64_t took_us = atomic_load(&ext->ready_us) - slot->started_us;
-
     /* children can write what they like there */
-    took_us = MIN(MAX(took_us, 0), CLOCK_US_PER_S);
+    int64_t ready_us = MIN(MAX(atomic_load(&ext->ready_us), slot->started_us),
+                           slot->started_us + CLOCK_US_PER_S);
+    int64_t took_us = ready_us - slot->started_us;
+
     r->child_start_us = MAX(took_us, r->child_start_us - (r->child_start_us - took_us) / 8);
 }
 

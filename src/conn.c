@@ -2,6 +2,7 @@
 
 #include "config.h"
 #include "listeners.h"
+#include "pool.h"
 #include "memory_guard.h"
 
 #include "apr_atomic.h"
@@ -56,13 +57,18 @@ conn_t *conn_new(child_t *child)
     return conn;
 }
 
+static int pooled_at_most(const child_t *child)
+{
+    return POOLED_A_THREAD * pool_live(child);
+}
+
 void conn_discard(conn_t *conn)
 {
     child_t *child = conn->child;
 
     /* pools are worth keeping, but not those of a crowd that has left */
     if (atomic_fetch_add_explicit(&child->pooled_connections, 1, memory_order_relaxed)
-        < POOLED_A_THREAD * child->config->threads_per_child) {
+        < pooled_at_most(child)) {
         apr_pool_clear(conn->pool);
     }
     else {
@@ -72,6 +78,35 @@ void conn_discard(conn_t *conn)
     }
     claim_release(&conn->claim);
     slab_give(&child->connections, conn);
+}
+
+void conn_trim(child_t *child)
+{
+    uint32_t left = atomic_load(&child->connections.item_count);
+    conn_t *without = NULL;
+
+    /* free ones that have a pool lie on top of those that have none, but not strictly so */
+    while (left-- > 0 && atomic_load_explicit(&child->pooled_connections, memory_order_relaxed)
+                         > pooled_at_most(child)) {
+        conn_t *conn = slab_take(&child->connections);
+
+        if (!conn) {
+            break;
+        }
+        if (conn->pool) {
+            atomic_fetch_sub_explicit(&child->pooled_connections, 1, memory_order_relaxed);
+            apr_pool_destroy(conn->pool);
+            conn->pool = NULL;
+        }
+        conn->suspended_next = without;
+        without = conn;
+    }
+    while (without) {
+        conn_t *conn = without;
+
+        without = conn->suspended_next;
+        slab_give(&child->connections, conn);
+    }
 }
 
 step_e conn_close(conn_t *conn)

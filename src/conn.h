@@ -116,6 +116,9 @@ void conn_callback_ends(child_t *child, worker_t *worker);
  * on an ungraceful stop; connections stay their owners'. */
 void conn_shutdown_all(child_t *child);
 
+/* Destroy the pools of free connections that so few threads do not need. The steward. */
+void conn_trim(child_t *child);
+
 /* Connections that are open, in whatever state. Any thread. */
 apr_uint32_t conn_count(const child_t *child);
 

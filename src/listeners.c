@@ -2,6 +2,7 @@
 
 #include "child.h"
 #include "conn.h"
+#include "memory_guard.h"
 #include "pool.h"
 
 #include "apr_atomic.h"
@@ -365,7 +366,7 @@ static bool is_crowded(const child_t *child)
     if (own <= CROWD) {
         return false;
     }
-    for (i = 0; i < child->board->slot_count; i++) {
+    for (i = 0; i < child->config->slot_count; i++) {
         const process_score *score = ap_get_scoreboard_process(i);
 
         if (score->pid != 0 && score->generation == child->generation && !score->not_accepting) {
@@ -391,6 +392,9 @@ static void step_back(child_t *child)
     }
     pthread_mutex_unlock(&l->lock);
     report_registration(child, rc);
+    if (rc) {
+        ask_for_relief(child);
+    }
 }
 
 /* What an accept means for the limits of this child. */
@@ -613,7 +617,8 @@ void listeners_retry(child_t *child, int64_t now_us)
     if (now_us < atomic_load(&l->retry_us)) {
         return;
     }
-    if (state == ACCEPT_ASYNC_LIMIT ? above_async_limit(child) : !descriptors_left(child)) {
+    if (state == ACCEPT_ASYNC_LIMIT ? above_async_limit(child)
+        : !descriptors_left(child) || memory_guard_is_short(child, false)) {
         if (state == ACCEPT_NO_RESOURCES) {
             note_shortage(l, now_us);
         }

@@ -19,6 +19,7 @@
 
 /* ap_wait_or_timeout() runs the monitor hook at every tenth of its one-second rounds. */
 #define MONITOR_INTERVAL_US (10 * CLOCK_US_PER_S)
+#define SHORTEST_PAUSE_US   CLOCK_US_PER_MS
 /* How soon to look again at what cannot be done now. */
 #define RETRY_US            (100 * CLOCK_US_PER_MS)
 /* After a graceful restart old children accept until the new ones are ready, but if some
@@ -139,7 +140,7 @@ static void start_missing(generation_t *g, int64_t now_us)
 {
     retained_t *r = g->retained;
 
-    while (now_us >= r->next_start_us && !is_told_to_end(g)
+    while (!is_told_to_end(g)
            && (children_count(g, -1) - children_successors(g) < r->wanted_children
                || children_count(g, children_neediest_bucket(g)) == 0)) {
         int bucket = children_neediest_bucket(g);
@@ -147,6 +148,9 @@ static void start_missing(generation_t *g, int64_t now_us)
 
         if (children_resurrect(g, bucket)) {
             continue;
+        }
+        if (now_us < r->next_start_us) {
+            break;
         }
         slot = children_start(g, bucket, now_us);
         if (slot == CHILDREN_NO_SLOT) {
@@ -338,7 +342,8 @@ static int64_t round_of(run_t *run)
         next_us = clock_earlier(next_us, run->began_us + HANDOVER_PATIENCE_US);
         next_us = MAX(next_us, now_us + RETRY_US);
     }
-    return clock_earlier(next_us, run->monitor_us);
+    /* whatever was computed, two rounds are not one after the other */
+    return MAX(clock_earlier(next_us, run->monitor_us), now_us + SHORTEST_PAUSE_US);
 }
 
 /* False: the server has to end. */
@@ -466,15 +471,13 @@ static void end_generation(generation_t *g)
  * nothing. Where that is not possible they stay. */
 static void release_scoreboard_rows(const generation_t *g)
 {
-    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-    uintptr_t begin = (uintptr_t)ap_scoreboard_image->servers[0];
-    uintptr_t end = begin + (uintptr_t)g->config->slot_count * g->config->thread_limit
-                            * sizeof(worker_score);
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *rows = (char *)ap_scoreboard_image->servers[0];
+    size_t size = (size_t)g->config->slot_count * g->config->thread_limit * sizeof(worker_score);
+    size_t before = (page - (uintptr_t)rows % page) % page;
 
-    begin = (begin + page - 1) / page * page;
-    end = end / page * page;
-    if (begin < end) {
-        (void)madvise((void *)begin, end - begin, MADV_REMOVE);
+    if (size >= before + page) {
+        (void)madvise(rows + before, (size - before) / page * page, MADV_REMOVE);
     }
 }
 

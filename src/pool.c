@@ -56,7 +56,8 @@ static void join(worker_t *worker)
 
     apr_thread_join(&rv, worker->thread);
     worker->thread = NULL;
-    apr_pool_clear(worker->pool);
+    apr_pool_destroy(worker->pool);
+    worker->pool = NULL;
     atomic_store(&worker->left, false);
 }
 
@@ -211,11 +212,14 @@ void pool_retire(child_t *child, int count)
 {
     pool_t *pool = &child->workers;
 
-    count -= bench_dismiss(child, count);
-    count = MIN(count, ext_idle(child->ext));
+    if (count > 0) {
+        count -= bench_dismiss(child, count);
+        count = MIN(count, ext_idle(child->ext));
+    }
+    /* a job of before that nobody has taken yet lets nobody go who is needed now */
+    atomic_store(&pool->dismissals, MAX(count, 0));
     if (count > 0) {
         pool->dismiss_job.run = run_dismiss;
-        atomic_store(&pool->dismissals, count);
         post_dismissal(child);
     }
 }
@@ -236,7 +240,7 @@ void pool_show_going(child_t *child)
 
 void pool_dismiss_idle(child_t *child)
 {
-    pool_retire(child, pool_live(child) - FLOOR_WHEN_GOING);
+    pool_retire(child, pool_live(child) - MAX(FLOOR_WHEN_GOING, ext_busy(child->ext) + 1));
 }
 
 bool pool_is_empty(child_t *child)

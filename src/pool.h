@@ -27,7 +27,7 @@ void pool_start_janitor(child_t *child);
 void pool_join_left(child_t *child);
 
 /* Let count threads go that have nothing to do: those on the bench first, then idle ones.
- * Fewer if fewer are idle. The steward. */
+ * Fewer if fewer are idle; 0: nobody who was to go and has not gone. The steward. */
 void pool_retire(child_t *child, int count);
 
 /* The child is going: threads that idle already look like it on the status page. The

@@ -152,5 +152,5 @@ int64_t report_ceiling(report_t *report, server_rec *server, const ext_plan_t *p
     case REPORT_CEILING_QUIET:
         break;
     }
-    return report_ceiling_due_us(report);
+    return report_ceiling_due_us(report, plan->sample.now_us);
 }

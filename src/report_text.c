@@ -76,7 +76,7 @@ report_ceiling_e report_note_ceiling(report_t *report, ctl_ceiling_e reached, in
     return told ? REPORT_CEILING_OVER : REPORT_CEILING_QUIET;
 }
 
-int64_t report_ceiling_due_us(const report_t *report)
+int64_t report_ceiling_due_us(const report_t *report, int64_t now_us)
 {
     int64_t calm_us = report->ceiling_last_us + REPORT_CEILING_CALM_US;
     int64_t logged_us = report->ceiling_logged_us[report->ceiling];
@@ -86,7 +86,8 @@ int64_t report_ceiling_due_us(const report_t *report)
     if (report->ceiling == CTL_NO_CEILING) {
         return REPORT_NEVER;
     }
-    return calm_us < repeat_us ? calm_us : repeat_us;
+    /* a repetition that is due already waits for the ceiling to be reached again */
+    return calm_us < repeat_us || repeat_us <= now_us ? calm_us : repeat_us;
 }
 
 ctl_ceiling_e report_ceiling_of(const ext_plan_t *plan)

@@ -77,6 +77,7 @@ typedef struct retained_t {
     int64_t child_start_us;     /* 95th percentile, about, from fork to accepting */
     ctl_child_plan_t plan;      /* the last */
     bool woken;                 /* something has happened since */
+    int64_t decided_us;         /* when it was made */
     bool ever_healthy;          /* some child of this server's life served */
     int failures;               /* children in a row that ended before they served */
     int64_t last_failure_us;

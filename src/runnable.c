@@ -9,7 +9,8 @@
 #define LARGEST_SAMPLE 16
 
 /* proc(5), /proc/PID/stat: the state letter follows the command's closing parenthesis. */
-static bool is_runnable(int tid)
+/* 1: it is; 0: it is not; CTL_UNKNOWN: that cannot be read, or it has gone. */
+static int is_runnable(int tid)
 {
     char path[48], text[128];
     const char *end;
@@ -19,12 +20,12 @@ static bool is_runnable(int tid)
     snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return false;
+        return CTL_UNKNOWN;
     }
     n = read(fd, text, sizeof(text) - 1);
     close(fd);
     if (n <= 0) {
-        return false;
+        return CTL_UNKNOWN;
     }
     text[n] = '\0';
     end = strrchr(text, ')');
@@ -42,8 +43,10 @@ static int count_sample(worker_t *workers, int count, int step, int *sampled)
 
         if (atomic_load_explicit(&worker->serving, memory_order_relaxed)
             && serving++ % step == 0) {
-            ++*sampled;
-            runnable += is_runnable(atomic_load(&worker->tid));
+            int state = is_runnable(atomic_load(&worker->tid));
+
+            *sampled += state >= 0;
+            runnable += state > 0;
         }
     }
     return runnable;
@@ -54,5 +57,5 @@ int runnable_count(worker_t *workers, int count, int serving)
     int sampled;
     int runnable = count_sample(workers, count, serving / LARGEST_SAMPLE + 1, &sampled);
 
-    return sampled ? MIN((runnable * serving + sampled / 2) / sampled, serving) : 0;
+    return sampled ? MIN((runnable * serving + sampled / 2) / sampled, serving) : CTL_UNKNOWN;
 }

@@ -8,7 +8,8 @@
 /* An estimate from a sample of those among count workers that serve; serving is about how
  * many these are. The states and not the schedstat files, because these account a wait for a
  * processor only when it is over: of 25 threads that share two processors they show two
- * within 10 ms. The steward; reads up to 16 files of 7 µs each. */
+ * within 10 ms. CTL_UNKNOWN where /proc cannot be read (ChrootDir).
+ * The steward; reads up to 16 files of 7 µs each. */
 int runnable_count(worker_t *workers, int count, int serving);
 
 #endif

@@ -96,8 +96,8 @@ static void view_children(view_t *view, apr_pool_t *p)
 {
     int i;
 
-    view->slots = apr_pcalloc(p, sizeof(*view->slots) * shown.board->slot_count);
-    for (i = 0; i < shown.board->slot_count; i++) {
+    view->slots = apr_pcalloc(p, sizeof(*view->slots) * shown.config->slot_count);
+    for (i = 0; i < shown.config->slot_count; i++) {
         const ext_child_t *child = &shown.board->children[i];
         int limit = shown.config->thread_limit;
         ext_slot_t *slot = &view->slots[i];
@@ -370,7 +370,7 @@ static void show_children(request_rec *r, const view_t *view, ext_slot_state_e s
         return;
     }
     ap_rprintf(r, "<dt>%d %s: ", view->children[state], what);
-    for (i = 0; i < shown.board->slot_count && left > 0; i++) {
+    for (i = 0; i < shown.config->slot_count && left > 0; i++) {
         if (view->slots[i].state == (int32_t)state) {
             name_child(r, view, i);
             ap_rputs(--left > 0 ? ", " : "", r);
@@ -386,7 +386,7 @@ static void show_children(request_rec *r, const view_t *view, ext_slot_state_e s
 static const char *local_time(request_rec *r, int64_t wall_us)
 {
     apr_time_exp_t when;
-    char text[32];
+    char text[32] = "";
     apr_size_t length;
 
     apr_time_exp_lt(&when, wall_us);

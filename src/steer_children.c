@@ -31,6 +31,12 @@ static int plausible(int told, int most)
     return MIN(MAX(told, 0), most);
 }
 
+static int threads_of(const ext_child_t *ext, int most)
+{
+    return MIN(plausible(atomic_load(&ext->threads), most)
+               + plausible(atomic_load(&ext->benched), most), most);
+}
+
 static bool is_sharing(const slot_t *slot)
 {
     return slot->state == SLOT_SERVING || slot->state == SLOT_PARKED;
@@ -49,7 +55,7 @@ static void add_child(generation_t *g, int i, ctl_child_sample_t *sample)
     slot->events = events;
     sample->busy += busy;
     sample->blocked += busy - busy * plausible(atomic_load(&ext->computing_permille), 1000) / 1000;
-    sample->threads += plausible(atomic_load(&ext->threads) + atomic_load(&ext->benched), limit);
+    sample->threads += threads_of(ext, limit);
     sample->waiting += plausible(atomic_load(&ext->waiting), INT_MAX / 2 - sample->waiting);
     sample->waited_us = MAX(sample->waited_us,
                             MIN(atomic_load(&ext->waited_us), CLOCK_US_PER_S * 3600));
@@ -134,6 +140,16 @@ static ctl_child_limits_t limits_of(const generation_t *g)
     return limits;
 }
 
+static int children_sharing(const generation_t *g)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        count += is_sharing(&g->retained->slots[i]);
+    }
+    return count;
+}
+
 static void grant(ext_child_t *ext, int threads, const ctl_child_limits_t *limits, int serving)
 {
     atomic_store(&ext->most_threads, MIN(threads, limits->threads_per_child));
@@ -147,16 +163,17 @@ static void share_out(generation_t *g, const ctl_child_limits_t *limits,
                       const ctl_child_sample_t *sample)
 {
     retained_t *r = g->retained;
-    int serving = MAX(sample->serving, 1), sharing = serving + sample->parked;
-    bool plenty = (int64_t)sharing * limits->threads_per_child <= limits->max_threads;
-    int room = MAX(limits->max_threads - sample->threads, 0);
+    int serving = MAX(sample->serving, 1), sharing = MAX(children_sharing(g), 1);
+    bool plenty = (int64_t)(sharing + sample->starting) * limits->threads_per_child
+                  <= limits->max_threads;
+    int64_t starting = (int64_t)sample->starting * r->start_threads;
+    int room = (int)MAX(limits->max_threads - sample->threads - starting, 0);
     int each = room / sharing, rest = room % sharing;
     int i;
 
     for (i = 0; i < r->slots_used; i++) {
         ext_child_t *ext = &r->board->children[i];
-        int has = plausible(atomic_load(&ext->threads) + atomic_load(&ext->benched),
-                            limits->threads_per_child);
+        int has = threads_of(ext, limits->threads_per_child);
         bool needy = ext_idle(ext) == 0;
 
         if (is_sharing(&r->slots[i])) {
@@ -248,11 +265,13 @@ static int64_t control(generation_t *g, ext_plan_t *p, int64_t now_us)
     bool followed = p->mode == EXT_MODE_ON;
     ctl_child_limits_t whole = in_whole_children(&p->limits);
 
-    if (now_us < r->plan.look_again_us && !r->woken) {
+    if (now_us < r->decided_us + SHORTEST_ROUND_US
+        || (now_us < r->plan.look_again_us && !r->woken)) {
         p->plan = r->plan;
-        return r->plan.look_again_us;
+        return r->woken ? r->decided_us + SHORTEST_ROUND_US : r->plan.look_again_us;
     }
     r->woken = false;
+    r->decided_us = now_us;
     r->plan = p->plan = controller_children(&r->control, &p->sample, &whole);
     report_child_plan(followed ? &r->report : &r->observed, r->board, g->server, p);
     if (followed) {

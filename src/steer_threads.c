@@ -2,12 +2,14 @@
 
 #include "bench.h"
 #include "child.h"
+#include "conn.h"
 #include "listeners.h"
 #include "pool.h"
 #include "report.h"
 #include "runnable.h"
 #include "watch.h"
 
+#include <malloc.h>
 #include <sys/param.h>
 
 /* While nobody is idle the controller says how often to look, within: */
@@ -117,7 +119,6 @@ static void tell_parent(child_t *child, bool wants_siblings, bool exhausted, int
     steer_t *s = &child->steer;
     bool news = atomic_exchange(&ext->exhausted, exhausted) != exhausted;
 
-    atomic_store(&ext->wants_siblings, wants_siblings);
     if (news || (wants_siblings && now_us - s->told_parent_us >= TELL_PARENT_US)) {
         s->told_parent_us = now_us;
         child_wake_parent(child);
@@ -142,7 +143,9 @@ static void keep_all_threads(child_t *child, int64_t now_us)
 {
     int missing = child->workers.limit - pool_live(child);
 
-    if (missing > 0 && now_us >= pool_retry_at(&child->workers)) {
+    /* a child that is going lets idle threads go */
+    if (missing > 0 && atomic_load(&child->phase) == CHILD_SERVING
+        && now_us >= pool_retry_at(&child->workers)) {
         pool_start(child, missing, now_us);
     }
 }
@@ -150,13 +153,31 @@ static void keep_all_threads(child_t *child, int64_t now_us)
 static void apply(child_t *child, const ctl_thread_plan_t *plan, int64_t waited_us,
                   int64_t now_us)
 {
+    bool serving = atomic_load(&child->phase) == CHILD_SERVING;
+
     atomic_store(&child->computes, plan->reason == CTL_CPU_BOUND);
     bench_admit(child, MAX(plan->admit, 1));
-    if (plan->start > 0 && now_us >= pool_retry_at(&child->workers)) {
+    /* A child that is going lets idle threads go at once (pool_dismiss_idle()): it starts none
+     * ahead of demand, or the two would undo each other's work. */
+    if (plan->start > 0 && (serving || ext_idle(child->ext) == 0)
+        && now_us >= pool_retry_at(&child->workers)) {
         start_threads(child, plan, waited_us, now_us);
     }
-    else if (plan->retire > 0 && atomic_load(&child->phase) == CHILD_SERVING) {
+    else if (serving) {
         pool_retire(child, plan->retire);
+    }
+}
+
+/* What many threads have needed lies about in as many arenas of the C library: once, when the
+ * child has come to rest. */
+static void give_memory_back(child_t *child)
+{
+    steer_t *s = &child->steer;
+
+    if (s->shrunk && s->look_us == CTL_NEVER_US && pool_live(child) <= s->target) {
+        s->shrunk = false;
+        conn_trim(child);
+        malloc_trim(0);
     }
 }
 
@@ -165,7 +186,10 @@ static ctl_thread_plan_t decide(child_t *child, int64_t waited_us, int64_t now_u
     ctl_thread_limits_t limits = limits_of(child);
     ctl_thread_sample_t sample = take_sample(child, waited_us, now_us, &limits);
     ctl_thread_plan_t plan = controller_threads(&child->steer.state, &sample, &limits);
-    bool exhausted = waited_us >= limits.wait_target_us && sample.busy >= limits.max_threads;
+    /* it has all threads that it may have, or that the system lets it have */
+    bool full = sample.busy >= limits.max_threads
+                || (sample.busy >= sample.threads && now_us < pool_retry_at(&child->workers));
+    bool exhausted = waited_us >= limits.wait_target_us && full;
 
     publish(child, &sample, &plan);
     if (atomic_load(&child->phase) == CHILD_SERVING
@@ -195,10 +219,13 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
         pool_start_janitor(child);
     }
     if (!soon && !many && now_us < s->look_us) {
+        give_memory_back(child);
         return s->look_us;
     }
     plan = decide(child, waited_us, now_us);
     s->look_us = plan.look_again_us;
+    s->target = plan.target;
+    s->shrunk = s->shrunk || plan.retire > 0;
     /* what would be a surprise until then */
     atomic_store(&child->watch.many, MAX(FEW_BUSY, ext_busy(child->ext) * 5 / 4 + 1));
     next_us = s->look_us;

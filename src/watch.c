@@ -37,7 +37,9 @@ static int64_t follow_probe(child_t *child, int64_t now_us)
 
 static bool somebody_idle(const child_t *child)
 {
-    return ext_idle(child->ext) > 0;
+    /* sequentially consistent: the worker changes this word, then reads watch.on; the steward
+     * has changed that, and now reads the word */
+    return ext_idle_of(atomic_load(&child->ext->work)) > 0;
 }
 
 bool watch_look(child_t *child, int64_t now_us, int64_t *waited_us)

@@ -395,9 +395,9 @@ static void test_ceiling_lines(void)
     int i, logged = 0;
 
     ceiling(&r, CTL_NO_CEILING, t, QUIET, "no ceiling, no line");
-    is(report_ceiling_due_us(&r), REPORT_NEVER, "and none to come");
+    is(report_ceiling_due_us(&r, t), REPORT_NEVER, "and none to come");
     ceiling(&r, max, t, REACHED, 0, "a ceiling is reached");
-    is(report_ceiling_due_us(&r), t + 5 * S, "it may be over soon");
+    is(report_ceiling_due_us(&r, t), t + 5 * S, "it may be over soon");
     for (i = 1; i < 600; i++) {
         ctl_ceiling_e which;
         int64_t lasted_us;
@@ -406,15 +406,17 @@ static void test_ceiling_lines(void)
                   != REPORT_CEILING_QUIET;
     }
     is(logged, 0, "for a minute nothing more is said");
-    is(report_ceiling_due_us(&r), t + 60 * S, "but then");
+    is(report_ceiling_due_us(&r, t + 59900 * S / 1000), t + 60 * S, "but then");
+    is(report_ceiling_due_us(&r, t + 61 * S), t + 599 * S / 10 + 5 * S,
+       "never in the past: when it is over, if it is not reached any more");
     ceiling(&r, max, t + 60 * S, REACHED, 60 * S, "it is said again");
     ceiling(&r, CTL_NO_CEILING, t + 61 * S, QUIET, "a moment without it is not the end");
     ceiling(&r, max, t + 62 * S, QUIET, "it goes on");
     ceiling(&r, CTL_NO_CEILING, t + 66 * S, QUIET, "another moment");
-    is(report_ceiling_due_us(&r), t + 67 * S, "when the moment is over");
+    is(report_ceiling_due_us(&r, t + 66 * S), t + 67 * S, "when the moment is over");
     ceiling(&r, CTL_NO_CEILING, t + 67 * S, OVER, 62 * S, "this is the end");
     ceiling(&r, CTL_NO_CEILING, t + 68 * S, QUIET, "which is said once");
-    is(report_ceiling_due_us(&r), REPORT_NEVER, "and that is all");
+    is(report_ceiling_due_us(&r, t + 68 * S), REPORT_NEVER, "and that is all");
 
     ceiling(&r, max, t + 70 * S, QUIET, "reached again within the minute: not said yet");
     ceiling(&r, CTL_NO_CEILING, t + 80 * S, QUIET, "nor its end, if nobody heard of it");
