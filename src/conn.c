@@ -320,18 +320,6 @@ void conn_accepted(conn_t *conn, apr_socket_t *socket, bool client_first, worker
     begin(conn, worker);
 }
 
-void conn_accepted_to_wait(conn_t *conn, apr_socket_t *socket, bool client_first)
-{
-    take_socket(conn, socket, client_first);
-    if (!create(conn)) {
-        conn_close(conn);
-        return;
-    }
-    conn_wait(conn, client_first ? POLLER_READ : POLLER_WRITE,
-              conn_after(config_first_byte_timeout(conn->server)),
-              &conn->child->score->wait_io);
-}
-
 /* job_fn, on a worker. */
 static void run_begin(job_t *job, void *taker)
 {

@@ -76,9 +76,6 @@ void conn_discard(conn_t *conn);
 /* Serve a socket that was just accepted into conn->pool. A worker; gives up conn. */
 void conn_accepted(conn_t *conn, apr_socket_t *socket, bool client_first, worker_t *worker);
 
-/* The same, but for the next worker that is free, behind everything that is ready. */
-void conn_accepted_to_wait(conn_t *conn, apr_socket_t *socket, bool client_first);
-
 /* The same for a socket that the steward accepted: a worker will serve it. */
 void conn_taken_along(conn_t *conn, apr_socket_t *socket, bool client_first);
 

@@ -36,8 +36,6 @@
  * child looks whether it has too many. */
 #define CROWD           32
 #define STEP_BACK_EVERY 8
-/* Connections beyond the first that one turn of a listening socket may let in. */
-#define LET_IN          32
 
 /* What became of an attempt to accept. */
 typedef enum {
@@ -424,32 +422,12 @@ static conn_t *take_spare(worker_t *worker)
     return conn;
 }
 
-/* While requests only compute, the listening socket has its turn only once in so many of them,
- * and those who want to connect would wait for many turns. So each turn lets in more: they
- * queue up behind what is ready. */
-static void let_in_more(child_t *child, uint32_t index, worker_t *worker)
-{
-    apr_socket_t *socket;
-    int i;
-
-    for (i = 0; i < LET_IN && atomic_load(&child->listeners.state) == ACCEPT_ON
-                && accept_one(child, index, worker, &socket) == ACCEPTED; i++) {
-        conn_t *conn = take_spare(worker);
-
-        account_accepted(child, socket);
-        conn_accepted_to_wait(conn, socket, child->listeners.client_first[index]);
-    }
-}
-
 static void serve_accepted(child_t *child, uint32_t index, worker_t *worker,
                            apr_socket_t *socket)
 {
     conn_t *conn = take_spare(worker);
 
     account_accepted(child, socket);
-    if (atomic_load(&child->computes) && ext_idle(child->ext) == 0) {
-        let_in_more(child, index, worker);
-    }
     conn_accepted(conn, socket, child->listeners.client_first[index], worker);
 }
 
@@ -460,6 +438,22 @@ void listeners_accept(child_t *child, uint32_t index, worker_t *worker)
     if (accept_one(child, index, worker, &socket) == ACCEPTED) {
         serve_accepted(child, index, worker, socket);
     }
+}
+
+bool listeners_take_turn(child_t *child, worker_t *worker)
+{
+    uint32_t i;
+
+    for (i = 0; i < (uint32_t)child->listeners.count; i++) {
+        apr_socket_t *socket;
+
+        if (atomic_load(&child->listeners.state) == ACCEPT_ON
+            && accept_one(child, i, worker, &socket) == ACCEPTED) {
+            serve_accepted(child, i, worker, socket);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* job_fn, on a worker: take one connection, and let the next worker look for the next. */

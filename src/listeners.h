@@ -10,6 +10,11 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket);
 /* Begin to accept, or begin again after a pause. The steward. */
 void listeners_open(child_t *child);
 
+/* Accept one connection now, if there is one, and serve it. While requests only compute, a
+ * listening socket would have its turn once in as many as there are ready connections. The
+ * worker. */
+bool listeners_take_turn(child_t *child, worker_t *worker);
+
 /* Stop accepting until listeners_resume(), and keep the connections. The steward. */
 void listeners_park(child_t *child);
 void listeners_resume(child_t *child);

@@ -14,6 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* While requests compute, one in so many events is a new connection, if there is any. */
+#define LISTENER_TURN 8
+
 static void show_status(const worker_t *worker, int status)
 {
     ap_update_child_status_from_indexes(worker->child->slot, worker->slot, status, NULL);
@@ -81,6 +84,26 @@ static int wait_idle(worker_t *worker, poller_token_t *token)
     return n;
 }
 
+/* Requests compute, workers are few and all busy: now and then somebody new has his turn before
+ * those who are connected. True: one was served. */
+static bool serve_listener(worker_t *worker)
+{
+    child_t *child = worker->child;
+    bool served;
+
+    if (!atomic_load_explicit(&child->computes, memory_order_relaxed)
+        || ++worker->turns % LISTENER_TURN != 0 || ext_idle(child->ext) > 0) {
+        return false;
+    }
+    atomic_store_explicit(&worker->serving, true, memory_order_relaxed);
+    served = listeners_take_turn(child, worker);
+    atomic_store_explicit(&worker->serving, false, memory_order_relaxed);
+    if (served) {
+        atomic_fetch_add(&child->ext->work, EXT_EVENT);
+    }
+    return served;
+}
+
 /* Serve one event. False: the worker has to leave. */
 static bool dispatch(worker_t *worker, poller_token_t token)
 {
@@ -120,6 +143,9 @@ void *worker_main(apr_thread_t *thread, void *arg)
         show_status(worker, idle_status(child));
         if (bench_is_due(child) && !bench_sit(worker)) {
             break;
+        }
+        if (serve_listener(worker)) {
+            continue;
         }
         n = wait_idle(worker, &token);
         if (n > 0) {

@@ -69,7 +69,7 @@ subtest "$LINGERING lingering connections, 8 threads" => sub {
     is scalar(grep { length $_->response->{body} == 1024 } @clients), $LINGERING, 'are answered';
     is scalar(grep { $_->closed(10) } @clients), $LINGERING, 'and see the end of the stream at once';
     ok_within { closing() == $LINGERING } 10, 'the server waits for their side: ConnsAsyncClosing' if $counts;
-    is $server->auto->{BusyWorkers}, 1, 'no worker does';
+    ok_within { $server->auto->{BusyWorkers} == 1 } 10, 'no worker does';
     is scalar(grep { http_get($server->url('/1k.html'))->{status} == 200 } 1 .. 50), 50, 'others are served';
     $clients[0]->send('more') for 1 .. 3;
     my @stay = splice @clients, 0, 5;
