@@ -141,7 +141,7 @@ typedef struct worker_t {
     bench_verdict_e verdict;    /* guarded by bench_t.lock */
     int64_t started_us;         /* when the steward started it */
     _Atomic uint64_t callback;  /* number of the timed callback it runs, 0: none */
-    unsigned turns;             /* events since it last looked for a connection to accept */
+    int turns;                  /* events until it looks for a connection to accept */
     struct conn_t *spare;       /* a connection ready for the next accept */
 } worker_t;
 

@@ -14,8 +14,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* While requests compute, one in so many events is a new connection, if there is any. */
-#define LISTENER_TURN 8
+/* While requests compute, one in so many events is a new connection: while there are some, and
+ * after there was none. */
+#define TURN_OF_MANY 2
+#define TURN_OF_NONE 8
 
 static void show_status(const worker_t *worker, int status)
 {
@@ -92,12 +94,13 @@ static bool serve_listener(worker_t *worker)
     bool served;
 
     if (!atomic_load_explicit(&child->computes, memory_order_relaxed)
-        || ++worker->turns % LISTENER_TURN != 0 || ext_idle(child->ext) > 0) {
+        || worker->turns-- > 0 || ext_idle(child->ext) > 0) {
         return false;
     }
     atomic_store_explicit(&worker->serving, true, memory_order_relaxed);
     served = listeners_take_turn(child, worker);
     atomic_store_explicit(&worker->serving, false, memory_order_relaxed);
+    worker->turns = (served ? TURN_OF_MANY : TURN_OF_NONE) - 1;
     if (served) {
         atomic_fetch_add(&child->ext->work, EXT_EVENT);
     }
