@@ -57,18 +57,13 @@ conn_t *conn_new(child_t *child)
     return conn;
 }
 
-static int pooled_at_most(const child_t *child)
-{
-    return POOLED_A_THREAD * pool_live(child);
-}
-
 void conn_discard(conn_t *conn)
 {
     child_t *child = conn->child;
 
     /* pools are worth keeping, but not those of a crowd that has left */
     if (atomic_fetch_add_explicit(&child->pooled_connections, 1, memory_order_relaxed)
-        < pooled_at_most(child)) {
+        < POOLED_A_THREAD * child->config->threads_per_child) {
         apr_pool_clear(conn->pool);
     }
     else {
@@ -83,11 +78,12 @@ void conn_discard(conn_t *conn)
 void conn_trim(child_t *child)
 {
     uint32_t left = atomic_load(&child->connections.item_count);
+    int most = POOLED_A_THREAD * pool_live(child);
     conn_t *without = NULL;
 
     /* free ones that have a pool lie on top of those that have none, but not strictly so */
     while (left-- > 0 && atomic_load_explicit(&child->pooled_connections, memory_order_relaxed)
-                         > pooled_at_most(child)) {
+                         > most) {
         conn_t *conn = slab_take(&child->connections);
 
         if (!conn) {
