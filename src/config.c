@@ -388,6 +388,19 @@ static int default_threads_per_child(void)
     return MIN(threads, limits_threads_by_descriptors(&limits));
 }
 
+/* ... and no fewer than a MaxRequestWorkers needs with a ServerLimit that is given too. */
+static int threads_if_not_given(void)
+{
+    int threads = default_threads_per_child();
+
+    if (given.max_request_workers > 0 && given.server_limit > 0) {
+        int needed = (given.max_request_workers - 1) / given.server_limit + 1;
+
+        threads = MAX(threads, MIN(needed, limits_threads_by_descriptors(&limits)));
+    }
+    return MIN(threads, MAX_THREAD_LIMIT);
+}
+
 static void resolve_limits(config_fixed_t *fixed, const correction_log_t *log)
 {
     int *threads = &effective.thread_limit;
@@ -398,7 +411,7 @@ static void resolve_limits(config_fixed_t *fixed, const correction_log_t *log)
                              fixed->thread_limit);
     if (*threads == NOT_SET) {
         /* nobody has to raise it by hand for a large ThreadsPerChild */
-        *threads = MAX(default_threads_per_child(),
+        *threads = MAX(threads_if_not_given(),
                        MIN(given.threads_per_child, MAX_THREAD_LIMIT));
     }
     fixed->thread_limit = *threads;
@@ -428,7 +441,7 @@ static void resolve_threads_per_child(const correction_log_t *log)
 
     *threads = given.threads_per_child;
     if (*threads == NOT_SET) {
-        *threads = MIN(default_threads_per_child(), effective.thread_limit);
+        *threads = MIN(threads_if_not_given(), effective.thread_limit);
         if (total > 0) {
             *threads = split_evenly(total, *threads);
         }
@@ -470,6 +483,10 @@ static void default_server_limit(void)
     needed = MIN(2 * MIN(expected_threads, MOST_DEFAULT_THREADS), MOST_DEFAULT_THREADS) / threads;
     if (needed > limits_children_by_descriptors(&limits)) {
         needed = limits_children_by_descriptors(&limits);
+        effective.ceiling = CTL_DESCRIPTORS;
+    }
+    if (given.threads_per_child == NOT_SET && threads == limits_threads_by_descriptors(&limits)) {
+        /* children would have more threads if there were descriptors for them */
         effective.ceiling = CTL_DESCRIPTORS;
     }
     needed = MAX(needed, LEAST_DEFAULT_CHILDREN);

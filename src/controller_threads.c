@@ -146,11 +146,11 @@ static ctl_reason_e reason(const look_t *l, const ctl_thread_plan_t *plan)
     if (plan->retire) {
         return CTL_SURPLUS;
     }
-    if (l->computes) {
-        return CTL_CPU_BOUND;
-    }
     if (plan->start) {
         return l->why;
+    }
+    if (l->computes) {
+        return CTL_CPU_BOUND;
     }
     return plan->target > l->need ? CTL_HOLD : plan->target > l->least ? CTL_STEADY : CTL_FLOOR;
 }

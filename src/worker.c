@@ -16,7 +16,7 @@
 
 /* While requests compute, one in so many events is a new connection: while there are some, and
  * after there was none. */
-#define TURN_OF_MANY 2
+#define TURN_OF_MANY 4
 #define TURN_OF_NONE 8
 
 static void show_status(const worker_t *worker, int status)
