@@ -30,7 +30,8 @@ static const char usage[] =
     "traces:";
 
 enum { SEED = 256, POLICY, WITHOUT, WAITING_UNKNOWN, DEAL, CHILD_START, THREAD_START, BACKLOG, HOLD, CHILD_HOLD,
-       ABLATION, MARKDOWN, CHARTS, VALUES, CHECK, LOG, JOBS, RATE, SECONDS, CPUS, CPU_MS, WAIT_MS, SHAPE, WASTE, THREADS, HELP };
+       ABLATION, MARKDOWN, CHARTS, VALUES, CHECK, LOG, JOBS, RATE, SECONDS, CPUS, CPU_MS, WAIT_MS, SHAPE, WASTE, THREADS,
+       HELP };
 
 static const struct option known[] = {
     { "seed", required_argument, NULL, SEED }, { "policy", required_argument, NULL, POLICY },

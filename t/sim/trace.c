@@ -258,7 +258,8 @@ static trace_t backend_bound(void)
 /* The threads of a burst are still there when requests come that compute. */
 static trace_t after_burst(void)
 {
-    trace_t t = common("aftermath", "a burst of 480 at a time, then requests that compute (10 ms) at 1.5 x capacity; 2 CPUs", 120);
+    trace_t t = common("aftermath",
+                       "a burst of 480 at a time, then requests that compute (10 ms) at 1.5 x capacity; 2 CPUs", 120);
 
     t.cpus = 2;
     t.work.wait_us = 400 * MS;
