@@ -174,7 +174,6 @@ typedef struct watch_t {
     _Atomic int many;           /* so many busy workers are worth a look of the steward */
     int quiet_rounds;
     int64_t probe_sent_us;      /* 0: none outstanding */
-    int64_t check_us;           /* when to see whether anything is still behind it */
     _Atomic bool probe_taken;
 } watch_t;
 

@@ -535,7 +535,7 @@ const char *report_remedy(ctl_ceiling_e ceiling)
         [CTL_MAX_REQUEST_WORKERS] =
             "raise MaxRequestWorkers, or leave it out: then memory decides",
         [CTL_SERVER_LIMIT] =
-            "set a higher ServerLimit, and stop and start the server",
+            "raise ServerLimit, and stop and start the server",
         [CTL_THREADS_PER_CHILD] =
             "raise ThreadsPerChild or ServerLimit, or leave them out",
         [CTL_ADAPTIVE_MEMORY] =

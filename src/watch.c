@@ -5,8 +5,6 @@
 
 /* Looks with somebody idle after which the steward goes back to sleep. */
 #define QUIET_ROUNDS 5
-/* A probe that nobody has taken for so long is looked after. */
-#define FIRST_CHECK_US (2 * CLOCK_US_PER_MS)
 
 void watch_wanted(child_t *child)
 {
@@ -20,27 +18,6 @@ void watch_probe_taken(child_t *child)
     atomic_store(&child->watch.probe_taken, true);
 }
 
-/* What the probe was queued behind may be gone: a sibling has taken the connection. Then nothing
- * waits, though all workers are busy and nobody takes the probe. Looking means to take it out,
- * and if something is ready, to queue it again at the end; so that this does not happen for
- * ever where work always waits, each look is twice as far from the last. */
-static void check_probe(child_t *child, int64_t now_us)
-{
-    watch_t *w = &child->watch;
-    poller_token_t token = token_make(TOKEN_PROBE, 0, 0);
-    bool waits;
-
-    poller_remove(&child->poller, child->probe_fd);
-    waits = poller_has_ready(&child->poller);
-    wakeup_receive(child->probe_fd);
-    if (poller_add_edge(&child->poller, child->probe_fd, token) != 0 || !waits) {
-        w->probe_sent_us = 0;
-        return;
-    }
-    w->check_us = now_us + 2 * (now_us - w->probe_sent_us);
-    wakeup_send(child->probe_fd);
-}
-
 static int64_t follow_probe(child_t *child, int64_t now_us)
 {
     watch_t *w = &child->watch;
@@ -48,15 +25,11 @@ static int64_t follow_probe(child_t *child, int64_t now_us)
     if (w->probe_sent_us && atomic_exchange(&w->probe_taken, false)) {
         w->probe_sent_us = 0;
     }
-    if (w->probe_sent_us && now_us >= w->check_us) {
-        check_probe(child, now_us);
-    }
     if (w->probe_sent_us) {
         return now_us - w->probe_sent_us;
     }
     if (poller_has_ready(&child->poller)) {
         w->probe_sent_us = now_us;
-        w->check_us = now_us + FIRST_CHECK_US;
         wakeup_send(child->probe_fd);
     }
     return 0;
