@@ -76,7 +76,6 @@ typedef struct ext_child_t {
     /* the steward's sample */
     _Alignas(64) _Atomic int waiting;   /* events that nobody has taken */
     _Atomic int computing_permille; /* of the time of busy workers: needs a processor */
-    _Atomic int target;             /* threads that it plans to have */
     _Atomic int64_t waited_us;      /* how long the oldest event has waited */
     _Atomic int64_t ready_us;       /* when it began to take connections, monotonic */
     /* what the parent grants */

@@ -98,6 +98,16 @@ static bool is_successor(const generation_t *g, int slot)
     return false;
 }
 
+int children_going(const generation_t *g)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        count += g->retained->slots[i].state == SLOT_GOING;
+    }
+    return count;
+}
+
 int children_parked(const generation_t *g)
 {
     int i, count = 0;
@@ -167,7 +177,6 @@ int children_least_needed(const generation_t *g)
 static void log_full(generation_t *g, int64_t now_us)
 {
     retained_t *r = g->retained;
-    int i, going = 0;
 
     if (!r->full_since_us) {
         r->full_since_us = now_us;
@@ -180,13 +189,11 @@ static void log_full(generation_t *g, int64_t now_us)
         return;
     }
     r->full_logged_us = now_us;
-    for (i = 0; i < r->fixed.slot_count; i++) {
-        going += r->slots[i].state == SLOT_GOING;
-    }
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0081)
                  "no scoreboard slot is left for another child: of %d, %d are held by "
                  "children that finish old connections; raise ServerLimit %d and stop and "
-                 "start the server", r->fixed.slot_count, going, r->fixed.server_limit);
+                 "start the server", r->fixed.slot_count, children_going(g),
+                 r->fixed.server_limit);
 }
 
 static int free_slot(generation_t *g, int64_t now_us)
@@ -371,15 +378,13 @@ void children_order(generation_t *g, int slot, char order)
     }
 }
 
-/* The slowest start of late: a slower one counts at once, faster ones by an eighth each. */
 static void note_start_time(retained_t *r, const slot_t *slot, const ext_child_t *ext)
 {
     /* children can write what they like there */
     int64_t ready_us = MIN(MAX(atomic_load(&ext->ready_us), slot->started_us),
                            slot->started_us + CLOCK_US_PER_S);
-    int64_t took_us = ready_us - slot->started_us;
 
-    r->child_start_us = MAX(took_us, r->child_start_us - (r->child_start_us - took_us) / 8);
+    r->child_start_us = clock_slowest_us(r->child_start_us, ready_us - slot->started_us);
 }
 
 void children_note_ready(generation_t *g, int64_t now_us)

@@ -60,6 +60,9 @@ int children_least_needed(const generation_t *g);
 /* Children that were started to take the place of another, which still serves. */
 int children_successors(const generation_t *g);
 
+/* Children of any generation that finish what they have. */
+int children_going(const generation_t *g);
+
 /* Parked children of the current generation. */
 int children_parked(const generation_t *g);
 

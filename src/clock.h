@@ -29,6 +29,14 @@ static inline int64_t clock_coarse_us(void)
     return (int64_t)ts.tv_sec * CLOCK_US_PER_S + ts.tv_nsec / 1000;
 }
 
+/* The slowest start of late: a slower one counts at once, faster ones by an eighth each. */
+static inline int64_t clock_slowest_us(int64_t slowest_us, int64_t took_us)
+{
+    int64_t fading_us = slowest_us - (slowest_us - took_us) / 8;
+
+    return took_us > fading_us ? took_us : fading_us;
+}
+
 /* The earlier of two times. A function: what gives one of them may have an effect. */
 static inline int64_t clock_earlier(int64_t a_us, int64_t b_us)
 {

@@ -294,7 +294,7 @@ static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
 {
     bool changes = plan->start || plan->resurrect || l->starting || l->panic
                    || l->exhausted > 0 || l->fills;
-    int64_t delay_us = CTL_NEVER_US, next_us;
+    int64_t delay_us = CTL_NEVER_US;
 
     state->quiet_us = changes ? FAST_LOOK_US
                       : state->quiet_us < BUSY_LOOK_US ? BUSY_LOOK_US
@@ -305,11 +305,8 @@ static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
     if (changes || !l->quiet || l->settles) {
         delay_us = state->quiet_us;
     }
-    next_us = ctl_hold_next_us(&state->hold, plan->target, l->least);
-    if (next_us != INT64_MAX) {
-        next_us = next_us < state->calm_at_us ? state->calm_at_us : next_us;
-        delay_us = ctl_sooner_us(delay_us, next_us - l->now_us);
-    }
+    delay_us = ctl_sooner_us(delay_us, ctl_hold_delay_us(&state->hold, l->now_us, plan->target,
+                                                         l->least, state->calm_at_us));
     if (l->parked + plan->park > plan->resurrect + plan->retire) {
         delay_us = ctl_sooner_us(delay_us, ctl_peak_falls_us(&state->unparked) - l->now_us);
     }

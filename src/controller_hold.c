@@ -137,11 +137,15 @@ void ctl_hold_learn(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, bool miss
     }
 }
 
-int64_t ctl_hold_next_us(const ctl_hold_t *hold, int have, int floor)
+int64_t ctl_hold_delay_us(const ctl_hold_t *hold, int64_t now_us, int have, int floor,
+                          int64_t calm_at_us)
 {
+    int64_t next_us;
+
     if (have <= floor) {
-        return INT64_MAX;
+        return CTL_NEVER_US;
     }
-    return have > ctl_peak(&hold->peak) ? hold->step_us + STEP_US
-                                        : ctl_peak_falls_us(&hold->peak) + STEP_US;
+    next_us = have > ctl_peak(&hold->peak) ? hold->step_us + STEP_US
+                                           : ctl_peak_falls_us(&hold->peak) + STEP_US;
+    return (next_us < calm_at_us ? calm_at_us : next_us) - now_us;
 }

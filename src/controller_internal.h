@@ -93,8 +93,10 @@ int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int used,
 /* The target has been carried out: more were started than before (missing), or fewer. */
 void ctl_hold_learn(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, bool missing, bool retired);
 
-/* When the target could fall if the need does not change; INT64_MAX: it will not. */
-int64_t ctl_hold_next_us(const ctl_hold_t *hold, int have, int floor);
+/* In how long the target could fall if the need does not change, and nothing does before
+ * calm_at_us; CTL_NEVER_US: it will not. */
+int64_t ctl_hold_delay_us(const ctl_hold_t *hold, int64_t now_us, int have, int floor,
+                          int64_t calm_at_us);
 
 /* --- processors (controller_cpu.c) ------------------------------------------------- */
 

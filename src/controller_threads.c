@@ -159,7 +159,7 @@ static int64_t look_delay_us(ctl_thread_state_t *state, const look_t *l,
                              const ctl_thread_plan_t *plan)
 {
     bool changes = plan->start || plan->retire || l->starting || l->waits;
-    int64_t delay_us = CTL_NEVER_US, next_us;
+    int64_t delay_us = CTL_NEVER_US;
 
     state->quiet_us = changes ? BUSY_LOOK_US
                       : ctl_sooner_us(state->quiet_us * 2, LONGEST_LOOK_US);
@@ -171,11 +171,8 @@ static int64_t look_delay_us(ctl_thread_state_t *state, const look_t *l,
     if (l->demand * state->cpu.blocked_part >= MANY_BLOCKED) {
         delay_us = state->quiet_us;
     }
-    next_us = ctl_hold_next_us(&state->hold, plan->target, l->least);
-    if (next_us != INT64_MAX) {
-        next_us = next_us < state->calm_at_us ? state->calm_at_us : next_us;
-        delay_us = ctl_sooner_us(delay_us, next_us - l->now_us);
-    }
+    delay_us = ctl_sooner_us(delay_us, ctl_hold_delay_us(&state->hold, l->now_us, plan->target,
+                                                         l->least, state->calm_at_us));
     return delay_us;
 }
 

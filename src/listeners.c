@@ -440,38 +440,43 @@ void listeners_accept(child_t *child, uint32_t index, worker_t *worker)
     }
 }
 
-bool listeners_take_turn(child_t *child, worker_t *worker)
+/* Accept from the first listening socket that has a connection. Its index, -1: none has. */
+static int accept_any(child_t *child, worker_t *worker, apr_socket_t **socket)
 {
-    uint32_t i;
+    int i;
 
-    for (i = 0; i < (uint32_t)child->listeners.count; i++) {
-        apr_socket_t *socket;
-
+    for (i = 0; i < child->listeners.count; i++) {
         if (atomic_load(&child->listeners.state) == ACCEPT_ON
-            && accept_one(child, i, worker, &socket) == ACCEPTED) {
-            serve_accepted(child, i, worker, socket);
-            return true;
+            && accept_one(child, (uint32_t)i, worker, socket) == ACCEPTED) {
+            return i;
         }
     }
-    return false;
+    return -1;
+}
+
+bool listeners_take_turn(child_t *child, worker_t *worker)
+{
+    apr_socket_t *socket;
+    int i = accept_any(child, worker, &socket);
+
+    if (i >= 0) {
+        serve_accepted(child, (uint32_t)i, worker, socket);
+    }
+    return i >= 0;
 }
 
 /* job_fn, on a worker: take one connection, and let the next worker look for the next. */
 static void run_look(job_t *job, void *taker)
 {
     child_t *child = (child_t *)(void *)((char *)job - APR_OFFSETOF(child_t, accept_job));
-    uint32_t i;
+    apr_socket_t *socket;
+    int i;
 
     atomic_store(&child->accept_job_queued, false);
-    for (i = 0; i < (uint32_t)child->listeners.count; i++) {
-        apr_socket_t *socket;
-
-        if (atomic_load(&child->listeners.state) == ACCEPT_ON
-            && accept_one(child, i, taker, &socket) == ACCEPTED) {
-            listeners_look(child);
-            serve_accepted(child, i, taker, socket);
-            break;
-        }
+    i = accept_any(child, taker, &socket);
+    if (i >= 0) {
+        listeners_look(child);
+        serve_accepted(child, (uint32_t)i, taker, socket);
     }
 }
 
@@ -494,9 +499,8 @@ static void take_along(child_t *child)
 
         while (taken++ < MOST_TAKEN_ALONG
                && accept_one(child, (uint32_t)i, steward, &socket) == ACCEPTED) {
-            conn_t *conn = steward->spare;
+            conn_t *conn = take_spare(steward);
 
-            steward->spare = NULL;
             conn_taken_along(conn, socket, child->listeners.client_first[i]);
         }
     }

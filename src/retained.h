@@ -46,7 +46,6 @@ typedef struct slot_t {
     ap_generation_t generation;
     int bucket;
     int64_t started_us;
-    int64_t parked_us;          /* SLOT_PARKED: since when */
     int successor;              /* slot of the child that takes its place, -1: none yet */
     uint64_t events;            /* how many it has taken, when last looked */
 } slot_t;

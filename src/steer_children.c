@@ -190,7 +190,7 @@ static void share_out(generation_t *g, const ctl_child_limits_t *limits,
 
 /* --- what is done ----------------------------------------------------------------- */
 
-static void park(generation_t *g, int count, int64_t now_us)
+static void park(generation_t *g, int count)
 {
     while (count-- > 0) {
         int slot = children_least_needed(g);
@@ -199,7 +199,6 @@ static void park(generation_t *g, int count, int64_t now_us)
             return;
         }
         children_order(g, slot, CHILD_ORDER_PARK);
-        g->retained->slots[slot].parked_us = now_us;
     }
 }
 
@@ -238,23 +237,13 @@ static ctl_child_limits_t in_whole_children(const ctl_child_limits_t *limits)
     return whole;
 }
 
-static int draining(const generation_t *g)
-{
-    int i, count = 0;
-
-    for (i = 0; i < g->retained->slots_used; i++) {
-        count += g->retained->slots[i].state == SLOT_GOING;
-    }
-    return count;
-}
-
-static void act(generation_t *g, const ext_plan_t *p, int64_t now_us)
+static void act(generation_t *g, const ext_plan_t *p)
 {
     retained_t *r = g->retained;
 
     r->wanted_children = p->plan.target;
     r->start_threads = start_threads(g, p);
-    park(g, p->plan.park, now_us);
+    park(g, p->plan.park);
     retire(g, p->plan.retire);
 }
 
@@ -275,7 +264,7 @@ static int64_t control(generation_t *g, ext_plan_t *p, int64_t now_us)
     r->plan = p->plan = controller_children(&r->control, &p->sample, &whole);
     report_child_plan(followed ? &r->report : &r->observed, r->board, g->server, p);
     if (followed) {
-        act(g, p, now_us);
+        act(g, p);
     }
     return MAX(r->plan.look_again_us, now_us + SHORTEST_ROUND_US);
 }
@@ -403,7 +392,7 @@ void steer_children_begin(generation_t *g, spare_rule_t *rule, int64_t now_us)
 
 int64_t steer_children_round(generation_t *g, spare_rule_t *rule, int64_t now_us)
 {
-    ext_plan_t p = { .mode = g->config->adaptive_mode, .draining = draining(g) };
+    ext_plan_t p = { .mode = g->config->adaptive_mode, .draining = children_going(g) };
     int64_t next_us = CLOCK_NEVER;
 
     p.sample = take_sample(g, now_us);

@@ -28,24 +28,22 @@ void steer_threads_init(child_t *child, int64_t now_us)
     atomic_init(&child->watch.many, FEW_BUSY);
 }
 
-/* This child's part of the processors. */
-static double cpus_of(const child_t *child)
+/* Children that share the processors, the backlog and MinSpareThreads. */
+static int sharing_children(const child_t *child)
 {
-    int serving = MAX(atomic_load(&child->ext->serving), 1);
-
-    return child->cpus / serving;
+    return MAX(atomic_load(&child->ext->serving), 1);
 }
 
 static ctl_thread_limits_t limits_of(const child_t *child)
 {
     const adp_config_t *config = child->config;
     int granted = atomic_load(&child->ext->most_threads);
-    int serving = MAX(atomic_load(&child->ext->serving), 1);
+    int serving = sharing_children(child);
     ctl_thread_limits_t limits = {
         .min_threads = config->start_threads,
         .max_threads = child->workers.limit,
         .ceiling = CTL_THREADS_PER_CHILD,
-        .cpus = cpus_of(child),
+        .cpus = child->cpus / serving,
         .wait_target_us = config->wait_target_us,
         .hold_us = config->hold_us
     };
@@ -66,7 +64,7 @@ static ctl_thread_limits_t limits_of(const child_t *child)
 /* Connections that nobody has accepted yet: all children share them. */
 static int waiting_in(const child_t *child)
 {
-    return listeners_backlog(child) / MAX(atomic_load(&child->ext->serving), 1) + 1;
+    return listeners_backlog(child) / sharing_children(child) + 1;
 }
 
 static ctl_thread_sample_t take_sample(child_t *child, int64_t waited_us, int64_t now_us,
@@ -110,7 +108,6 @@ static void publish(child_t *child, const ctl_thread_sample_t *sample,
     atomic_store(&ext->waiting, sample->waiting);
     atomic_store(&ext->waited_us, sample->waited_us);
     atomic_store(&ext->computing_permille, 1000 - (int)(1000 * plan->blocked_part));
-    atomic_store(&ext->target, plan->target);
 }
 
 static void tell_parent(child_t *child, bool wants_siblings, bool exhausted, int64_t now_us)

@@ -31,14 +31,12 @@ static int idle_status(const child_t *child)
            ? SERVER_READY : SERVER_GRACEFUL;
 }
 
-/* The slowest start of late: a slower one counts at once, faster ones by an eighth each. */
 static void note_start_time(const worker_t *worker)
 {
     _Atomic int64_t *slowest_us = &worker->child->workers.slowest_start_us;
-    int64_t took_us = clock_now_us() - worker->started_us;
-    int64_t before_us = atomic_load(slowest_us);
 
-    atomic_store(slowest_us, MAX(took_us, before_us - (before_us - took_us) / 8));
+    atomic_store(slowest_us, clock_slowest_us(atomic_load(slowest_us),
+                                              clock_now_us() - worker->started_us));
 }
 
 static void arrive(worker_t *worker)

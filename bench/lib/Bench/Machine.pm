@@ -9,7 +9,7 @@ use Exporter 'import';
 use POSIX ();
 use Time::HiRes ();
 
-our @EXPORT_OK = qw(cores split_cores on_cores busy_seconds facts program capture slurp listen_overflows monotonic_s);
+our @EXPORT_OK = qw(cores split_cores on_cores busy_seconds facts program capture slurp listen_overflows monotonic_s process_cpu_s);
 
 my $TICK = POSIX::sysconf(POSIX::_SC_CLK_TCK());
 
@@ -26,6 +26,12 @@ sub program {
         return "$dir/$name" if -x "$dir/$name";
     }
     return;
+}
+
+# Processor time, in seconds, of the first thread of a process: all there is for one that has no other; 0 when it has gone.
+sub process_cpu_s {
+    my ($pid) = @_;
+    return (slurp("/proc/$pid/schedstat") // '') =~ /^(\d+)/ ? $1 / 1e9 : 0;
 }
 
 # The clock that the tools in C use, too.

@@ -11,7 +11,7 @@ use Adaptive::HTTP;
 use Adaptive::Paths qw(build_dir);
 use Adaptive::Process qw(finish spawn);
 use Adaptive::Wait;
-use Bench::Machine qw(slurp);
+use Bench::Machine qw(process_cpu_s slurp);
 
 sub new {
     my ($class, %opt) = @_;
@@ -46,7 +46,7 @@ sub delay {
 sub stats { return { $_[0]->get('/stats') =~ /^(\w+) (\d+)$/mg } }
 
 # Processor time in seconds.
-sub cpu_s { return (slurp("/proc/$_[0]{pid}/schedstat") // '') =~ /^(\d+)/ ? $1 / 1e9 : 0 }
+sub cpu_s { return process_cpu_s($_[0]{pid}) }
 
 sub stop {
     my ($self) = @_;

@@ -5,8 +5,10 @@ package Bench::Spinner;
 use strict;
 use warnings;
 
+use List::Util qw(sum0);
+
 use Adaptive::Process qw(finish spawn);
-use Bench::Machine qw(slurp);
+use Bench::Machine qw(process_cpu_s);
 
 sub new {
     my ($class, $count) = @_;
@@ -25,11 +27,7 @@ sub spin {
 
 sub cpu_s {
     my ($self) = @_;
-    my $sum = 0;
-    for my $pid (@{ $self->{pids} }) {
-        $sum += $1 / 1e9 if (slurp("/proc/$pid/schedstat") // '') =~ /^(\d+)/;
-    }
-    return $sum;
+    return sum0(map { process_cpu_s($_) } @{ $self->{pids} });
 }
 
 sub stop {
