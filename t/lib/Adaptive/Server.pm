@@ -42,6 +42,7 @@ sub new {
         listen      => 1,           # 0: conf has its own Listen lines
         foreground  => 1,           # 0: the server detaches (or args say what it does)
         test_module => 0,           # loads mod_adaptive_test
+        hooked      => 0,           # the build with pauses and faults: pause_at, fault (src/testhook.h)
         defines     => [],
         args        => [],
         env         => {},
@@ -80,6 +81,8 @@ sub make_root {
     make_path(map {"$root/$_"} qw(conf logs run htdocs tmp));
     chmod 0755, $root;
     chmod 01777, "$root/tmp";
+    make_path("$root/hooks");
+    chmod 01777, "$root/hooks";
     write_file("$root/htdocs/index.html", "<html>It serves.</html>\n");
     write_file("$root/htdocs/1k.html", 'x' x 1023 . "\n");
     write_file("$root/conf/mime.types", "text/html html\ntext/plain txt\napplication/octet-stream bin\n");
@@ -117,7 +120,7 @@ sub write_conf {
 # A server loads its modules anew on each restart: of ours it gets copies, which no build replaces meanwhile.
 sub module_path {
     my ($self, $name) = @_;
-    my $built = module_file($name);
+    my $built = module_file($self->{hooked} && $name eq 'mpm_adaptive' ? 'mpm_adaptive hooked' : $name);
     return $built if index($built, build_dir()) != 0;
     my $copy = "$self->{root}/conf/mod_$name.so";
     -e $copy or copy($built, $copy) or croak "$built: $!";
@@ -175,6 +178,36 @@ sub port      { return $_[0]{ports}[ ($_[1] // 1) - 1 ] }
 sub url       { return 'http://127.0.0.1:' . $_[0]->port . $_[1] }
 sub pid       { return $_[0]{pid} }
 
+# --- pauses and faults of the hooked build -------------------------------------------------------------------------
+
+# From now on every thread that comes to ADP_PAUSE(name) waits there until release(name).
+sub pause_at {
+    my ($self, $name) = @_;
+    unlink "$self->{root}/hooks/at.$name";
+    write_file("$self->{root}/hooks/pause.$name", '');
+    return;
+}
+
+# Waits until a thread is there: its process.
+sub wait_paused {
+    my ($self, $name, $seconds) = @_;
+    my ($pid) = wait_for { read_text("$self->{root}/hooks/at.$name") =~ /^(\d+)$/m ? $1 : 0 } $seconds, "a thread to pause at $name";
+    return $pid;
+}
+
+sub release {
+    my ($self, @names) = @_;
+    unlink map {"$self->{root}/hooks/pause.$_"} @names;
+    return;
+}
+
+# ADP_FAULT(name) is true from now on, or no longer.
+sub fault {
+    my ($self, $name, $on) = @_;
+    my $file = "$self->{root}/hooks/fault.$name";
+    return $on ? write_file($file, '') : unlink $file;
+}
+
 # What the server wrote to its console: everything before it has opened its error log.
 sub output { return read_text("$_[0]{root}/logs/console") }
 
@@ -219,6 +252,7 @@ sub spawn_httpd {
     setpgrp;
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE USR1 WINCH);
     delete @ENV{qw(LD_PRELOAD PERL5LIB)};
+    $ENV{ADP_HOOK_DIR} = "$self->{root}/hooks" if $self->{hooked};
     @ENV{ keys %{ $self->{env} } } = values %{ $self->{env} };
     $ENV{LD_PRELOAD} = join ':', grep {defined} $ENV{ADAPTIVE_PRELOAD}, $ENV{LD_PRELOAD} if $ENV{ADAPTIVE_PRELOAD};
     # Marks all processes of this server, whatever becomes of them.
