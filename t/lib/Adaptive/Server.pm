@@ -13,6 +13,7 @@ use File::Path qw(make_path remove_tree);
 use File::Temp qw(tempdir);
 use IO::Socket::INET;
 use POSIX ();
+use Socket qw(AF_UNIX SOCK_DGRAM pack_sockaddr_un);
 use Test::Builder;
 use Time::HiRes qw(sleep time);
 
@@ -29,6 +30,9 @@ my @BASE_MODULES = qw(authz_core dir mime alias log_config env headers unixd);
 
 # All living servers of this process, so that END finds them; weak, so that DESTROY still runs.
 my %living;
+
+# Ports that this process has for its servers, each with what keeps other tests from them.
+my %reserved;
 
 # See the fields below for what can be said; the values of mpm_conf and conf may contain @PORT@, @PORT2@, @PORT3@, @ROOT@ and
 # @DOCROOT@.
@@ -62,17 +66,39 @@ sub new {
     return $self;
 }
 
-# Below the range that the kernel takes for outgoing connections, so that no client of another test grabs one meanwhile.
+# Below the range that the kernel takes for outgoing connections, so that no client of another test grabs one meanwhile. They
+# are this process's until it ends, or gives them back.
 sub free_ports {
     my ($wanted) = @_;
-    my %free;
+    my @free;
     for (1 .. 1000) {
         my $port = 12_000 + int rand 20_000;
-        next if !IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1, ReuseAddr => 1);
-        $free{$port} = 1;
-        return keys %free if keys %free == $wanted;
+        next if !reserve($port);
+        if (IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $port, Listen => 1, ReuseAddr => 1)) {
+            push @free, $port;
+            return @free if @free == $wanted;
+        }
+        else {
+            give_back($port);
+        }
     }
     croak 'no free ports';
+}
+
+# A port that a server is to take later cannot be held by a socket of its own. What holds it is a name for which all tests that
+# run at the same time compete: one of a unix socket without a file, which goes with its process, whatever ends that.
+sub reserve {
+    my ($port) = @_;
+    return 0 if $reserved{$port};
+    socket my $name, AF_UNIX, SOCK_DGRAM, 0 or croak "socket: $!";
+    bind $name, pack_sockaddr_un("\0adaptive-test-port-$port") or return 0;
+    $reserved{$port} = $name;
+    return 1;
+}
+
+sub give_back {
+    delete @reserved{@_};
+    return;
 }
 
 sub make_root {
@@ -464,6 +490,7 @@ sub DESTROY {
     else {
         remove_tree($self->{root}, { safe => 0, error => \my $ignored });
     }
+    give_back(@{ $self->{ports} });
     delete $living{$self};
     return;
 }
