@@ -27,6 +27,7 @@ done
 [ -n "$missing" ] || exit 0
 
 echo "Installing with apt-get:$missing"
+echo "Services that come with them (apache2, nginx) are not started, neither now nor at boot."
 as_root=
 if [ "$(id -u)" != 0 ]; then
     command -v sudo >/dev/null || {
@@ -36,22 +37,52 @@ if [ "$(id -u)" != 0 ]; then
     as_root=sudo
 fi
 
-# The packages bring services (apache2 on port 80, nginx): policy-rc.d keeps them from being started by their installation.
-$as_root sh -eu -s $missing <<'ROOT'
+# What starts at boot, by systemd's links and by those of System V.
+boot_links()
+{
+    for link in /etc/systemd/system/*.wants/* /etc/rc[2-5].d/S*; do
+        [ ! -L "$link" ] || echo "$link"
+    done
+}
+
+# policy-rc.d keeps services from being started by their installation. One that is there may let them: it stands aside.
+before=$(boot_links)
+status=0
+trap : INT TERM HUP
+$as_root sh -eu -s $missing <<'ROOT' || status=$?
 policy=/usr/sbin/policy-rc.d
-if [ ! -e $policy ]; then
-    trap 'rm -f $policy' EXIT
-    trap 'exit 130' INT TERM HUP
-    printf '#!/bin/sh\nexit 101\n' >$policy
-    chmod 755 $policy
-fi
+restore()
+{
+    rm -f $policy
+    [ ! -e $policy.aside ] || mv $policy.aside $policy
+}
+trap restore EXIT
+trap 'exit 130' INT TERM HUP
+[ -e $policy.aside ] || [ ! -e $policy ] || mv $policy $policy.aside
+printf '#!/bin/sh\nexit 101\n' >$policy
+chmod 755 $policy
 export DEBIAN_FRONTEND=noninteractive
 # The script comes on standard input: nobody else may read that. A mirror that does not answer need not matter.
 apt-get update -q </dev/null || :
 apt-get install -y -q --no-install-recommends "$@" </dev/null
 ROOT
 
-case " $missing " in
-    *' apache2 '* | *' nginx '*)
-        echo 'The services of apache2 and nginx were not started; at the next boot they would be (systemctl disable apache2 nginx).' ;;
-esac
+# Also after a failure: half of what was asked for may be there.
+new=
+for link in $(boot_links); do
+    printf '%s\n' "$before" | grep -qxF "$link" || new="$new $link"
+done
+[ -n "$new" ] || exit "$status"
+
+# Links of systemd go; of those of System V update-rc.d keeps that somebody wanted them gone.
+$as_root sh -eu -s $new <<'ROOT'
+for link; do
+    case $link in
+        /etc/systemd/*) rm -f "$link" ;;
+        *) [ ! -L "$link" ] || update-rc.d "${link##*/S[0-9][0-9]}" disable ;;
+    esac
+done
+ROOT
+services=$(for link in $new; do basename "$link" .service; done | sed 's/^S[0-9][0-9]//' | sort -u | tr '\n' ' ')
+echo "Not started, and disabled at boot: ${services% }"
+exit "$status"

@@ -12,7 +12,8 @@
  * when the backend had it if it says so (t/tools/backend.c: X-Received-Us, CLOCK_MONOTONIC), else -1; KIND is ok or that of
  * the failure. -R asks for real-time priority, so that a busy machine does not delay what is measured; it goes on without.
  *
- * "ready N" is printed when the first request is due, or all held connections are up (N is how many are); "fail MS KIND
+ * "ready N" is printed when the first request is due, or all held connections are up (N is how many are; until then "opening N" while
+ * they get more); "fail MS KIND
  * PID FRESH" for each lost request (MS: since 1970; PID: the child that answered on this connection before, if its answers
  * carry X-Adp-Pid); then "key value" lines. late_*: how late this program itself was; start_us: CLOCK_MONOTONIC.
  *
@@ -677,6 +678,7 @@ static void hold_wait(int timeout_ms)
 static void run_hold(void)
 {
     int i, told = 0;
+    long reported = 0;
     int64_t end;
 
     start_us = now_us();
@@ -699,6 +701,11 @@ static void run_hold(void)
         if (under_way_count == 0 && !told) {
             told = 1;
             printf("ready %ld\n", held);
+            fflush(stdout);
+        }
+        else if (!told && held != reported) {
+            reported = held;
+            printf("opening %ld\n", held);
             fflush(stdout);
         }
         hold_wait(SWEEP_US / 1000);

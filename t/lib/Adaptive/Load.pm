@@ -50,11 +50,19 @@ sub text {
     return <$in> // '';
 }
 
-# Waits until the schedule has begun, or all connections are held; the number of those that are.
+# Waits until the schedule has begun, or all connections are held, for as long as they get more; the number of those that are.
 sub ready {
     my ($self, $seconds) = @_;
-    my $ready = wait_for { $self->text =~ /^ready (\d+)$/m ? "$1 " : $self->ended ? 'ended' : '' } $seconds // 15, 'the load to begin';
-    return $ready =~ /(\d+)/ ? $1 : 0;
+    my ($opened, $ready, $more) = (0, '');
+    while (1) {
+        my $come = wait_for {
+            $ready = $self->text =~ /^ready (\d+)$/m ? $1 : '';
+            $more = ($self->text =~ /^opening (\d+)$/mg)[-1] // 0;
+            $ready ne '' || $self->ended || $more > $opened;
+        } $seconds // 15, 'the load to begin';
+        return $ready || 0 if !$come || $ready ne '' || $self->ended;
+        $opened = $more;
+    }
 }
 
 sub ended {

@@ -11,7 +11,7 @@ use IO::Socket::INET;
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-our @EXPORT = qw(spawn finish listener run_command have_command);
+our @EXPORT = qw(spawn finish listener run_command have_command raise_descriptors);
 
 my %started;
 my $owner = $$;
@@ -84,6 +84,16 @@ sub run_command {
 sub have_command {
     my ($name) = @_;
     return scalar grep { -x "$_/$name" } split(/:/, $ENV{PATH}), '/usr/sbin', '/sbin';
+}
+
+# Raises the limit of open files of this process, and so of all that it starts, as far as it may up to the number; what it is now.
+sub raise_descriptors {
+    my ($wanted) = @_;
+    my %limit = map { $_ => qx{prlimit --pid $$ --nofile --noheadings --output $_} =~ s/\s+//gr } qw(SOFT HARD);
+    my $soft = $limit{SOFT} eq 'unlimited' ? $wanted : $limit{SOFT};
+    return $soft if $soft >= $wanted;
+    my $most = $limit{HARD} eq 'unlimited' || $limit{HARD} > $wanted ? $wanted : $limit{HARD};
+    return system('prlimit', '--pid', $$, "--nofile=$most:") == 0 ? $most : $soft;
 }
 
 END {

@@ -315,13 +315,10 @@ sub try_start {
     $self->{mark}    = -s "$self->{root}/logs/error_log" // 0;
     $self->{started} = $self->spawn_httpd(
         "$self->{root}/logs/console", @{ $self->{args} }, $self->{foreground} ? '-DFOREGROUND' : ());
-    my $deadline = time + START_SECONDS;
-    while (time < $deadline) {
-        return 1 if $self->is_up;
-        last if defined $self->exit_status && ($self->{foreground} || $self->{exit_status});
-        sleep 0.02;
-    }
-    return 0;
+    my $outcome = wait_for {
+        $self->is_up ? 'up' : defined $self->exit_status && ($self->{foreground} || $self->{exit_status}) ? 'ended' : '';
+    } START_SECONDS, 'the server to start';
+    return $outcome eq 'up';
 }
 
 sub start {
