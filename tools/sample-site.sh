@@ -21,24 +21,41 @@ if perl -MIO::Socket::INET -e 'exit !IO::Socket::INET->new("127.0.0.1:$ARGV[0]")
     exit 1
 fi
 
-# Children of a server that root starts are unprivileged; they must be able to reach the files.
+umask 022
+mkdir -p "$root"
+root=$(cd "$root" && pwd)
+
+# Children of a server that root starts are unprivileged; they must be able to reach the files, from / down: /root and most
+# home directories are closed to them.
 user=
+reaches()
+{
+    setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups test -x "$1" 2>/dev/null
+}
+
 if [ "$(id -u)" = 0 ]; then
-    for user in www-data apache nobody; do
+    for user in www-data apache nobody ''; do
         id "$user" >/dev/null 2>&1 && break
     done
-    mkdir -p "$root"
-    if ! setpriv --reuid "$user" --regid "$(id -g "$user")" --clear-groups test -x "$root"; then
+    [ -n "$user" ] || { echo 'There is no user for the children: none of www-data, apache and nobody' >&2; exit 1; }
+    if ! reaches "$root"; then
+        closed=$root
         root=$(mktemp -d)
         chmod 755 "$root"
         trap 'rm -rf "$root"' EXIT
-        echo "$user cannot reach $(dirname "$1"): serving from $root"
+        if ! reaches "$root"; then
+            echo "$user can reach neither $closed nor $root, so no page could be served." >&2
+            echo 'Give way to one of them (chmod o+x on the directories above), or name another with TMPDIR=' >&2
+            exit 1
+        fi
+        echo "$user cannot reach $closed: serving from $root"
     fi
 fi
 
 mkdir -p "$root/logs" "$root/htdocs"
-root=$(cd "$root" && pwd)
-cp "$source"/*.html "$root/htdocs"
+for page in "$source"/*.html; do
+    sed "s/@PORT@/$PORT/g" "$page" >"$root/htdocs/${page##*/}"
+done
 rm -f "$root/logs/error_log"
 
 "$HTTPD" -l >"$root/static-modules" 2>/dev/null || true

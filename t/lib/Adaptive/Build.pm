@@ -9,6 +9,7 @@ use Cwd qw(abs_path);
 use Exporter 'import';
 use File::Basename qw(dirname);
 use File::Copy qw(copy);
+use File::Glob qw(:bsd_glob);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 
@@ -37,7 +38,7 @@ sub take_objects {
     my $from  = build_dir() . '/obj';
     my $names = join '|', @names;
     my %mentions;
-    for my $rules (glob "$from/*.d $from/src/*.d") {
+    for my $rules (map { glob "$_/*.d" } $from, "$from/src") {
         my @sources = grep { length && !m{\A/|:\z} } split /[\s\\]+/, text_of($rules) =~ s/^\S+:\n//mgr;
         next if grep { $mentions{$_} //= text_of($_) =~ /\b(?:$names)\b/ ? 1 : 0 } @sources;
         my $object = $rules =~ s/\.d\z/.o/r;
