@@ -8,7 +8,9 @@
 #include "src/config.h"
 #include "src/conn.h"
 #include "src/parent.h"
+#include "src/signals.h"
 #include "src/status.h"
+#include "src/testhook.h"
 
 #include "ap_listen.h"
 #include "apr_portable.h"
@@ -58,7 +60,6 @@ static int hook_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     bool no_detach = ap_exists_config_define("NO_DETACH");
     retained_t *retained = retained_get();
 
-    (void)pconf;
     (void)plog;
     (void)ptemp;
     mpm.retained = retained;
@@ -68,9 +69,15 @@ static int hook_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     ap_listen_pre_config();
     ap_extended_status = 0;
     /* the first load only checks the configuration */
-    if (++retained->mpm->module_loads == 2 && !mpm.one_process && !foreground) {
-        return detach(no_detach);
+    if (++retained->mpm->module_loads == 1) {
+        return OK;
     }
+    if (retained->mpm->module_loads == 2 && !mpm.one_process && !foreground
+        && detach(no_detach) != OK) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    signals_listen(pconf, mpm.one_process);
+    ADP_PAUSE(pre_config);
     return OK;
 }
 
@@ -151,6 +158,9 @@ static int hook_open_logs(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, se
 
     (void)plog;
     (void)ptemp;
+    if (retained->mpm->module_loads > 1) {
+        ADP_PAUSE(open_logs);
+    }
     if (retained->mpm->was_graceful && listeners_changed()) {
         parent_release_listeners(retained);
     }

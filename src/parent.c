@@ -1,8 +1,10 @@
 #include "parent.h"
 
 #include "child.h"
+#include "signals.h"
 #include "status.h"
 #include "steer_children.h"
+#include "testhook.h"
 #include "wakeup.h"
 
 #include "apr_signal.h"
@@ -18,7 +20,9 @@
 #include <unistd.h>
 
 /* ap_wait_or_timeout() runs the monitor hook at every tenth of its one-second rounds. */
+#ifndef MONITOR_INTERVAL_US
 #define MONITOR_INTERVAL_US (10 * CLOCK_US_PER_S)
+#endif
 #define SHORTEST_PAUSE_US   CLOCK_US_PER_MS
 /* How soon to look again at what cannot be done now. */
 #define RETRY_US            (100 * CLOCK_US_PER_MS)
@@ -31,7 +35,6 @@
 /* What one run of the loop remembers. */
 typedef struct run_t {
     generation_t *g;
-    int64_t monitor_us;         /* when the monitor hook is due */
     spare_rule_t rule;
     int64_t began_us;
     bool handing_over;          /* children of the last generation still accept */
@@ -53,16 +56,10 @@ static bool is_told_to_end(const generation_t *g)
     return mpm->shutdown_pending || mpm->restart_pending;
 }
 
-/* Once a graceful stop has begun only a stop changes it: a restart is ignored. */
+/* During a graceful stop. Only another stop can be the cause: restarts are ignored by then. */
 static bool is_told_to_hurry(const generation_t *g)
 {
-    ap_unixd_mpm_retained_data *mpm = g->retained->mpm;
-
-    if (mpm->restart_pending) {
-        mpm->restart_pending = 0;
-        mpm->is_ungraceful = 0;
-    }
-    return mpm->is_ungraceful;
+    return g->retained->mpm->is_ungraceful;
 }
 
 /* --- reaping ---------------------------------------------------------------------- */
@@ -280,25 +277,19 @@ void parent_release_listeners(retained_t *retained)
  * is asked whether one came that ends the wait. */
 static void sleep_until(const generation_t *g, int64_t until_us, bool (*is_over)(const generation_t *))
 {
-    static const int waking[] = { SIGTERM, SIGINT, SIGHUP, AP_SIG_GRACEFUL,
-                                  AP_SIG_GRACEFUL_STOP };
     int wakeup_fd = g->retained->wakeup_fd;
     struct pollfd fd = { .fd = wakeup_fd, .events = POLLIN };
     struct timespec timeout = { 0, 0 };
-    sigset_t blocked, before;
+    sigset_t before;
     int64_t left_us;
-    size_t i;
 
-    sigemptyset(&blocked);
-    for (i = 0; i < sizeof(waking) / sizeof(waking[0]); i++) {
-        sigaddset(&blocked, waking[i]);
-    }
-    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    signals_hold(&before);
     left_us = is_over(g) ? 0 : until_us - clock_now_us();
     if (left_us > 0) {
         timeout.tv_sec = left_us / CLOCK_US_PER_S;
         timeout.tv_nsec = left_us % CLOCK_US_PER_S * 1000;
     }
+    ADP_PAUSE(parent_sleeps);
     if (ppoll(&fd, 1, &timeout, &before) > 0) {
         wakeup_receive(wakeup_fd);
         g->retained->woken = true;
@@ -306,10 +297,11 @@ static void sleep_until(const generation_t *g, int64_t until_us, bool (*is_over)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* When it is due is retained: reloads, however many, do not put it off. */
 static void run_monitor(run_t *run, int64_t now_us)
 {
-    if (now_us >= run->monitor_us) {
-        run->monitor_us = now_us + MONITOR_INTERVAL_US;
+    if (now_us >= run->g->retained->monitor_us) {
+        run->g->retained->monitor_us = now_us + MONITOR_INTERVAL_US;
         ap_run_monitor(run->g->pconf, run->g->server);
         apr_proc_other_child_refresh_all(APR_OC_REASON_RUNNING);
     }
@@ -343,31 +335,33 @@ static int64_t round_of(run_t *run)
         next_us = MAX(next_us, now_us + RETRY_US);
     }
     /* whatever was computed, two rounds are not one after the other */
-    return MAX(clock_earlier(next_us, run->monitor_us), now_us + SHORTEST_PAUSE_US);
+    return MAX(clock_earlier(next_us, g->retained->monitor_us), now_us + SHORTEST_PAUSE_US);
 }
 
-/* False: the server has to end. */
+/* Until a signal ends the run; false: the server has to end. A run that is told to end before it
+ * has begun buries and monitors all the same: such runs may follow one another. */
 static bool serve(run_t *run)
 {
-    while (!is_told_to_end(run->g)) {
-        int64_t next_us;
+    bool healthy;
 
-        if (!reap(run->g)) {
-            ap_log_error(APLOG_MARK, APLOG_ALERT, 0, run->g->server, ADPNO(0090)
-                         "no child process can run (see the messages above): the server ends");
-            return false;
-        }
-        next_us = round_of(run);
-        sleep_until(run->g, next_us, is_told_to_end);
+    run_monitor(run, clock_now_us());
+    while ((healthy = reap(run->g)) && !is_told_to_end(run->g)) {
+        sleep_until(run->g, round_of(run), is_told_to_end);
     }
-    return true;
+    if (!healthy) {
+        ap_log_error(APLOG_MARK, APLOG_ALERT, 0, run->g->server, ADPNO(0090)
+                     "no child process can run (see the messages above): the server ends");
+    }
+    return healthy;
 }
 
 /* --- the end of a run ------------------------------------------------------------- */
 
 static void stop_at_once(generation_t *g, bool remove_pid_file)
 {
+    ADP_PAUSE(stop_at_once);
     children_reclaim(g);
+    ADP_PAUSE(stopped_at_once);
     if (remove_pid_file) {
         ap_remove_pid(g->pconf, ap_pid_fname);
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0095)
@@ -413,6 +407,7 @@ static void stop_gracefully(generation_t *g)
         ap_close_listeners_ex(g->buckets[b]);
     }
     drain_all(g);
+    ADP_PAUSE(stop_gracefully);
     ap_remove_pid(g->pconf, ap_pid_fname);
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0096)
                  "caught SIGWINCH, shutting down gracefully");
@@ -442,28 +437,71 @@ static bool has_helper_processes(void)
     return false;
 }
 
+static void announce_restart(const generation_t *g)
+{
+    if (g->retained->mpm->is_ungraceful) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0097)
+                     "SIGHUP received, restarting");
+    }
+    else {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0098)
+                     AP_SIG_GRACEFUL_STRING " received, restarting gracefully");
+    }
+}
+
+/* Called with signals held, and returns when no more of them wait: what they asked for is done
+ * or, if it is a stop, pending. */
 static void end_generation(generation_t *g)
 {
     retained_t *r = g->retained;
+    bool reclaimed = false;
 
     /* the scoreboard's number first: a child that dies now must not count as current */
     ++r->mpm->my_generation;
     ap_scoreboard_image->global->running_generation = r->mpm->my_generation;
+    announce_restart(g);
+    ADP_PAUSE(generation_ends);
+    /* old children accept until new ones are ready, see hand_over(); unless what they would
+     * accept needs a process that ends with the old configuration */
+    if (!r->mpm->is_ungraceful && has_helper_processes()) {
+        retire_old(g);
+    }
+    do {
+        if (r->mpm->is_ungraceful) {
+            children_reclaim(g);
+            reclaimed = true;
+            ADP_PAUSE(reclaimed);
+        }
+        signals_let_in();
+    } while (r->mpm->is_ungraceful && !reclaimed);
     r->mpm->was_graceful = !r->mpm->is_ungraceful;
-    if (r->mpm->is_ungraceful) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0097)
-                     "SIGHUP received, restarting");
-        children_reclaim(g);
+}
+
+/* Restart or stop, as the signals said that ended the run; a stop that comes during a restart
+ * wins. Returns what the mpm hook shall: OK with signals held, until the configuration is gone. */
+static int end_run(generation_t *g)
+{
+    ap_unixd_mpm_retained_data *mpm = g->retained->mpm;
+
+    ADP_PAUSE(run_ends);
+    mpm->mpm_state = AP_MPMQ_STOPPING;
+    signals_hold(NULL);
+    if (!mpm->shutdown_pending) {
+        end_generation(g);
+    }
+    if (!mpm->shutdown_pending) {
+        ADP_PAUSE(run_ended);
+        return OK;
+    }
+    signals_ignore_restarts();
+    signals_release();
+    if (mpm->is_ungraceful) {
+        stop_at_once(g, true);
     }
     else {
-        /* old children accept until new ones are ready, see hand_over(); unless what they
-         * would accept needs a process that ends with the old configuration */
-        if (has_helper_processes()) {
-            retire_old(g);
-        }
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0098)
-                     AP_SIG_GRACEFUL_STRING " received, restarting gracefully");
+        stop_gracefully(g);
     }
+    return DONE;
 }
 
 /* httpd has just filled all rows of the scoreboard with zeros. The pages that nobody uses yet
@@ -495,13 +533,17 @@ static void run_one_process(generation_t *g)
         .mpm_state = &r->mpm->mpm_state
     };
     process_score *score = ap_get_scoreboard_process(0);
-    int status;
+    int status = APEXIT_OK;
 
     score->pid = getpid();
     score->generation = r->mpm->my_generation;
     r->slots_used = 1;
     r->mpm->mpm_state = AP_MPMQ_RUNNING;
-    status = child_run(&start);
+    /* those that come from now on are for the child's handlers */
+    signals_hold(NULL);
+    if (!r->mpm->shutdown_pending) {
+        status = child_run(&start);
+    }
     /* unprivileged by now, so that this may well fail; not ap_remove_pid(), which says so */
     apr_file_remove(ap_runtime_dir_relative(g->pconf, ap_pid_fname), g->pconf);
     /* like any child: returning would have httpd destroy its pools a second time at exit */
@@ -546,30 +588,23 @@ static int run_children(run_t *run)
     retained_t *r = g->retained;
 
     run->began_us = clock_now_us();
-    run->monitor_us = run->began_us + MONITOR_INTERVAL_US;
+    if (!r->monitor_us) {
+        r->monitor_us = run->began_us + MONITOR_INTERVAL_US;
+    }
     run->handing_over = r->mpm->was_graceful;
     steer_children_begin(g, &run->rule, run->began_us);
     r->next_start_us = 0;
     r->mpm->mpm_state = AP_MPMQ_RUNNING;
+    ADP_PAUSE(run_begins);
     start_missing(g, run->began_us);
     log_start(g);
+    ADP_PAUSE(run_began);
     if (!serve(run)) {
         r->mpm->mpm_state = AP_MPMQ_STOPPING;
         stop_at_once(g, false);
         return !OK;
     }
-    r->mpm->mpm_state = AP_MPMQ_STOPPING;
-    if (!r->mpm->shutdown_pending) {
-        end_generation(g);
-        return OK;
-    }
-    if (r->mpm->is_ungraceful) {
-        stop_at_once(g, true);
-    }
-    else {
-        stop_gracefully(g);
-    }
-    return DONE;
+    return end_run(g);
 }
 
 int parent_run(generation_t *g, bool one_process)
@@ -579,6 +614,7 @@ int parent_run(generation_t *g, bool one_process)
     int rc;
 
     ap_log_pid(g->pconf, ap_pid_fname);
+    ADP_PAUSE(pid_file);
     atomic_store(&r->board->drain_timeout_us, g->config->drain_timeout_us);
     if (!r->mpm->was_graceful) {
         if (ap_run_pre_mpm(g->server->process->pool, SB_SHARED) != OK) {
@@ -588,7 +624,7 @@ int parent_run(generation_t *g, bool one_process)
         ap_scoreboard_image->global->running_generation = r->mpm->my_generation;
         release_scoreboard_rows(g);
     }
-    ap_unixd_mpm_set_signals(g->pconf, one_process);
+    ADP_PAUSE(scoreboard);
     if (one_process) {
         run_one_process(g);
     }

@@ -16,7 +16,7 @@
 /* Raise the first number with every change of retained_t or slot_t; what changes the shared
  * memory raises EXT_VERSION. */
 #ifndef ADP_RETAINED_VERSION
-#define ADP_RETAINED_VERSION (100 * 2 + EXT_VERSION)
+#define ADP_RETAINED_VERSION (100 * 3 + EXT_VERSION)
 #endif
 
 /* A child as the parent sees it.
@@ -77,6 +77,7 @@ typedef struct retained_t {
     ctl_child_plan_t plan;      /* the last */
     bool woken;                 /* something has happened since */
     int64_t decided_us;         /* when it was made */
+    int64_t monitor_us;         /* when the monitor hook is due */
     bool ever_healthy;          /* some child of this server's life served */
     int failures;               /* children in a row that ended before they served */
     int64_t last_failure_us;
