@@ -42,7 +42,8 @@ sub serve {
     my $pid = spawn(sub {
         open STDOUT, '>', $console or die "$console: $!";
         open STDERR, '>&', \*STDOUT;
-        exec @SCRIPT, "$dir/run" or die "sh: $!";
+        chdir $dir or die "$dir: $!";
+        exec @SCRIPT, 'run' or die "sh: $!";
     });
     my $page = '';
     wait_for { ($page = http_get("http://127.0.0.1:$port/"))->{status} } 20, 'an answer';
