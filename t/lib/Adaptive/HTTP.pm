@@ -42,6 +42,7 @@ sub fill {
         my $pending = $sock->can('pending') && $sock->pending;
         my $left    = $deadline - time;
         if (!$pending && !IO::Select->new($sock)->can_read($left > 0 ? $left : 0)) {
+            next if time < $deadline;      # a signal came
             $! = Errno::ETIMEDOUT();
             return;
         }

@@ -47,6 +47,7 @@ sub new {
         foreground  => 1,           # 0: the server detaches (or args say what it does)
         test_module => 0,           # loads mod_adaptive_test
         hooked      => 0,           # the build with pauses and faults: pause_at, fault (src/testhook.h)
+        sanitized   => 0,           # the build under AddressSanitizer and UBSan: sanitizer_reports
         defines     => [],
         args        => [],
         env         => {},
@@ -143,10 +144,38 @@ sub write_conf {
     return $self;
 }
 
+# Which build of ours it loads.
+sub variant {
+    my ($self) = @_;
+    return 'mpm_adaptive hooked'    if $self->{hooked};
+    return 'mpm_adaptive sanitized' if $self->is_sanitized;
+    return 'mpm_adaptive';
+}
+
+# Under `make asan` everything is.
+sub is_sanitized { return $_[0]{sanitized} && mpm() eq 'adaptive' && !$ENV{ADAPTIVE_PRELOAD} }
+
+# The environment in which our objects run under the sanitizers; Makefile.apxs says why these options.
+sub sanitizer_env {
+    my ($self) = @_;
+    my $log = "$self->{root}/sanitizer";
+    make_path($log);
+    chmod 01777, $log;
+    chomp(my @libraries = map {qx{cc -print-file-name=lib$_.so}} qw(asan ubsan));
+    return (
+        LD_PRELOAD    => join(':', @libraries),
+        ASAN_OPTIONS  => "detect_leaks=0:halt_on_error=1:handle_segv=2:handle_sigbus=2:log_path=$log/asan",
+        UBSAN_OPTIONS => "print_stacktrace=1:halt_on_error=1:log_path=$log/ubsan",
+    );
+}
+
+# What they have reported so far.
+sub sanitizer_reports { return map { read_text($_) } glob "$_[0]{root}/sanitizer/*" }
+
 # A server loads its modules anew on each restart: of ours it gets copies, which no build replaces meanwhile.
 sub module_path {
     my ($self, $name) = @_;
-    my $built = module_file($self->{hooked} && $name eq 'mpm_adaptive' ? 'mpm_adaptive hooked' : $name);
+    my $built = module_file($name eq 'mpm_adaptive' ? $self->variant : $name);
     return $built if index($built, build_dir()) != 0;
     my $copy = "$self->{root}/conf/mod_$name.so";
     -e $copy or copy($built, $copy) or croak "$built: $!";
@@ -279,6 +308,8 @@ sub spawn_httpd {
     $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE USR1 WINCH);
     delete @ENV{qw(LD_PRELOAD PERL5LIB)};
     $ENV{ADP_HOOK_DIR} = "$self->{root}/hooks" if $self->{hooked};
+    my %sanitizer = $self->is_sanitized ? $self->sanitizer_env : ();
+    @ENV{ keys %sanitizer } = values %sanitizer;
     @ENV{ keys %{ $self->{env} } } = values %{ $self->{env} };
     $ENV{LD_PRELOAD} = join ':', grep {defined} $ENV{ADAPTIVE_PRELOAD}, $ENV{LD_PRELOAD} if $ENV{ADAPTIVE_PRELOAD};
     # Marks all processes of this server, whatever becomes of them.
