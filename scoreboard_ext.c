@@ -7,15 +7,14 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#define EXT_MAGIC UINT32_C(0x41445332)      /* "ADS2" */
-
 /* The largest record, and how often a reader tries one that is being rewritten. */
 #define MOST_WORDS     128
 #define READ_ATTEMPTS  100
 /* No count in here is larger: what is, a child made up. */
 #define LARGEST_COUNT  (1 << 24)
 #define LARGEST_NUMBER 1e15
-
+/* A message that was logged so far in the future was not. */
+#define NONSENSE_US    (86400 * CLOCK_US_PER_S)
 
 _Static_assert(sizeof(ext_limits_t) % 8 == 0 && sizeof(ext_limits_t) / 8 < MOST_WORDS, "limits");
 _Static_assert(sizeof(ext_plan_t) % 8 == 0 && sizeof(ext_plan_t) / 8 < MOST_WORDS, "plan");
@@ -233,7 +232,7 @@ static void tame_second(ext_second_t *second)
 
 /* --- the memory --------------------------------------------------------------------- */
 
-static size_t mapping_size(int slot_count)
+size_t scoreboard_ext_size(int slot_count)
 {
     return sizeof(scoreboard_ext_t)
            + (size_t)slot_count * sizeof(ext_child_t);
@@ -245,14 +244,11 @@ int scoreboard_ext_create(scoreboard_ext_t **ext, int slot_count)
 
     /* mmap(2) and not apr_shm: it needs no file name, and must outlive every pool that a
      * restart clears */
-    created = mmap(NULL, mapping_size(slot_count), PROT_READ | PROT_WRITE,
+    created = mmap(NULL, scoreboard_ext_size(slot_count), PROT_READ | PROT_WRITE,
                    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (created == MAP_FAILED) {
         return errno;
     }
-    created->magic = EXT_MAGIC;
-    created->version = EXT_VERSION;
-    created->size = mapping_size(slot_count);
     created->slot_count = slot_count;
     *ext = created;
     return 0;
@@ -260,13 +256,7 @@ int scoreboard_ext_create(scoreboard_ext_t **ext, int slot_count)
 
 void scoreboard_ext_destroy(scoreboard_ext_t *ext)
 {
-    munmap(ext, mapping_size(ext->slot_count));
-}
-
-bool scoreboard_ext_is_ours(const scoreboard_ext_t *ext, int slot_count)
-{
-    return ext && ext->magic == EXT_MAGIC && ext->version == EXT_VERSION
-           && ext->size == mapping_size(slot_count) && ext->slot_count == slot_count;
+    munmap(ext, scoreboard_ext_size(ext->slot_count));
 }
 
 void scoreboard_ext_reset(ext_child_t *child)
@@ -280,7 +270,8 @@ bool scoreboard_ext_may_log(scoreboard_ext_t *ext, log_kind_e kind, int64_t now_
     int64_t last_us = atomic_load(&ext->logged_us[kind]);
 
     /* of several that come at the same time one wins the exchange */
-    return (last_us == 0 || now_us - last_us >= CLOCK_US_PER_S)
+    return (last_us == 0 || last_us <= now_us - CLOCK_US_PER_S
+            || last_us > now_us + NONSENSE_US)
            && atomic_compare_exchange_strong(&ext->logged_us[kind], &last_us, now_us);
 }
 
@@ -413,27 +404,27 @@ static bool read_one_second(const scoreboard_ext_t *ext, int64_t second, ext_sec
 
 /* The seconds between two entries: the levels of the last one, and each its share of what
  * arrived; nobody waited, or the parent would have been woken. */
-static void fill_gap(scoreboard_ext_t *ext, int64_t last, int64_t second, uint64_t share)
+static void fill_gap(scoreboard_ext_t *ext, const ext_second_t *last, int64_t second,
+                     uint64_t share)
 {
-    int64_t from = second - last >= EXT_SECONDS ? second - EXT_SECONDS + 1 : last + 1;
-    ext_second_t entry;
+    int64_t from = second - last->second >= EXT_SECONDS ? second - EXT_SECONDS + 1
+                                                        : last->second + 1;
+    ext_second_t entry = *last;
 
-    if (!read_one_second(ext, last, &entry)) {
-        return;
-    }
     entry.waited_us = 0;
     for (; from < second; from++) {
         write_one_second(ext, &entry, from, share);
     }
 }
 
-void scoreboard_ext_write_second(scoreboard_ext_t *ext, const ext_second_t *now,
-                                 uint64_t arrivals, int64_t now_us)
+void scoreboard_ext_write_second(scoreboard_ext_t *ext, ext_history_t *history,
+                                 const ext_second_t *now, uint64_t arrivals, int64_t now_us)
 {
     int64_t second = now_us / CLOCK_US_PER_S;
-    int64_t last = atomic_load(&ext->last_second);
-    uint64_t arrived = arrivals - atomic_load(&ext->last_arrivals);
-    ext_second_t entry = *now, before;
+    const ext_second_t *before = &history->last;
+    int64_t last = before->second;
+    uint64_t arrived = arrivals - history->arrivals;
+    ext_second_t entry = *now;
 
     if (second < 0) {
         return;
@@ -442,20 +433,21 @@ void scoreboard_ext_write_second(scoreboard_ext_t *ext, const ext_second_t *now,
     if (last <= 0 || arrived > UINT64_MAX / 2) {
         arrived = 0;
     }
-    if (last == second && read_one_second(ext, second, &before)) {
-        entry.busy = before.busy > entry.busy ? before.busy : entry.busy;
-        entry.waited_us = before.waited_us > entry.waited_us ? before.waited_us : entry.waited_us;
-        arrived += before.arrivals;
+    if (last == second) {
+        entry.busy = before->busy > entry.busy ? before->busy : entry.busy;
+        entry.waited_us = before->waited_us > entry.waited_us ? before->waited_us
+                                                              : entry.waited_us;
+        arrived += before->arrivals;
     }
     else if (last > 0 && last < second) {
         uint64_t share = arrived / (uint64_t)(second - last);
 
-        fill_gap(ext, last, second, share);
+        fill_gap(ext, before, second, share);
         arrived -= share * (uint64_t)(second - last - 1);
     }
     write_one_second(ext, &entry, second, arrived);
-    atomic_store(&ext->last_second, second);
-    atomic_store(&ext->last_arrivals, arrivals);
+    history->last = entry;
+    history->arrivals = arrivals;
 }
 
 int scoreboard_ext_read_seconds(const scoreboard_ext_t *ext, int64_t now_us,

@@ -2,9 +2,10 @@
  * parent decided and why, and the last ten minutes.
  *
  * Created once by the parent, kept over graceful restarts (both generations use it), and
- * inherited over fork. Plain C11 atomics. Children are unprivileged: the parent believes
- * nothing here that could hurt it, and reads nothing back of what it wrote itself but for
- * status pages; what it reads of a child it has to clamp.
+ * inherited over fork. Plain C11 atomics. Children are unprivileged, and one that somebody has
+ * taken over can write anything here: the parent decides by what it has in memory of its own,
+ * reads nothing back of what it wrote itself but to see whether a status page needs it anew,
+ * and reads children's records through src/board_view.h only.
  *
  *   children[]   a record a scoreboard slot: samples of the child there, its writer
  *   slots[]      one a scoreboard slot: what the parent has that child do, and since when
@@ -32,7 +33,7 @@
 
 /* Raise it with every change of what lies in the shared memory, records of controller.h
  * included. */
-#define EXT_VERSION   2
+#define EXT_VERSION   3
 
 #define EXT_DECISIONS 64        /* of a kind; a power of two */
 #define EXT_SECONDS   600
@@ -61,6 +62,9 @@ typedef struct ext_slot_t {
     int32_t reserved;
 } ext_slot_t;
 
+/* True or false. Not a bool: another process may have written any other byte here. */
+typedef _Atomic unsigned char ext_flag_t;
+
 typedef struct ext_child_t {
     /* the workers', at every event: idle workers and events taken in one word, so that both
      * cost one atomic operation and any look at them is consistent; see ext_idle() */
@@ -68,11 +72,11 @@ typedef struct ext_child_t {
     _Atomic int threads;            /* worker threads that run or start, and may take work */
     _Atomic int arriving;           /* of these, started and not yet at the poller */
     _Atomic int benched;            /* worker threads that are kept from taking work */
-    _Atomic bool ready;             /* its workers take connections */
-    _Atomic bool closed;            /* its listeners are closed for good */
-    _Atomic bool wants_successor;   /* MaxConnectionsPerChild reached */
-    _Atomic bool wants_relief;      /* woken for a connection that it cannot accept */
-    _Atomic bool exhausted;         /* all threads it may have are busy, and work waits */
+    ext_flag_t ready;               /* its workers take connections */
+    ext_flag_t closed;              /* its listeners are closed for good */
+    ext_flag_t wants_successor;     /* MaxConnectionsPerChild reached */
+    ext_flag_t wants_relief;        /* woken for a connection that it cannot accept */
+    ext_flag_t exhausted;           /* all threads it may have are busy, and work waits */
     /* the steward's sample */
     _Alignas(64) _Atomic int waiting;   /* events that nobody has taken */
     _Atomic int computing_permille; /* of the time of busy workers: needs a processor */
@@ -202,16 +206,10 @@ typedef enum {
     LOG_ACCEPT,
     LOG_POLLER,
     LOG_THREADS,
-    LOG_FORK,
     LOG_KINDS
 } log_kind_e;
 
 typedef struct scoreboard_ext_t {
-    /* frozen for all versions */
-    uint32_t magic;
-    uint32_t version;
-    uint64_t size;                          /* bytes in all */
-    /* of this version */
     int slot_count;
     _Atomic int64_t logged_us[LOG_KINDS];   /* when last, monotonic; any process */
     _Atomic int64_t drain_timeout_us;       /* of the latest configuration; the parent */
@@ -220,8 +218,6 @@ typedef struct scoreboard_ext_t {
     _Atomic uint64_t decisions_noted;       /* so many were ever begun, */
     _Atomic uint64_t noted[EXT_KINDS];      /* ... and of each kind */
     EXT_RECORD(ext_decision_t) decisions[EXT_KINDS][EXT_DECISIONS];
-    _Atomic int64_t last_second;            /* newest of the history; the parent's */
-    _Atomic uint64_t last_arrivals;         /* as of then; the parent's */
     _Alignas(64) EXT_RECORD(ext_second_t) seconds[EXT_SECONDS];
     _Alignas(64) ext_child_t children[];    /* slot_count */
 } scoreboard_ext_t;
@@ -232,15 +228,15 @@ int scoreboard_ext_create(scoreboard_ext_t **ext, int slot_count);
 /* For the unit tests. */
 void scoreboard_ext_destroy(scoreboard_ext_t *ext);
 
-/* False: of another version of this module, or of another size; only magic, version and
- * size may be read. NULL is not ours. Any process. */
-bool scoreboard_ext_is_ours(const scoreboard_ext_t *ext, int slot_count);
+/* Bytes of the shared memory for slot_count children. */
+size_t scoreboard_ext_size(int slot_count);
 
 /* Forget what an earlier child wrote, before a new one is started in its slot. Parent. */
 void scoreboard_ext_reset(ext_child_t *child);
 
 /* True if a message of this kind may be logged at now_us (monotonic µs): at most one a
- * second from all processes together. Any process, any thread. */
+ * second from all processes together. Any process, any thread; not the parent, which another
+ * process could silence that way. */
 bool scoreboard_ext_may_log(scoreboard_ext_t *ext, log_kind_e kind, int64_t now_us);
 
 /* --- writing ------------------------------------------------------------------------ */
@@ -261,12 +257,19 @@ void scoreboard_ext_note_slot(scoreboard_ext_t *ext, int slot, ext_slot_state_e 
 /* Add a decision to the ring of its kind. Any process, any thread. number and wall_us are filled in. */
 void scoreboard_ext_note_decision(scoreboard_ext_t *ext, const ext_decision_t *decision);
 
+/* What the writer of the history remembers of its last entry, in memory of its own; zeroed at
+ * first. */
+typedef struct ext_history_t {
+    ext_second_t last;
+    uint64_t arrivals;              /* as of then */
+} ext_history_t;
+
 /* Add to the history: what is so at now_us (monotonic). The parent, as often as it likes:
  * what falls into one second becomes one entry. Seconds since the last call are filled with
  * the levels of then. arrivals counts from any start, may wrap and may begin anew; now->second,
  * now->arrivals are ignored. */
-void scoreboard_ext_write_second(scoreboard_ext_t *ext, const ext_second_t *now,
-                                 uint64_t arrivals, int64_t now_us);
+void scoreboard_ext_write_second(scoreboard_ext_t *ext, ext_history_t *history,
+                                 const ext_second_t *now, uint64_t arrivals, int64_t now_us);
 
 /* --- reading ------------------------------------------------------------------------ */
 

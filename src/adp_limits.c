@@ -329,6 +329,10 @@ void limits_note_children(limits_usage_t *usage, int children, int threads, int 
 
     usage->children = children;
     usage->threads = threads;
+    /* children tell how many connections they have, but what these hold is there to be seen */
+    if (idle_connections > bytes / LIMITS_IDLE_BYTES) {
+        idle_connections = (int)(bytes / LIMITS_IDLE_BYTES);
+    }
     usage->idle_connections = idle_connections > 0 ? idle_connections : 0;
     usage->children_bytes = bytes;
     if (children <= 0 || threads <= 0 || bytes <= 0) {

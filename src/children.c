@@ -1,16 +1,19 @@
 #include "children.h"
 
 #include "child.h"
+#include "config.h"
 
 #include "apr_signal.h"
 #include "mpm_common.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A child that served for so long shows that children can; one that ends earlier is
@@ -22,9 +25,26 @@
 /* When, and how often, the full scoreboard is worth a line. */
 #define FULL_PATIENCE_US (5 * CLOCK_US_PER_S)
 #define FULL_LOG_US      (60 * CLOCK_US_PER_S)
+/* No child has more connections, whatever it may have descriptors. */
+#define MOST_CONNECTIONS (1 << 20)
 
-/* For reclaimed(), whose signature is httpd's. */
-static generation_t *reclaiming;
+/* How an ungraceful end goes: what children get, so long after it began. A child itself waits a
+ * second for its threads. */
+typedef struct force_t {
+    int64_t after_us;
+    int signal;
+    int level;                  /* at which it is said; 0: it is not */
+} force_t;
+
+static const force_t forces[] = {
+    { 0, SIGTERM, 0 },
+    { 3 * CLOCK_US_PER_S, SIGTERM, APLOG_WARNING },
+    { 6 * CLOCK_US_PER_S, SIGTERM, APLOG_WARNING },
+    { 9 * CLOCK_US_PER_S, SIGKILL, APLOG_ERR }
+};
+/* What a SIGKILL does not end in this time hangs in the kernel: the server goes on without it. */
+#define RECLAIM_GIVE_UP_US (10 * CLOCK_US_PER_S)
+#define RECLAIM_LOOK_MS    20
 
 bool children_is_current(const generation_t *g, const slot_t *slot)
 {
@@ -60,15 +80,26 @@ int children_serving(const generation_t *g, int bucket)
     return count;
 }
 
+board_view_t children_view(const generation_t *g, int slot)
+{
+    return board_view(&g->retained->board->children[slot], g->retained->fixed.thread_limit);
+}
+
+int children_connections(int slot)
+{
+    int64_t descriptors = config_limits()->descriptors;
+
+    return board_count(&ap_get_scoreboard_process(slot)->connections,
+                       (int)MIN(descriptors, MOST_CONNECTIONS));
+}
+
 int children_busy_threads(const generation_t *g)
 {
     int i, busy = 0;
 
     for (i = 0; i < g->retained->slots_used; i++) {
         if (accepts(g, i, -1)) {
-            const ext_child_t *ext = &g->retained->board->children[i];
-
-            busy += ext_busy(ext);
+            busy = board_sum(busy, children_view(g, i).busy);
         }
     }
     return busy;
@@ -122,7 +153,7 @@ int children_parked(const generation_t *g)
 /* Of two parked children the one that is the better kept: it has more connections. */
 static int pick_parked(const generation_t *g, int bucket, bool most)
 {
-    int i, best = -1;
+    int i, connections, best = -1, best_connections = 0;
 
     for (i = 0; i < g->retained->slots_used; i++) {
         const slot_t *slot = &g->retained->slots[i];
@@ -131,9 +162,10 @@ static int pick_parked(const generation_t *g, int bucket, bool most)
             || (bucket >= 0 && slot->bucket != bucket)) {
             continue;
         }
-        if (best < 0 || (ap_get_scoreboard_process(i)->connections
-                         > ap_get_scoreboard_process(best)->connections) == most) {
+        connections = children_connections(i);
+        if (best < 0 || (connections > best_connections) == most) {
             best = i;
+            best_connections = connections;
         }
     }
     return best;
@@ -157,16 +189,19 @@ int children_least_missed(const generation_t *g)
 
 int children_least_needed(const generation_t *g)
 {
-    int i, best = -1;
+    int i, best = -1, best_connections = 0;
 
     for (i = 0; i < g->retained->slots_used; i++) {
         const slot_t *slot = &g->retained->slots[i];
 
         if (accepts(g, i, -1) && slot->state == SLOT_SERVING && slot->successor < 0
-            && children_serving(g, slot->bucket) > 1 && !is_successor(g, i)
-            && (best < 0 || ap_get_scoreboard_process(i)->connections
-                            < ap_get_scoreboard_process(best)->connections)) {
-            best = i;
+            && children_serving(g, slot->bucket) > 1 && !is_successor(g, i)) {
+            int connections = children_connections(i);
+
+            if (best < 0 || connections < best_connections) {
+                best = i;
+                best_connections = connections;
+            }
         }
     }
     return best;
@@ -201,8 +236,7 @@ static int free_slot(generation_t *g, int64_t now_us)
     int i;
 
     for (i = 0; i < g->retained->fixed.slot_count; i++) {
-        if (g->retained->slots[i].state == SLOT_FREE
-            && ap_get_scoreboard_process(i)->pid == 0) {
+        if (g->retained->slots[i].state == SLOT_FREE) {
             g->retained->full_since_us = 0;
             return i;
         }
@@ -299,7 +333,9 @@ static void fork_refused(generation_t *g, int error, int64_t now_us)
     pause_starts(g, now_us);
     /* scarce processes come back soon: do not make it minutes */
     g->retained->next_start_us = MIN(g->retained->next_start_us, now_us + CLOCK_US_PER_S);
-    if (scoreboard_ext_may_log(g->retained->board, LOG_FORK, now_us)) {
+    if (!g->retained->refused_logged_us
+        || now_us - g->retained->refused_logged_us >= CLOCK_US_PER_S) {
+        g->retained->refused_logged_us = now_us;
         ap_log_error(APLOG_MARK, APLOG_ERR, error, g->server, ADPNO(0082)
                      "cannot start another child process, going on with %d; raise the limit "
                      "of %s", children_count(g, -1),
@@ -341,6 +377,7 @@ int children_start(generation_t *g, int bucket, int64_t now_us)
         .bucket = bucket, .started_us = now_us, .successor = -1
     };
     r->slots_used = MAX(r->slots_used, slot + 1);
+    r->turnover++;
     ap_get_scoreboard_process(slot)->pid = pid;
     ap_get_scoreboard_process(slot)->generation = r->mpm->my_generation;
     ap_run_child_status(g->server, pid, r->mpm->my_generation, slot, MPM_CHILD_STARTED);
@@ -380,9 +417,7 @@ void children_order(generation_t *g, int slot, char order)
 
 static void note_start_time(retained_t *r, const slot_t *slot, const ext_child_t *ext)
 {
-    /* children can write what they like there */
-    int64_t ready_us = MIN(MAX(atomic_load(&ext->ready_us), slot->started_us),
-                           slot->started_us + CLOCK_US_PER_S);
+    int64_t ready_us = board_ready_us(ext, slot->started_us, slot->started_us + CLOCK_US_PER_S);
 
     r->child_start_us = clock_slowest_us(r->child_start_us, ready_us - slot->started_us);
 }
@@ -396,7 +431,7 @@ void children_note_ready(generation_t *g, int64_t now_us)
     for (i = 0; i < r->slots_used; i++) {
         slot_t *slot = &r->slots[i];
 
-        if (slot->state == SLOT_STARTING && atomic_load(&r->board->children[i].ready)) {
+        if (slot->state == SLOT_STARTING && children_view(g, i).ready) {
             slot->state = SLOT_SERVING;
             r->ever_healthy = true;
             note_start_time(r, slot, &r->board->children[i]);
@@ -440,8 +475,7 @@ static void take_out(generation_t *g, int i)
         close(r->lifelines[i]);
         r->lifelines[i] = -1;
     }
-    ap_run_child_status(g->server, ap_get_scoreboard_process(i)->pid,
-                        ap_get_scoreboard_process(i)->generation, i, MPM_CHILD_EXITED);
+    ap_run_child_status(g->server, slot->pid, slot->generation, i, MPM_CHILD_EXITED);
     clean_scoreboard_row(g, i);
     scoreboard_ext_reset(&r->board->children[i]);
     for (j = 0; j < r->slots_used; j++) {
@@ -449,6 +483,7 @@ static void take_out(generation_t *g, int i)
             r->slots[j].successor = -1;
         }
     }
+    r->turnover++;
     slot->state = SLOT_FREE;
     slot->pid = 0;
     slot->successor = -1;
@@ -498,19 +533,21 @@ bool children_ended(generation_t *g, apr_proc_t *process, apr_exit_why_e why, in
     retained_t *r = g->retained;
     int verdict = ap_process_child_status(process, why, status);
     int i = slot_of_pid(r, process->pid);
+    bool starting;
     slot_t *slot;
 
     if (i < 0) {
         return false;
     }
     slot = &r->slots[i];
-    if (verdict == APEXIT_CHILDFATAL && children_is_current(g, slot)) {
+    starting = slot->state == SLOT_STARTING && !children_view(g, i).ready;
+    if (verdict == APEXIT_CHILDFATAL && children_is_current(g, slot) && starting) {
         *give_up = true;
     }
     else if (slot->state == SLOT_GOING || !children_is_current(g, slot)) {
         /* it was on its way out */
     }
-    else if (!atomic_load(&r->board->children[i].ready) || verdict == APEXIT_CHILDSICK) {
+    else if (starting || verdict == APEXIT_CHILDSICK) {
         failed_at_start(g, now_us);
         /* a resource that was never there will not come by waiting */
         *give_up = !r->ever_healthy && verdict == APEXIT_CHILDSICK;
@@ -522,19 +559,94 @@ bool children_ended(generation_t *g, apr_proc_t *process, apr_exit_why_e why, in
     return true;
 }
 
-/* ap_reclaim_callback_fn_t */
-static void reclaimed(int slot, pid_t pid, ap_generation_t generation)
+/* Has this child ended? It is reaped then. A pid of our own books that was not reaped belongs to
+ * the child and to nobody else, so that it may be signalled. */
+static bool has_ended(pid_t pid)
 {
+    int status;
+    pid_t reaped;
+
+    do {
+        reaped = waitpid(pid, &status, WNOHANG);
+    } while (reaped < 0 && errno == EINTR);
+    return reaped == pid || (reaped < 0 && errno == ECHILD);
+}
+
+/* Take out who has ended. Returns how many are left. */
+static int bury_ended(generation_t *g)
+{
+    int i, left = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        const slot_t *slot = &g->retained->slots[i];
+
+        if (slot->state != SLOT_FREE && has_ended(slot->pid)) {
+            take_out(g, i);
+        }
+        left += slot->state != SLOT_FREE;
+    }
+    return left;
+}
+
+static void use_force(const generation_t *g, const force_t *force)
+{
+    int i;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        const slot_t *slot = &g->retained->slots[i];
+
+        if (slot->state == SLOT_FREE) {
+            continue;
+        }
+        if (force->level) {
+            ap_log_error(APLOG_MARK, force->level, 0, g->server, ADPNO(0076)
+                         "child process %d has not ended %d s after it was told to, sending %s",
+                         (int)slot->pid, (int)(force->after_us / CLOCK_US_PER_S),
+                         force->signal == SIGKILL ? "SIGKILL" : "another SIGTERM");
+        }
+        kill(slot->pid, force->signal);
+    }
+}
+
+/* httpd waits for, and kills, whoever its scoreboard names: nobody, whatever a child wrote there. */
+static void empty_scoreboard(const generation_t *g)
+{
+    int i;
+
+    for (i = 0; i < g->retained->fixed.slot_count; i++) {
+        ap_get_scoreboard_process(i)->pid = 0;
+    }
+}
+
+/* ap_reclaim_callback_fn_t */
+static void ignore(int slot, pid_t pid, ap_generation_t generation)
+{
+    (void)slot;
     (void)pid;
     (void)generation;
-    if (reclaiming && slot >= 0) {
-        take_out(reclaiming, slot);
-    }
 }
 
 void children_reclaim(generation_t *g)
 {
-    reclaiming = g;
-    ap_reclaim_child_processes(1, reclaimed);
-    reclaiming = NULL;
+    int64_t began_us = clock_now_us();
+    size_t next = 0;
+    int left;
+
+    while ((left = bury_ended(g)) > 0) {
+        int64_t elapsed_us = clock_now_us() - began_us;
+
+        if (next < sizeof(forces) / sizeof(forces[0]) && elapsed_us >= forces[next].after_us) {
+            use_force(g, &forces[next++]);
+        }
+        if (elapsed_us >= RECLAIM_GIVE_UP_US) {
+            ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0077)
+                         "%d child processes did not end although they were killed; going on "
+                         "without them", left);
+            break;
+        }
+        poll(NULL, 0, RECLAIM_LOOK_MS);
+    }
+    /* what other modules have registered */
+    empty_scoreboard(g);
+    ap_reclaim_child_processes(1, ignore);
 }

@@ -2,6 +2,7 @@
 #ifndef ADP_CHILDREN_H
 #define ADP_CHILDREN_H
 
+#include "board_view.h"
 #include "retained.h"
 
 /* The generation that is being run. */
@@ -49,6 +50,12 @@ int children_count(const generation_t *g, int bucket);
 
 /* Those of them that serve. */
 int children_serving(const generation_t *g, int bucket);
+
+/* What the child in a slot tells in the shared memory, in its range. */
+board_view_t children_view(const generation_t *g, int slot);
+
+/* Its connections, by httpd's scoreboard: no more than it may have descriptors. */
+int children_connections(int slot);
 
 /* Threads of these children that are busy. */
 int children_busy_threads(const generation_t *g);

@@ -40,13 +40,14 @@ typedef struct run_t {
     bool handing_over;          /* children of the last generation still accept */
 } run_t;
 
-/* For the signal handler: where to report that a child has ended. */
-static int child_signal_fd = -1;
+/* Some process has ended since reap() began its last round. The handler has nothing to do that
+ * could wait: the descriptor by which children wake the parent is not its own alone. */
+static volatile sig_atomic_t child_has_ended;
 
 static void on_child_signal(int signo)
 {
     (void)signo;
-    wakeup_send(child_signal_fd);
+    child_has_ended = 1;
 }
 
 static bool is_told_to_end(const generation_t *g)
@@ -72,6 +73,7 @@ static bool reap(generation_t *g)
     apr_proc_t process;
     int status;
 
+    child_has_ended = 0;
     while (!give_up && apr_proc_wait_all_procs(&process, &status, &why, APR_NOWAIT, g->pconf)
                        == APR_CHILD_DONE) {
         if (!children_ended(g, &process, why, status, clock_now_us(), &give_up)) {
@@ -108,7 +110,7 @@ static bool may_make_room(const generation_t *g, int i)
     for (j = 0; j < g->retained->slots_used; j++) {
         if (j != i && g->retained->slots[j].state == SLOT_SERVING
             && g->retained->slots[j].bucket == slot->bucket) {
-            return ap_get_scoreboard_process(i)->connections == 0;
+            return children_connections(i) == 0;
         }
     }
     return false;
@@ -118,13 +120,16 @@ static bool may_make_room(const generation_t *g, int i)
  * be handed over goes on being served by the old one. */
 static void make_room(generation_t *g)
 {
-    int i, best = -1;
+    int i, best = -1, best_connections = 0;
 
     for (i = 0; i < g->retained->slots_used; i++) {
-        if (may_make_room(g, i)
-            && (best < 0 || ap_get_scoreboard_process(i)->connections
-                            < ap_get_scoreboard_process(best)->connections)) {
-            best = i;
+        if (may_make_room(g, i)) {
+            int connections = children_connections(i);
+
+            if (best < 0 || connections < best_connections) {
+                best = i;
+                best_connections = connections;
+            }
         }
     }
     if (best >= 0) {
@@ -169,8 +174,9 @@ static void replace_used_up(generation_t *g, int64_t now_us)
     for (i = 0; i < r->slots_used; i++) {
         slot_t *slot = &r->slots[i];
 
-        if (!children_is_current(g, slot)
-            || !atomic_load(&r->board->children[i].wants_successor)) {
+        /* without the directive no child asks for one, unless somebody else wrote there */
+        if (ap_max_requests_per_child <= 0 || !children_is_current(g, slot)
+            || !children_view(g, i).wants_successor) {
             continue;
         }
         if (slot->state == SLOT_PARKED) {
@@ -200,12 +206,20 @@ static void replace_used_up(generation_t *g, int64_t now_us)
 static void relieve(generation_t *g)
 {
     retained_t *r = g->retained;
-    int i;
+    int b, i;
 
-    for (i = 0; i < r->slots_used; i++) {
-        if (r->slots[i].state != SLOT_FREE
-            && atomic_exchange(&r->board->children[i].wants_relief, false)) {
-            children_look(g, r->slots[i].bucket);
+    /* one look a bucket, however many ask for it */
+    for (b = 0; b < MAX(r->mpm->max_buckets, 1); b++) {
+        bool wanted = false;
+
+        for (i = 0; i < r->slots_used; i++) {
+            if (r->slots[i].state != SLOT_FREE && r->slots[i].bucket == b
+                && board_take_relief(&r->board->children[i])) {
+                wanted = true;
+            }
+        }
+        if (wanted) {
+            children_look(g, b);
         }
     }
 }
@@ -261,7 +275,7 @@ void parent_release_listeners(retained_t *retained)
 
         for (i = 0; i < retained->slots_used; i++) {
             open = open || (retained->slots[i].state == SLOT_GOING
-                            && !atomic_load(&retained->board->children[i].closed));
+                            && !children_view(&g, i).closed);
         }
         if (!open) {
             break;
@@ -272,28 +286,64 @@ void parent_release_listeners(retained_t *retained)
 
 /* --- the loop --------------------------------------------------------------------- */
 
+/* Processor time of this thread. */
+static int64_t cpu_now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (int64_t)ts.tv_sec * CLOCK_US_PER_S + ts.tv_nsec / 1000;
+}
+
+/* When children may wake us next. What it took to start and bury children does not count. */
+static int64_t next_wakeup_us(retained_t *r)
+{
+    int64_t used_us = cpu_now_us() - r->paced_cpu_us;
+
+    r->paced_cpu_us += used_us;
+    if (r->paced_turnover != r->turnover) {
+        r->paced_turnover = r->turnover;
+        used_us = 0;
+    }
+    return pace_next(&r->pace, used_us, clock_now_us());
+}
+
+/* One ppoll(2) with these signals blocked. True: fd (-1: none) is readable. */
+static bool doze(int fd, int64_t until_us, const sigset_t *mask)
+{
+    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+    int64_t left_us = until_us - clock_now_us();
+    struct timespec timeout = { 0, 0 };
+
+    if (left_us > 0) {
+        timeout.tv_sec = left_us / CLOCK_US_PER_S;
+        timeout.tv_nsec = left_us % CLOCK_US_PER_S * 1000;
+    }
+    return ppoll(&poll_fd, 1, &timeout, mask) > 0;
+}
+
 /* Sleep until a child wakes us or ends, a signal comes, or until_us. A signal that came since
  * the last look is not slept over: signals are blocked but for the sleep itself, and is_over
  * is asked whether one came that ends the wait. */
 static void sleep_until(const generation_t *g, int64_t until_us, bool (*is_over)(const generation_t *))
 {
-    int wakeup_fd = g->retained->wakeup_fd;
-    struct pollfd fd = { .fd = wakeup_fd, .events = POLLIN };
-    struct timespec timeout = { 0, 0 };
-    sigset_t before;
-    int64_t left_us;
+    retained_t *r = g->retained;
+    int64_t pause_us = next_wakeup_us(r);
+    sigset_t before, commands;
 
     signals_hold(&before);
-    left_us = is_over(g) ? 0 : until_us - clock_now_us();
-    if (left_us > 0) {
-        timeout.tv_sec = left_us / CLOCK_US_PER_S;
-        timeout.tv_nsec = left_us % CLOCK_US_PER_S * 1000;
-    }
+    commands = before;
+    sigaddset(&commands, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &commands, NULL);
     ADP_PAUSE(parent_sleeps);
-    if (ppoll(&fd, 1, &timeout, &before) > 0) {
-        wakeup_receive(wakeup_fd);
-        g->retained->woken = true;
+    if (!is_over(g) && pause_us > clock_now_us()) {
+        doze(-1, MIN(pause_us, until_us), &commands);
     }
+    if (!is_over(g) && !child_has_ended && doze(r->wakeup_fd, until_us, &before)) {
+        wakeup_receive(r->wakeup_fd);
+        r->woken = true;
+    }
+    r->woken = r->woken || child_has_ended;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -550,11 +600,10 @@ static void run_one_process(generation_t *g)
     exit(status);
 }
 
-static void watch_children(int wakeup_fd)
+static void watch_children(void)
 {
     struct sigaction sa = { .sa_handler = on_child_signal, .sa_flags = SA_NOCLDSTOP | SA_RESTART };
 
-    child_signal_fd = wakeup_fd;
     sigemptyset(&sa.sa_mask);
     sigaction(SIGCHLD, &sa, NULL);
 }
@@ -629,7 +678,7 @@ int parent_run(generation_t *g, bool one_process)
         run_one_process(g);
     }
     retained_adopt_strangers(r);
-    watch_children(r->wakeup_fd);
+    watch_children();
     rc = run_children(&run);
     unwatch_children();
     return rc;

@@ -70,7 +70,8 @@ void report_child_act(report_t *report, scoreboard_ext_t *board, server_rec *ser
     }
 }
 
-static void add_to_history(scoreboard_ext_t *board, const ext_plan_t *plan)
+static void add_to_history(ext_history_t *history, scoreboard_ext_t *board,
+                           const ext_plan_t *plan)
 {
     const ctl_child_sample_t *sample = &plan->sample;
     ext_second_t now = {
@@ -81,14 +82,14 @@ static void add_to_history(scoreboard_ext_t *board, const ext_plan_t *plan)
         .demand = (float)plan->plan.demand, .spare = (float)plan->plan.spare
     };
 
-    scoreboard_ext_write_second(board, &now, sample->arrivals, sample->now_us);
+    scoreboard_ext_write_second(board, history, &now, sample->arrivals, sample->now_us);
 }
 
-void report_child_plan(report_t *report, scoreboard_ext_t *board, server_rec *server,
-                       const ext_plan_t *plan)
+void report_child_plan(report_t *report, ext_history_t *history, scoreboard_ext_t *board,
+                       server_rec *server, const ext_plan_t *plan)
 {
     scoreboard_ext_write_plan(board, plan);
-    add_to_history(board, plan);
+    add_to_history(history, board, plan);
     report_child_act(report, board, server, plan);
 }
 

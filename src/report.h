@@ -13,8 +13,8 @@
  * With EXT_MODE_OBSERVE call it twice: report_child_act() for what the spare-thread rule did,
  * with a report_t of its own, and this for what the controller would have done. Parent, with
  * each plan, before it is acted upon. */
-void report_child_plan(report_t *report, scoreboard_ext_t *board, server_rec *server,
-                       const ext_plan_t *plan);
+void report_child_plan(report_t *report, ext_history_t *history, scoreboard_ext_t *board,
+                       server_rec *server, const ext_plan_t *plan);
 
 /* As report_child_plan(), but plan and history stay as they are: for the rule of
  * MinSpareThreads and MaxSpareThreads that acts beside a controller that observes. The

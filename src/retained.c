@@ -5,12 +5,17 @@
 
 #include "http_config.h"
 
+#include <signal.h>
+#include <sys/param.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
-#define RETAINED_KEY   "mpm_adaptive"
-#define RETAINED_MAGIC 0x41445031u      /* "ADP1" */
+#define RETAINED_KEY     "mpm_adaptive"
+#define RETAINED_MAGIC   0x41445032u    /* "ADP2" */
+#define RETAINED_MAGIC_1 0x41445031u    /* "ADP1": slots and slot_size are not frozen */
 
-/* Children of another version of this module: what they have, they finish. */
+/* Children of another version of this module: what they have, they finish. Their lifelines stay
+ * open, or they would take the parent for dead. */
 static void dismiss_strangers(const retained_t *old)
 {
     static const char order = CHILD_ORDER_DRAIN;
@@ -19,7 +24,6 @@ static void dismiss_strangers(const retained_t *old)
     for (i = 0; i < old->lifeline_count; i++) {
         if (old->lifelines[i] >= 0) {
             told += write(old->lifelines[i], &order, 1) == 1;
-            close(old->lifelines[i]);
         }
     }
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, NULL, ADPNO(0080)
@@ -28,11 +32,13 @@ static void dismiss_strangers(const retained_t *old)
                  (unsigned)ADP_RETAINED_VERSION, old->version, told);
 }
 
+/* By what is in the parent's own memory: what lies in the shared memory children can write. */
 static bool is_ours(const retained_t *retained)
 {
-    return retained->version == ADP_RETAINED_VERSION && retained->size == sizeof(*retained)
+    return retained->magic == RETAINED_MAGIC && retained->version == ADP_RETAINED_VERSION
+           && retained->size == sizeof(*retained) && retained->slot_size == sizeof(slot_t)
            && (!retained->board
-               || scoreboard_ext_is_ours(retained->board, retained->fixed.slot_count));
+               || retained->board_size == scoreboard_ext_size(retained->fixed.slot_count));
 }
 
 static retained_t *begin(void)
@@ -42,6 +48,7 @@ static retained_t *begin(void)
     retained->magic = RETAINED_MAGIC;
     retained->version = ADP_RETAINED_VERSION;
     retained->size = sizeof(*retained);
+    retained->slot_size = sizeof(slot_t);
     retained->mpm = ap_unixd_mpm_get_retained_data();
     return retained;
 }
@@ -51,13 +58,14 @@ retained_t *retained_get(void)
     retained_t *found = ap_retained_data_get(RETAINED_KEY);
     retained_t *retained = found;
 
-    if (!found || found->magic != RETAINED_MAGIC) {
+    if (!found || (found->magic != RETAINED_MAGIC && found->magic != RETAINED_MAGIC_1)) {
         retained = found = begin();
     }
     else if (!is_ours(found)) {
         dismiss_strangers(found);
         retained = begin();
         retained->fixed = found->fixed;
+        retained->predecessor = found;
     }
     if (retained->mpm->baton != found) {
         /* a first start: there is no scoreboard yet */
@@ -80,6 +88,7 @@ apr_status_t retained_size_slots(retained_t *retained, apr_pool_t *p)
         || (rv = wakeup_open(&retained->wakeup_fd)) != 0) {
         return rv;
     }
+    retained->board_size = scoreboard_ext_size(count);
     retained->slots = apr_pcalloc(p, sizeof(*retained->slots) * count);
     retained->lifelines = apr_pcalloc(p, sizeof(*retained->lifelines) * count);
     for (i = 0; i < count; i++) {
@@ -90,18 +99,57 @@ apr_status_t retained_size_slots(retained_t *retained, apr_pool_t *p)
     return APR_SUCCESS;
 }
 
+/* The frozen part of a slot of another version: of other slots only that may be read. */
+static const slot_t *slot_of(const retained_t *old, int i)
+{
+    return (const slot_t *)(const void *)((const char *)old->slots + old->slot_size * i);
+}
+
+static bool is_child_of_ours(pid_t pid)
+{
+    siginfo_t info;
+
+    return pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* Who is in a slot of an older version: pid 0 if nobody, or nobody knows. The oldest did not
+ * freeze their slots; of them httpd's scoreboard tells, if what it tells is a child of ours. */
+static slot_t stranger_in(const retained_t *old, int i)
+{
+    const process_score *score = ap_get_scoreboard_process(i);
+    slot_t slot = { .state = SLOT_GOING };
+
+    if (old->magic == RETAINED_MAGIC) {
+        slot.pid = slot_of(old, i)->pid;
+        slot.generation = slot_of(old, i)->generation;
+        slot.bucket = slot_of(old, i)->bucket;
+    }
+    else {
+        slot.pid = *(const volatile pid_t *)&score->pid;
+        slot.generation = *(const volatile ap_generation_t *)&score->generation;
+        slot.pid = is_child_of_ours(slot.pid) ? slot.pid : 0;
+    }
+    slot.successor = -1;
+    return slot;
+}
+
 void retained_adopt_strangers(retained_t *retained)
 {
+    const retained_t *old = retained->predecessor;
     int i;
 
-    for (i = 0; i < retained->fixed.slot_count; i++) {
-        const process_score *score = ap_get_scoreboard_process(i);
-
-        if (score->pid != 0 && retained->slots[i].state == SLOT_FREE) {
-            retained->slots[i].state = SLOT_GOING;
-            retained->slots[i].pid = score->pid;
-            retained->slots[i].generation = score->generation;
-            retained->slots_used = i + 1;
-        }
+    if (!old) {
+        return;
     }
+    for (i = 0; i < MIN(old->lifeline_count, retained->lifeline_count); i++) {
+        slot_t slot = stranger_in(old, i);
+
+        if (old->lifelines[i] < 0 || slot.pid == 0) {
+            continue;
+        }
+        retained->slots[i] = slot;
+        retained->lifelines[i] = old->lifelines[i];
+        retained->slots_used = MAX(retained->slots_used, i + 1);
+    }
+    retained->predecessor = NULL;
 }

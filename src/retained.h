@@ -1,15 +1,19 @@
 /* What the parent keeps over restarts, which load the module anew.
  *
  * Log rotation reloads the server daily, so after a package upgrade a new module meets the
- * memory of an old one. The first members never change their meaning; if the version or
- * the size differs, nothing else is touched: the old children are told to finish, and a
- * new block is begun.
+ * memory of an old one. The first members never change their meaning; if the version or a
+ * size differs, nothing else is touched: the old children are told to finish, and a new block
+ * is begun, which takes over their slots.
+ *
+ * No child can write here. Whatever the parent decides by (who its children are, of which
+ * generation, in which state) it has here, and reads it nowhere else.
  */
 #ifndef ADP_RETAINED_H
 #define ADP_RETAINED_H
 
 #include "adaptive.h"
 #include "config.h"
+#include "pace.h"
 #include "report_text.h"
 #include "unixd.h"
 
@@ -41,13 +45,16 @@ typedef enum {
 } slot_state_e;
 
 typedef struct slot_t {
+    /* frozen for all versions */
     slot_state_e state;
     pid_t pid;
     ap_generation_t generation;
     int bucket;
+    /* of this version */
     int64_t started_us;
     int successor;              /* slot of the child that takes its place, -1: none yet */
     uint64_t events;            /* how many it has taken, when last looked */
+    int serving_told;           /* children that it was told to share the processors with */
 } slot_t;
 
 typedef struct retained_t {
@@ -58,11 +65,20 @@ typedef struct retained_t {
     int lifeline_count;
     int *lifelines;             /* by slot: write end of the child's lifeline, or -1 */
     config_fixed_t fixed;       /* the scoreboard that outlives the module */
+    slot_t *slots;              /* fixed.slot_count of them, */
+    apr_size_t slot_size;       /* ... each of so many bytes */
     /* of this version */
+    struct retained_t *predecessor; /* the block of another version, until its children are taken
+                                     * over; NULL: none */
     ap_unixd_mpm_retained_data *mpm;
     scoreboard_ext_t *board;    /* created at the first start */
+    apr_size_t board_size;      /* bytes */
+    ext_history_t history;      /* what was written last into the history there */
     int wakeup_fd;              /* eventfd by which children wake the parent's loop */
-    slot_t *slots;              /* fixed.slot_count of them */
+    pace_t pace;                /* ... and how often they may */
+    unsigned turnover;          /* children that were started or have ended; wraps */
+    unsigned paced_turnover;    /* as of the last sleep, */
+    int64_t paced_cpu_us;       /* ... and the processor time that the parent had used */
     int slots_used;             /* highest slot that was ever in use, plus one */
     int wanted_children;        /* of the current generation */
     int start_threads;          /* worker threads of the next child at first */
@@ -85,13 +101,14 @@ typedef struct retained_t {
     int64_t next_start_us;      /* no child is started before */
     int64_t full_since_us;      /* no slot is free since then; 0: one is */
     int64_t full_logged_us;
+    int64_t refused_logged_us;  /* when it was last said that fork was refused */
 } retained_t;
 
 /* The block, found or begun. pre_config; s may be NULL then. */
 retained_t *retained_get(void);
 
-/* Children of another version that the scoreboard shows are going, and take their slots
- * until they end. After the scoreboard was taken over from another version. */
+/* Children of another version are going, and keep their slots until they end. After the
+ * scoreboard was taken over from another version. */
 void retained_adopt_strangers(retained_t *retained);
 
 /* Allocate what depends on the number of slots, once. Returns an error if memory is

@@ -1,5 +1,6 @@
 #include "steer_children.h"
 
+#include "board_view.h"
 #include "child.h"
 #include "config.h"
 #include "report.h"
@@ -25,18 +26,6 @@
 
 /* --- what the children tell ------------------------------------------------------- */
 
-/* Children are unprivileged and can write what they like into their record. */
-static int plausible(int told, int most)
-{
-    return MIN(MAX(told, 0), most);
-}
-
-static int threads_of(const ext_child_t *ext, int most)
-{
-    return MIN(plausible(atomic_load(&ext->threads), most)
-               + plausible(atomic_load(&ext->benched), most), most);
-}
-
 static bool is_sharing(const slot_t *slot)
 {
     return slot->state == SLOT_SERVING || slot->state == SLOT_PARKED;
@@ -46,20 +35,16 @@ static void add_child(generation_t *g, int i, ctl_child_sample_t *sample)
 {
     retained_t *r = g->retained;
     slot_t *slot = &r->slots[i];
-    const ext_child_t *ext = &r->board->children[i];
-    int limit = g->config->thread_limit;
-    int busy = plausible(ext_busy(ext), limit);
-    uint64_t events = ext_events(ext);
+    board_view_t view = children_view(g, i);
 
-    r->arrivals += (events - slot->events) & (UINT64_MAX >> EXT_IDLE_BITS);
-    slot->events = events;
-    sample->busy += busy;
-    sample->blocked += busy - busy * plausible(atomic_load(&ext->computing_permille), 1000) / 1000;
-    sample->threads += threads_of(ext, limit);
-    sample->waiting += plausible(atomic_load(&ext->waiting), INT_MAX / 2 - sample->waiting);
-    sample->waited_us = MAX(sample->waited_us,
-                            MIN(atomic_load(&ext->waited_us), CLOCK_US_PER_S * 3600));
-    sample->exhausted += atomic_load(&ext->exhausted);
+    r->arrivals += board_events_since(slot->events, view.events);
+    slot->events = view.events;
+    sample->busy = board_sum(sample->busy, view.busy);
+    sample->blocked = board_sum(sample->blocked, view.blocked);
+    sample->threads = board_sum(sample->threads, view.threads);
+    sample->waiting = board_sum(sample->waiting, view.waiting);
+    sample->waited_us = MAX(sample->waited_us, view.waited_us);
+    sample->exhausted += view.exhausted;
 }
 
 static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
@@ -97,7 +82,7 @@ static void measure(generation_t *g, const ctl_child_sample_t *sample, int64_t n
 {
     retained_t *r = g->retained;
     pid_t pids[MEASURED_CHILDREN];
-    int connections = -sample->busy;
+    int connections = 0;
     int i, count = 0;
 
     if (!limits_is_due(config_limits(), &r->usage, sample->threads, now_us)) {
@@ -106,11 +91,11 @@ static void measure(generation_t *g, const ctl_child_sample_t *sample, int64_t n
     for (i = 0; i < r->slots_used && count < MEASURED_CHILDREN; i++) {
         if (is_sharing(&r->slots[i])) {
             pids[count++] = r->slots[i].pid;
-            connections += plausible((int)ap_get_scoreboard_process(i)->connections, INT_MAX / 4096);
+            connections = board_sum(connections, children_connections(i));
         }
     }
     limits_refresh_usage(config_limits(), &r->usage, now_us);
-    limits_note_children(&r->usage, count, sample->threads, connections,
+    limits_note_children(&r->usage, count, sample->threads, connections - sample->busy,
                          limits_children_bytes("", pids, count));
 }
 
@@ -172,17 +157,21 @@ static void share_out(generation_t *g, const ctl_child_limits_t *limits,
     int i;
 
     for (i = 0; i < r->slots_used; i++) {
-        ext_child_t *ext = &r->board->children[i];
-        int has = threads_of(ext, limits->threads_per_child);
-        bool needy = ext_idle(ext) == 0;
+        slot_t *slot = &r->slots[i];
 
-        if (is_sharing(&r->slots[i])) {
-            if (g->config->given.min_spare_threads && atomic_load(&ext->serving) != serving) {
+        if (is_sharing(slot)) {
+            board_view_t view = children_view(g, i);
+            int has = MIN(view.threads, limits->threads_per_child);
+            bool needy = view.idle == 0;
+
+            if (g->config->given.min_spare_threads && slot->serving_told != serving) {
                 /* its part of MinSpareThreads changes, and it may be asleep */
                 children_order(g, i, CHILD_ORDER_DECIDE);
             }
-            grant(ext, plenty ? limits->threads_per_child
-                              : MAX(has + each + (needy && rest > 0), 1), limits, serving);
+            slot->serving_told = serving;
+            grant(&r->board->children[i],
+                  plenty ? limits->threads_per_child
+                         : MAX(has + each + (needy && rest > 0), 1), limits, serving);
             rest -= needy && rest > 0;
         }
     }
@@ -262,7 +251,7 @@ static int64_t control(generation_t *g, ext_plan_t *p, int64_t now_us)
     r->woken = false;
     r->decided_us = now_us;
     r->plan = p->plan = controller_children(&r->control, &p->sample, &whole);
-    report_child_plan(followed ? &r->report : &r->observed, r->board, g->server, p);
+    report_child_plan(followed ? &r->report : &r->observed, &r->history, r->board, g->server, p);
     if (followed) {
         act(g, p);
     }
@@ -332,7 +321,8 @@ static int64_t follow_rule(generation_t *g, spare_rule_t *rule, ext_plan_t *p, i
         p->plan.ceiling = p->limits.ceiling;
     }
     if (g->config->adaptive_mode == EXT_MODE_OFF) {
-        report_child_plan(&g->retained->report, g->retained->board, g->server, p);
+        report_child_plan(&g->retained->report, &g->retained->history, g->retained->board,
+                          g->server, p);
     }
     else {
         report_child_act(&g->retained->report, g->retained->board, g->server, p);
@@ -354,8 +344,7 @@ static int threads_before(const generation_t *g)
 
     for (i = 0; i < g->retained->slots_used; i++) {
         if (g->retained->slots[i].state == SLOT_SERVING) {
-            threads += plausible(atomic_load(&g->retained->board->children[i].threads),
-                                 g->config->thread_limit);
+            threads = board_sum(threads, children_view(g, i).admitted);
         }
     }
     return threads;

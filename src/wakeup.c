@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <unistd.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 
 int wakeup_open(int *fd)
 {
@@ -31,11 +32,20 @@ void wakeup_send(int fd)
     errno = saved_errno;
 }
 
-void wakeup_receive(int fd)
+/* Not read(2) where there is another way: processes that inherited the descriptor share its
+ * flags, and one of them may have taken O_NONBLOCK away, and the count too. */
+static ssize_t receive(int fd)
 {
     uint64_t count;
+    struct iovec whole = { &count, sizeof(count) };
+    ssize_t n = preadv2(fd, &whole, 1, -1, RWF_NOWAIT);
 
-    while (read(fd, &count, sizeof(count)) < 0 && errno == EINTR) {
+    return n < 0 && errno != EAGAIN && errno != EINTR ? read(fd, &count, sizeof(count)) : n;
+}
+
+void wakeup_receive(int fd)
+{
+    while (receive(fd) < 0 && errno == EINTR) {
         continue;
     }
 }

@@ -10,7 +10,7 @@ void wakeup_close(int *fd);
 /* Make the descriptor readable; keeps errno, safe in signal handlers. */
 void wakeup_send(int fd);
 
-/* Make it unreadable again; the wake-ups so far count as received. */
+/* Make it unreadable again; the wake-ups so far count as received. Never waits. */
 void wakeup_receive(int fd);
 
 #endif

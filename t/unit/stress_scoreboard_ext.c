@@ -41,6 +41,7 @@ static void *write_decisions(void *arg)
 /* As the parent: a plan, a second and a slot in each round. */
 static void *write_plans(void *arg)
 {
+    static ext_history_t history;
     random_t r = random_seed(400);
     int n;
 
@@ -56,7 +57,7 @@ static void *write_plans(void *arg)
 
         scoreboard_ext_write_plan(ext, &plan);
         /* each in a second of its own */
-        scoreboard_ext_write_second(ext, &second, (uint64_t)n, n * CLOCK_US_PER_S);
+        scoreboard_ext_write_second(ext, &history, &second, (uint64_t)n, n * CLOCK_US_PER_S);
         scoreboard_ext_note_slot(ext, SLOTS - 1, EXT_SLOT_SERVING, n, n, n);
         stumble(&r, 50);
     }
