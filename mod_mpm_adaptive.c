@@ -271,23 +271,57 @@ static const char *hook_get_name(void)
 
 /* --- the module ------------------------------------------------------------------- */
 
-/* httpd refuses two MPMs later, without saying which: this says it. */
-static void warn_of_second_mpm(void)
+/* "mpm_prefork" for "prefork.c": what Debian's a2dismod takes, and half of the name for
+ * LoadModule. */
+static const char *mpm_name(apr_pool_t *p, const char *source)
 {
-    if (ap_hook_get_mpm() && ap_hook_get_mpm()->nelts > 0) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT | APLOG_STARTUP, 0, NULL, ADPNO(0114)
-                     "mod_mpm_adaptive is loaded beside another MPM (%s): remove one of the "
-                     "two LoadModule lines (on Debian: a2dismod mpm_%s)", ap_show_mpm(),
-                     ap_show_mpm());
+    const char *name = strncmp(source, "mod_", 4) ? apr_pstrcat(p, "mpm_", source, NULL)
+                                                  : source + 4;
+    const char *dot = strrchr(name, '.');
+
+    return dot ? apr_pstrmemdup(p, name, (apr_size_t)(dot - name)) : name;
+}
+
+/* mod_php works in mpm_prefork only, and Debian does not disable that below it. */
+static bool is_for_mod_php(const char *mpm)
+{
+    return !strcmp(mpm, "mpm_prefork")
+           && (ap_find_linked_module("mod_php.c") || ap_find_linked_module("mod_php7.c"));
+}
+
+/* httpd refuses two MPMs without saying which, once the configuration has been read and
+ * before any hook runs: what runs then is the end of pconf, while all modules are there. */
+static apr_status_t name_other_mpm(void *pconf)
+{
+    const apr_array_header_t *mpms = ap_hook_get_mpm();
+    const char *other = NULL;
+    bool php;
+    int i;
+
+    for (i = 0; mpms && i < mpms->nelts; i++) {
+        const ap_LINK_mpm_t *hook = &APR_ARRAY_IDX(mpms, i, ap_LINK_mpm_t);
+
+        if (hook->pFunc != hook_mpm && hook->szName) {
+            other = mpm_name(pconf, hook->szName);
+        }
     }
+    if (other) {
+        php = is_for_mod_php(other);
+        ap_log_error(APLOG_MARK, APLOG_CRIT | APLOG_STARTUP, 0, NULL, ADPNO(0114)
+                     "mpm_adaptive is loaded beside another MPM, %s: remove one of the two "
+                     "LoadModule lines. On Debian, to keep mpm_adaptive: a2dismod %s%s%s; to keep "
+                     "%s: a2dismod mpm_adaptive", other, php ? "'php*' " : "", other,
+                     php ? " (mod_php works with no other MPM, php-fpm does)" : "",
+                     other);
+    }
+    return APR_SUCCESS;
 }
 
 static void register_hooks(apr_pool_t *p)
 {
     static const char *const after_core[] = { "core.c", NULL };
 
-    (void)p;
-    warn_of_second_mpm();
+    apr_pool_pre_cleanup_register(p, p, name_other_mpm);
     ap_hook_open_logs(hook_open_logs, NULL, after_core, APR_HOOK_REALLY_FIRST);
     ap_hook_pre_config(hook_pre_config, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_check_config(hook_check_config, NULL, NULL, APR_HOOK_MIDDLE);

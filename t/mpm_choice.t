@@ -4,6 +4,7 @@ use strict;
 use warnings;
 
 use lib 't/lib';
+use Adaptive::Paths qw(libexecdir);
 use Adaptive::Server;
 use Test::More;
 
@@ -54,8 +55,27 @@ subtest 'two MPMs, none' => sub {
     my $other = $mpm eq 'worker' ? 'event' : 'worker';
     refuses([$mpm, $other], qr/More than one MPM loaded/);
     refuses([$other, $mpm], qr/More than one MPM loaded|\Q$mpm\E.*\Q$other\E|\Q$other\E.*\Q$mpm\E/i);
-    refuses([$other, $mpm], qr/ADP\d{4}:.*\b$other\b/) if $mpm eq 'adaptive';
+    if ($mpm eq 'adaptive') {
+        my @both = (qr/More than one MPM loaded/,
+            qr/ADP0114: mpm_adaptive is loaded beside another MPM, mpm_$other:.* keep mpm_adaptive: a2dismod mpm_$other; to keep mpm_$other: a2dismod mpm_adaptive/);
+        refuses([$other, $mpm], @both);
+        refuses([$mpm, $other], @both);
+    }
     refuses([], qr/No MPM loaded/);
+};
+
+# As Debian's "a2enmod php8.2" leaves it: prefork is there because mod_php depends on it.
+subtest 'mod_php and its MPM' => sub {
+    plan skip_all => 'about a message of mod_mpm_adaptive' if $mpm ne 'adaptive';
+    my ($php) = glob libexecdir() . '/libphp*.so' or plan skip_all => 'needs mod_php (libapache2-mod-php)';
+    for my $mpms ([qw(adaptive prefork)], [qw(prefork adaptive)]) {
+        my $server = Adaptive::Server->new(mpm => $mpms, mpm_conf => "LoadModule php_module $php\n");
+        my $result = $server->run_httpd('-t');
+        isnt $result->{status}, 0, "@$mpms: refused";
+        like $result->{output},
+            qr/ADP0114: mpm_adaptive .*, mpm_prefork: .*keep mpm_adaptive: a2dismod 'php\*' mpm_prefork .*; to keep mpm_prefork: a2dismod mpm_adaptive/,
+            'both are named, with what has to be disabled in which order';
+    }
 };
 
 subtest 'the same MPM twice' => sub {
