@@ -16,15 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A child that served for so long shows that children can; one that ends earlier is
- * replaced with care. */
-#define HEALTHY_AFTER_US CLOCK_US_PER_S
-/* Pauses between starts that fail, doubled each time. */
-#define FIRST_PAUSE_US   (100 * CLOCK_US_PER_MS)
-#define LAST_PAUSE_US    (10 * CLOCK_US_PER_S)
 /* When, and how often, the full scoreboard is worth a line. */
 #define FULL_PATIENCE_US (5 * CLOCK_US_PER_S)
 #define FULL_LOG_US      (60 * CLOCK_US_PER_S)
+/* How often it is worth one that children do not last. */
+#define FAILURES_LOG_US  (60 * CLOCK_US_PER_S)
 /* No child has more connections, whatever it may have descriptors. */
 #define MOST_CONNECTIONS (1 << 20)
 
@@ -271,16 +267,6 @@ static void clean_scoreboard_row(const generation_t *g, int slot)
     }
 }
 
-static void pause_starts(generation_t *g, int64_t now_us)
-{
-    retained_t *r = g->retained;
-    int64_t pause_us = FIRST_PAUSE_US << MIN(r->failures, 10);
-
-    r->failures++;
-    r->last_failure_us = now_us;
-    r->next_start_us = now_us + MIN(pause_us, LAST_PAUSE_US);
-}
-
 /* The freshly forked process. */
 static void be_child(generation_t *g, int slot, int bucket, int lifeline_fd)
 {
@@ -330,9 +316,7 @@ static pid_t fork_child(generation_t *g, int slot, int bucket, const int lifelin
 
 static void fork_refused(generation_t *g, int error, int64_t now_us)
 {
-    pause_starts(g, now_us);
-    /* scarce processes come back soon: do not make it minutes */
-    g->retained->next_start_us = MIN(g->retained->next_start_us, now_us + CLOCK_US_PER_S);
+    start_pace_failed(&g->retained->start_pace, START_REFUSED, now_us, now_us);
     if (!g->retained->refused_logged_us
         || now_us - g->retained->refused_logged_us >= CLOCK_US_PER_S) {
         g->retained->refused_logged_us = now_us;
@@ -378,6 +362,7 @@ int children_start(generation_t *g, int bucket, int64_t now_us)
     };
     r->slots_used = MAX(r->slots_used, slot + 1);
     r->turnover++;
+    start_pace_started(&r->start_pace, now_us);
     ap_get_scoreboard_process(slot)->pid = pid;
     ap_get_scoreboard_process(slot)->generation = r->mpm->my_generation;
     ap_run_child_status(g->server, pid, r->mpm->my_generation, slot, MPM_CHILD_STARTED);
@@ -439,14 +424,15 @@ void children_note_ready(generation_t *g, int64_t now_us)
         /* only a child that was started after the last failure shows that it is over */
         recovered = recovered || ((slot->state == SLOT_SERVING || slot->state == SLOT_PARKED)
                                   && children_is_current(g, slot)
-                                  && slot->started_us > r->last_failure_us
-                                  && now_us - slot->started_us >= HEALTHY_AFTER_US);
+                                  && start_pace_is_healthy(&r->start_pace, slot->started_us, now_us));
     }
-    if (r->failures && recovered) {
-        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0083)
-                     "children start again (after %d failures in a row)", r->failures);
-        r->failures = 0;
-        r->next_start_us = 0;
+    if (r->start_pace.failures && recovered) {
+        if (r->start_pace.failures > 1) {
+            ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0083)
+                         "children start again (after %d failures in a row)", r->start_pace.failures);
+        }
+        start_pace_recovered(&r->start_pace);
+        r->failures_logged_us = 0;
     }
 }
 
@@ -490,27 +476,20 @@ static void take_out(generation_t *g, int i)
     children_look(g, slot->bucket);
 }
 
-/* It served, but not for long. It is replaced at once, unless this has just happened: a
- * module that crashes with each request must not make a fork storm. */
-static void ended_young(generation_t *g, int64_t now_us)
+/* It ended before it was of much use. The next may fare better, but a module that crashes at
+ * each start or with each request must not make a fork storm. */
+static void did_not_last(generation_t *g, start_failure_e how, int64_t started_us, int64_t now_us)
 {
     retained_t *r = g->retained;
 
-    if (now_us - r->last_young_end_us < FIRST_PAUSE_US) {
-        r->next_start_us = MAX(r->next_start_us, now_us + FIRST_PAUSE_US);
-    }
-    r->last_young_end_us = now_us;
-}
-
-/* It ended before it was of any use: do not start the next one at once. */
-static void failed_at_start(generation_t *g, int64_t now_us)
-{
-    pause_starts(g, now_us);
-    if (g->retained->failures > 1) {
+    start_pace_failed(&r->start_pace, how, started_us, now_us);
+    if (r->start_pace.failures > 1
+        && (!r->failures_logged_us || now_us - r->failures_logged_us >= FAILURES_LOG_US)) {
+        r->failures_logged_us = now_us;
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0084)
-                     "%d children in a row ended at their start (see the messages above); "
-                     "the next is started in %d ms", g->retained->failures,
-                     (int)((g->retained->next_start_us - now_us) / CLOCK_US_PER_MS));
+                     "%d children in a row ended at their start or soon after it (see the "
+                     "messages above); the next is started in %d ms", r->start_pace.failures,
+                     (int)(MAX(r->start_pace.next_us - now_us, 0) / CLOCK_US_PER_MS));
     }
 }
 
@@ -548,12 +527,12 @@ bool children_ended(generation_t *g, apr_proc_t *process, apr_exit_why_e why, in
         /* it was on its way out */
     }
     else if (starting || verdict == APEXIT_CHILDSICK) {
-        failed_at_start(g, now_us);
+        did_not_last(g, START_FAILED, slot->started_us, now_us);
         /* a resource that was never there will not come by waiting */
         *give_up = !r->ever_healthy && verdict == APEXIT_CHILDSICK;
     }
-    else if (now_us - slot->started_us < HEALTHY_AFTER_US) {
-        ended_young(g, now_us);
+    else if (start_pace_is_young(now_us - slot->started_us)) {
+        did_not_last(g, START_DIED_YOUNG, slot->started_us, now_us);
     }
     take_out(g, i);
     return true;

@@ -23,7 +23,7 @@ typedef struct generation_t {
 int children_neediest_bucket(const generation_t *g);
 
 /* Fork a child of the current generation for a bucket. Returns its slot, or why there is
- * none: no slot is free, or fork was refused (next_start_us says when to try again). Both
+ * none: no slot is free, or fork was refused (retained_t.start_pace says when to try again). Both
  * are logged. */
 int children_start(generation_t *g, int bucket, int64_t now_us);
 

@@ -151,7 +151,7 @@ static void start_missing(generation_t *g, int64_t now_us)
         if (children_resurrect(g, bucket)) {
             continue;
         }
-        if (now_us < r->next_start_us) {
+        if (now_us < r->start_pace.next_us) {
             break;
         }
         slot = children_start(g, bucket, now_us);
@@ -159,7 +159,7 @@ static void start_missing(generation_t *g, int64_t now_us)
             make_room(g);
         }
         if (slot < 0) {
-            r->next_start_us = MAX(r->next_start_us, now_us + RETRY_US);
+            r->start_pace.next_us = MAX(r->start_pace.next_us, now_us + RETRY_US);
             break;
         }
     }
@@ -186,7 +186,7 @@ static void replace_used_up(generation_t *g, int64_t now_us)
         if (slot->state != SLOT_SERVING) {
             continue;
         }
-        if (slot->successor < 0 && now_us >= r->next_start_us) {
+        if (slot->successor < 0 && now_us >= r->start_pace.next_us) {
             int successor = children_start(g, slot->bucket, now_us);
 
             slot->successor = MAX(successor, -1);
@@ -374,11 +374,11 @@ static int64_t round_of(run_t *run)
     relieve(g);
     status_note_slots(g->retained, now_us);
     run_monitor(run, now_us);
-    if (g->retained->failures) {
+    if (g->retained->start_pace.failures) {
         next_us = clock_earlier(next_us, now_us + RETRY_US);
     }
-    if (g->retained->next_start_us > now_us) {
-        next_us = clock_earlier(next_us, g->retained->next_start_us);
+    if (g->retained->start_pace.next_us > now_us) {
+        next_us = clock_earlier(next_us, g->retained->start_pace.next_us);
     }
     if (run->handing_over) {
         next_us = clock_earlier(next_us, run->began_us + HANDOVER_PATIENCE_US);
@@ -642,7 +642,7 @@ static int run_children(run_t *run)
     }
     run->handing_over = r->mpm->was_graceful;
     steer_children_begin(g, &run->rule, run->began_us);
-    r->next_start_us = 0;
+    r->start_pace.next_us = 0;
     r->mpm->mpm_state = AP_MPMQ_RUNNING;
     ADP_PAUSE(run_begins);
     start_missing(g, run->began_us);

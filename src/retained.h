@@ -15,6 +15,7 @@
 #include "config.h"
 #include "pace.h"
 #include "report_text.h"
+#include "start_pace.h"
 #include "unixd.h"
 
 /* Raise the first number with every change of retained_t or slot_t; what changes the shared
@@ -95,10 +96,8 @@ typedef struct retained_t {
     int64_t decided_us;         /* when it was made */
     int64_t monitor_us;         /* when the monitor hook is due */
     bool ever_healthy;          /* some child of this server's life served */
-    int failures;               /* children in a row that ended before they served */
-    int64_t last_failure_us;
-    int64_t last_young_end_us;  /* when a child last ended soon after it began to serve */
-    int64_t next_start_us;      /* no child is started before */
+    start_pace_t start_pace;    /* of starts, if children do not last */
+    int64_t failures_logged_us; /* when that was last said, 0: not of late */
     int64_t full_since_us;      /* no slot is free since then; 0: one is */
     int64_t full_logged_us;
     int64_t refused_logged_us;  /* when it was last said that fork was refused */

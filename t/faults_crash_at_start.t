@@ -81,6 +81,28 @@ subtest 'a crash of every child from the start' => sub {
     ok($s->stop, 'stops');
 };
 
+# Children that serve for a moment: each is tried at once, and once more; then they come one by one.
+subtest 'children that crash as soon as they serve' => sub {
+    my $children = 8;
+    my $s = Adaptive::Server->new(test_module => 1, conf => "${TEST_CONF}AdpTestCrashSoon tmp/soon\n",
+        mpm_conf => "StartServers $children\nThreadsPerChild 2\nMinSpareThreads 16\nMaxSpareThreads 18\nMaxRequestWorkers 24\n");
+    put($s, 'soon');
+    my $end = time + WATCH_SECONDS;
+    $s->{started} = $s->spawn_httpd($s->root . '/logs/console', '-DFOREGROUND');
+    wait_for { time > $end } WATCH_SECONDS + 5;
+    my $births = births($s);
+    note "$births forks in " . WATCH_SECONDS . ' s';
+    cmp_ok($births, '>', $children, 'it is tried again');
+    cmp_ok($births, '<', 2 * $children + FORKS_A_SECOND * WATCH_SECONDS / 2, 'but no fork storm');
+    $s->is_up;
+    ok($s->alive, 'the parent is alive');
+    my $said = () = $s->error_log =~ /ADP0084/g;
+    is($said, 1, 'it is said once') if mpm() eq 'adaptive';
+    lift($s, 'soon');
+    ok((wait_for { $s->child_pids >= $children && served_by($s) } 20, 'children that serve'), 'all come back when the cause is gone');
+    ok($s->stop, 'stops');
+};
+
 # APEXIT_CHILDFATAL: the child says that no other one will fare better.
 subtest 'a child gives up for all' => sub {
     my $s = Adaptive::Server->new(

@@ -9,6 +9,7 @@
  * any more (a child that stops) is also appended to the file of AdpTestEventLog, one line an event.
  */
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@
 #define TIMER_RING 8192
 #define LINE_MAX_BYTES 256
 #define BODY_CHUNK 8192
+#define CRASH_SOON_MS 20
 
 /* All else is hidden, as in the module under test. */
 extern module AP_MODULE_DECLARE_DATA adaptive_test_module __attribute__((visibility("default")));
@@ -47,7 +49,10 @@ typedef struct {
 
 /* Directives of the main server that act on the process. */
 static const char *crash_at_start_file;
+static const char *crash_soon_file;
 static const char *exit_at_start_file;
+static const char *hang_at_start_file;
+static int slow_start_ms;
 static int exit_at_start_code;
 static const char *hold_file;
 static const char *hang_at_end_file;
@@ -645,9 +650,30 @@ static apr_status_t child_pool_gone(void *ignored)
     return APR_SUCCESS;
 }
 
+static void *crash_soon(void *ignored)
+{
+    struct rlimit no_core = { 0, 0 };
+
+    (void)ignored;
+    apr_sleep(apr_time_from_msec(CRASH_SOON_MS));
+    setrlimit(RLIMIT_CORE, &no_core);
+    abort();
+}
+
+/* The file is there, and nobody has put his mark beside it yet. */
+static int is_first_to_find(apr_pool_t *p, const char *file)
+{
+    apr_file_t *mark;
+
+    return access(file, F_OK) == 0
+           && apr_file_open(&mark, apr_pstrcat(p, file, ".found", NULL),
+                            APR_FOPEN_WRITE | APR_FOPEN_CREATE | APR_FOPEN_EXCL, APR_FPROT_OS_DEFAULT, p) == APR_SUCCESS;
+}
+
 static void test_child_init(apr_pool_t *pchild, server_rec *s)
 {
     struct rlimit no_core = { 0, 0 };
+    pthread_t thread;
 
     (void)s;
     if (!shared) {
@@ -656,12 +682,22 @@ static void test_child_init(apr_pool_t *pchild, server_rec *s)
     count(&shared->child_init);
     log_event("child_init");
     apr_pool_cleanup_register(pchild, NULL, child_pool_gone, apr_pool_cleanup_null);
+    apr_sleep(apr_time_from_msec(slow_start_ms));
+    if (hang_at_start_file && is_first_to_find(pchild, hang_at_start_file)) {
+        log_event("child_init hangs");
+        while (access(hang_at_start_file, F_OK) == 0) {
+            apr_sleep(apr_time_from_msec(10));
+        }
+    }
     if (exit_at_start_file && access(exit_at_start_file, F_OK) == 0) {
         exit(exit_at_start_code);
     }
     if (crash_at_start_file && access(crash_at_start_file, F_OK) == 0) {
         setrlimit(RLIMIT_CORE, &no_core);
         abort();
+    }
+    if (crash_soon_file && access(crash_soon_file, F_OK) == 0) {
+        pthread_create(&thread, NULL, crash_soon, NULL);
     }
 }
 
@@ -765,6 +801,14 @@ static const char *set_file(cmd_parms *cmd, void *dummy, const char *file)
     return *where ? NULL : "not a usable file name";
 }
 
+static const char *set_slow_start(cmd_parms *cmd, void *dummy, const char *ms)
+{
+    (void)cmd;
+    (void)dummy;
+    slow_start_ms = atoi(ms);
+    return NULL;
+}
+
 static const char *set_exit_at_start(cmd_parms *cmd, void *dummy, const char *file, const char *code)
 {
     (void)dummy;
@@ -795,6 +839,11 @@ static const command_rec test_commands[] = {
                  "connections of this server speak the line protocol that waits in the MPM"),
     AP_INIT_TAKE1("AdpTestCrashAtStart", set_file, &crash_at_start_file, RSRC_CONF,
                   "a starting child aborts while this file exists"),
+    AP_INIT_TAKE1("AdpTestCrashSoon", set_file, &crash_soon_file, RSRC_CONF,
+                  "children abort a moment after their start while this file exists"),
+    AP_INIT_TAKE1("AdpTestHangAtStart", set_file, &hang_at_start_file, RSRC_CONF,
+                  "the first child to start while this file exists hangs until it is gone"),
+    AP_INIT_TAKE1("AdpTestSlowStart", set_slow_start, NULL, RSRC_CONF, "ms that the start of a child takes"),
     AP_INIT_TAKE1("AdpTestHangAtEnd", set_file, &hang_at_end_file, RSRC_CONF,
                   "a child's pool is not destroyed while this file exists"),
     AP_INIT_TAKE1("AdpTestHoldFile", set_file, &hold_file, RSRC_CONF, "/adp/hold waits while this file exists"),
@@ -810,7 +859,8 @@ static int test_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     (void)pconf;
     (void)plog;
     (void)ptemp;
-    crash_at_start_file = exit_at_start_file = hold_file = hang_at_end_file = NULL;
+    crash_at_start_file = crash_soon_file = exit_at_start_file = hang_at_start_file = hold_file = hang_at_end_file = NULL;
+    slow_start_ms = 0;
     event_log = NULL;
     return OK;
 }
