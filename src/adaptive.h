@@ -16,6 +16,7 @@
 #include "scoreboard.h"
 
 #include "../scoreboard_ext.h"
+#include "accept_gate.h"
 #include "clock.h"
 #include "controller.h"
 #include "deadlines.h"
@@ -87,25 +88,15 @@ typedef enum {
     CHILD_STOPPING
 } child_phase_e;
 
-/* Why a child does not accept right now. */
-typedef enum {
-    ACCEPT_ON,
-    ACCEPT_NO_RESOURCES,        /* descriptors or memory ran out: tried again soon */
-    ACCEPT_ASYNC_LIMIT,         /* AsyncRequestWorkerFactor reached */
-    ACCEPT_PARKED,              /* the parent does not need the child right now */
-    ACCEPT_CLOSED               /* the child is going */
-} accept_state_e;
-
 typedef struct listeners_t {
     ap_listen_rec **records;
     bool *client_first;         /* by record: the client sends the first byte */
     int count;
-    _Atomic int state;          /* accept_state_e; changed under lock, read without */
-    _Atomic int64_t retry_us;   /* ACCEPT_NO_RESOURCES: when to try again */
+    accept_gate_t gate;         /* whether it accepts; changed under lock, read without */
     _Atomic unsigned accepted;  /* connections, wraps */
     _Atomic int64_t quota;      /* accepts left until MaxConnectionsPerChild, < 0: reached */
-    _Atomic int64_t short_since_us; /* resources are short since then ... */
-    _Atomic int64_t short_last_us;  /* ... and were last found so then */
+    int64_t short_since_us;     /* guarded by lock: resources are short since then ... */
+    int64_t short_last_us;      /* ... and were last found so then */
     int descriptor_limit;       /* an accepted descriptor this high means they run out */
     pthread_mutex_t lock;       /* registering and deregistering with the poller */
 } listeners_t;

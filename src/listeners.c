@@ -125,8 +125,7 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
         l->client_first[i] = client_first(child, lr);
     }
     l->descriptor_limit = descriptor_limit(child);
-    atomic_init(&l->state, ACCEPT_CLOSED);
-    atomic_init(&l->retry_us, CLOCK_NEVER);
+    accept_gate_set(&l->gate, ACCEPT_CLOSED);
     atomic_init(&l->quota, accept_quota(child));
     return pthread_mutex_init(&l->lock, NULL);
 }
@@ -162,8 +161,7 @@ static int register_all(child_t *child)
     }
     if (rc) {
         deregister(child);
-        atomic_store(&l->state, ACCEPT_NO_RESOURCES);
-        atomic_store(&l->retry_us, clock_now_us() + RETRY_US);
+        accept_gate_pause(&l->gate, ACCEPT_NO_RESOURCES, clock_now_us() + RETRY_US);
         child->score->not_accepting = 1;
     }
     return rc;
@@ -184,8 +182,7 @@ void listeners_open(child_t *child)
     int rc;
 
     pthread_mutex_lock(&l->lock);
-    atomic_store(&l->state, ACCEPT_ON);
-    atomic_store(&l->retry_us, CLOCK_NEVER);
+    accept_gate_set(&l->gate, ACCEPT_ON);
     child->score->not_accepting = 0;
     rc = register_all(child);
     pthread_mutex_unlock(&l->lock);
@@ -207,10 +204,9 @@ static void pause_accepting(child_t *child, accept_state_e why)
     bool paused = false;
 
     pthread_mutex_lock(&l->lock);
-    if (atomic_load(&l->state) == ACCEPT_ON) {
+    if (accept_gate_state(&l->gate) == ACCEPT_ON) {
         deregister(child);
-        atomic_store(&l->state, why);
-        atomic_store(&l->retry_us, clock_now_us() + RETRY_US);
+        accept_gate_pause(&l->gate, why, clock_now_us() + RETRY_US);
         child->score->not_accepting = 1;
         paused = true;
     }
@@ -246,22 +242,31 @@ static bool is_connection_error(apr_status_t rv)
 
 static void note_shortage(listeners_t *l, int64_t now_us)
 {
-    if (now_us - atomic_exchange(&l->short_last_us, now_us) > STARVE_US) {
-        atomic_store(&l->short_since_us, now_us);
+    pthread_mutex_lock(&l->lock);
+    if (now_us - l->short_last_us > STARVE_US) {
+        l->short_since_us = now_us;
     }
+    l->short_last_us = now_us;
+    pthread_mutex_unlock(&l->lock);
 }
 
 bool listeners_starve(child_t *child, int64_t now_us)
 {
     listeners_t *l = &child->listeners;
+    bool starve;
 
-    return atomic_load(&l->state) == ACCEPT_NO_RESOURCES
-           && now_us - atomic_load(&l->short_since_us) >= STARVE_US;
+    if (accept_gate_state(&l->gate) != ACCEPT_NO_RESOURCES) {
+        return false;
+    }
+    pthread_mutex_lock(&l->lock);
+    starve = now_us - l->short_since_us >= STARVE_US;
+    pthread_mutex_unlock(&l->lock);
+    return starve;
 }
 
 static void accept_failed(child_t *child, apr_status_t rv)
 {
-    if (atomic_load(&child->listeners.state) == ACCEPT_CLOSED) {
+    if (accept_gate_state(&child->listeners.gate) == ACCEPT_CLOSED) {
         return;
     }
     note_shortage(&child->listeners, clock_now_us());
@@ -384,7 +389,7 @@ static void step_back(child_t *child)
     int rc = 0;
 
     pthread_mutex_lock(&l->lock);
-    if (atomic_load(&l->state) == ACCEPT_ON) {
+    if (accept_gate_state(&l->gate) == ACCEPT_ON) {
         deregister(child);
         rc = register_all(child);
     }
@@ -446,7 +451,7 @@ static int accept_any(child_t *child, worker_t *worker, apr_socket_t **socket)
     int i;
 
     for (i = 0; i < child->listeners.count; i++) {
-        if (atomic_load(&child->listeners.state) == ACCEPT_ON
+        if (accept_gate_state(&child->listeners.gate) == ACCEPT_ON
             && accept_one(child, (uint32_t)i, worker, socket) == ACCEPTED) {
             return i;
         }
@@ -512,13 +517,12 @@ void listeners_park(child_t *child)
     bool parked;
 
     pthread_mutex_lock(&l->lock);
-    parked = atomic_load(&l->state) != ACCEPT_CLOSED;
+    parked = accept_gate_state(&l->gate) != ACCEPT_CLOSED;
     if (parked) {
-        if (atomic_load(&l->state) == ACCEPT_ON) {
+        if (accept_gate_state(&l->gate) == ACCEPT_ON) {
             deregister(child);
         }
-        atomic_store(&l->state, ACCEPT_PARKED);
-        atomic_store(&l->retry_us, CLOCK_NEVER);
+        accept_gate_set(&l->gate, ACCEPT_PARKED);
         child->score->not_accepting = 1;
     }
     pthread_mutex_unlock(&l->lock);
@@ -529,7 +533,7 @@ void listeners_park(child_t *child)
 
 void listeners_resume(child_t *child)
 {
-    if (atomic_load(&child->listeners.state) == ACCEPT_PARKED) {
+    if (accept_gate_state(&child->listeners.gate) == ACCEPT_PARKED) {
         listeners_open(child);
     }
 }
@@ -554,15 +558,15 @@ int listeners_backlog(const child_t *child)
 void listeners_close(child_t *child, bool take_backlog)
 {
     listeners_t *l = &child->listeners;
-    int i, before;
+    accept_state_e before;
+    int i;
 
     pthread_mutex_lock(&l->lock);
-    before = atomic_load(&l->state);
+    before = accept_gate_state(&l->gate);
     if (before == ACCEPT_ON) {
         deregister(child);
     }
-    atomic_store(&l->state, ACCEPT_CLOSED);
-    atomic_store(&l->retry_us, CLOCK_NEVER);
+    accept_gate_set(&l->gate, ACCEPT_CLOSED);
     child->score->not_accepting = 1;
     pthread_mutex_unlock(&l->lock);
     /* a child that has never accepted may have no worker to serve it */
@@ -580,11 +584,7 @@ void listeners_close(child_t *child, bool take_backlog)
 
 void listeners_connection_closed(child_t *child)
 {
-    listeners_t *l = &child->listeners;
-    int state = atomic_load_explicit(&l->state, memory_order_relaxed);
-
-    if ((state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT)
-        && atomic_exchange(&l->retry_us, 0) != 0) {
+    if (accept_gate_hasten(&child->listeners.gate)) {
         child_wake_steward(child);
     }
 }
@@ -601,26 +601,23 @@ static bool descriptors_left(const child_t *child)
 
 int64_t listeners_retry_at(child_t *child)
 {
-    return atomic_load(&child->listeners.retry_us);
+    return accept_gate_retry_us(accept_gate_look(&child->listeners.gate));
 }
 
 void listeners_retry(child_t *child, int64_t now_us)
 {
     listeners_t *l = &child->listeners;
-    int state = atomic_load(&l->state);
+    accept_seen_t seen = accept_gate_look(&l->gate);
 
-    if (state != ACCEPT_NO_RESOURCES && state != ACCEPT_ASYNC_LIMIT) {
+    if (!accept_gate_is_paused(seen) || now_us < accept_gate_retry_us(seen)) {
         return;
     }
-    if (now_us < atomic_load(&l->retry_us)) {
-        return;
-    }
-    if (state == ACCEPT_ASYNC_LIMIT ? above_async_limit(child)
+    if (accept_gate_state_of(seen) == ACCEPT_ASYNC_LIMIT ? above_async_limit(child)
         : !descriptors_left(child) || memory_guard_is_short(child, false)) {
-        if (state == ACCEPT_NO_RESOURCES) {
+        if (accept_gate_state_of(seen) == ACCEPT_NO_RESOURCES) {
             note_shortage(l, now_us);
         }
-        atomic_store(&l->retry_us, now_us + RETRY_US);
+        accept_gate_postpone(&l->gate, seen, now_us + RETRY_US);
         return;
     }
     listeners_open(child);

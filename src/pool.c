@@ -190,10 +190,12 @@ static void run_dismiss(job_t *job, void *taker)
 {
     worker_t *worker = taker;
     child_t *child = worker->child;
-    int left = atomic_load(&child->workers.dismissals);
+    int left;
 
     (void)job;
+    /* in this order, against pool_retire(): a number that is missed here finds nothing queued */
     atomic_store(&child->workers.dismiss_queued, false);
+    left = atomic_load(&child->workers.dismissals);
     if (worker->slot < 0) {
         return;
     }
