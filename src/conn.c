@@ -44,7 +44,7 @@ conn_t *conn_new(child_t *child)
     deadline_init(&conn->deadline);
     conn->socket = NULL;
     conn->fd = -1;
-    conn->in_poller = conn->armed = conn->begun = false;
+    conn->in_poller = conn->armed = conn->begun = conn->state_is_new = false;
     conn->row = -1;
     conn->websocket = false;
     conn->c = NULL;
@@ -329,10 +329,28 @@ void conn_taken_along(conn_t *conn, apr_socket_t *socket, bool client_first)
     jobs_push(&conn->child->jobs, &conn->job, clock_now_us());
 }
 
+/* Whether what a connection in CONN_STATE_WRITE_COMPLETION waited for is a matter of the
+ * process_connection hooks: input that they asked for, or, if input filters of theirs may
+ * hold back something that the poller cannot see, anything. */
+static bool is_for_hooks(const conn_t *conn)
+{
+    const conn_rec *c = conn->c;
+
+    return c->clogging_input_filters
+           || (conn->want == POLLER_READ && !c->data_in_output_filters
+               && c->keepalive == AP_CONN_KEEPALIVE);
+}
+
 /* The wait is over: on with the state that follows it. */
 static void go_on(conn_t *conn, worker_t *worker)
 {
-    if (conn->cs.state == CONN_STATE_KEEPALIVE || conn->cs.state == CONN_STATE_ASYNC_WAITIO) {
+    conn_state_e state = conn->cs.state;
+
+    if (conn->state_is_new) {
+        conn->state_is_new = false;
+    }
+    else if (state == CONN_STATE_KEEPALIVE || state == CONN_STATE_ASYNC_WAITIO
+             || (state == CONN_STATE_WRITE_COMPLETION && is_for_hooks(conn))) {
         conn->cs.state = CONN_STATE_PROCESSING;
     }
     conn_serve(conn, worker);

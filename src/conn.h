@@ -57,6 +57,7 @@ typedef struct conn_t {
     conn_rec *c;                /* NULL until somebody looked for the first byte */
     bool begun;                 /* pre_connection hooks have run */
     conn_state_t cs;            /* c->cs */
+    bool state_is_new;          /* a module has left it while nobody had the connection */
     ap_sb_handle_t *sbh;        /* c->sbh while a thread has it */
     request_rec *r;             /* the request that is being read or served, or NULL */
     server_rec *server;         /* whose timeouts apply */

@@ -77,7 +77,7 @@ static void run_close(job_t *job, void *taker)
         conn_close(conn);
         return;
     }
-    if (conn->cs.state == CONN_STATE_WRITE_COMPLETION) {
+    if (conn->cs.state == CONN_STATE_WRITE_COMPLETION || conn->cs.state == CONN_STATE_LINGER) {
         /* the client does not take what is there: nothing more can be said to it */
         conn->c->aborted = 1;
     }

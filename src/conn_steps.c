@@ -32,16 +32,9 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
         conn->cs.state = CONN_STATE_LINGER;
         return STEP_AGAIN;
     }
+    /* what the last wait was for says nothing about the next */
+    conn->cs.sense = CONN_SENSE_DEFAULT;
     rc = ap_run_process_connection(c);
-    if (conn->cs.state == CONN_STATE_SUSPENDED) {
-        return STEP_AGAIN;
-    }
-    /* A filter that hides input from us: the connection was served to its end by this
-     * thread, as worker does. */
-    if (c->clogging_input_filters) {
-        conn->cs.state = CONN_STATE_LINGER;
-        return STEP_AGAIN;
-    }
     if (rc != OK && rc != DONE) {
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, c, ADPNO(0022)
                       "process_connection hooks returned %d in connection state %d, closing",
@@ -50,6 +43,7 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
         return STEP_AGAIN;
     }
     switch (conn->cs.state) {
+    case CONN_STATE_SUSPENDED:          /* even if aborted: a module will come back to it */
     case CONN_STATE_WRITE_COMPLETION:
     case CONN_STATE_ASYNC_WAITIO:
     case CONN_STATE_LINGER:
@@ -110,18 +104,33 @@ static step_e yield(conn_t *conn)
                      &conn->child->score->keep_alive);
 }
 
+/* The client has not taken everything yet. */
+static bool output_is_left(conn_t *conn)
+{
+    if (flush_core_output(conn->c) != APR_SUCCESS) {
+        conn->c->aborted = 1;
+    }
+    return !conn->c->aborted && conn->c->data_in_output_filters;
+}
+
+static step_e wait_writing(conn_t *conn, poller_want_e want)
+{
+    conn_set_hint(conn, HINT_WRITING);
+    return conn_wait(conn, want, conn_after(conn->server->timeout),
+                     &conn->child->score->write_completion);
+}
+
+/* A hook that wants to read waits for that also if nothing is left to be written, and for
+ * Timeout: it is in the middle of something, not between two requests. */
 static step_e step_write_completion(conn_t *conn, worker_t *worker)
 {
     conn_rec *c = conn->c;
+    bool left = output_is_left(conn);
+    poller_want_e want = wanted(conn, POLLER_WRITE);
 
     (void)worker;
-    if (flush_core_output(c) != APR_SUCCESS) {
-        c->aborted = 1;
-    }
-    else if (c->data_in_output_filters) {
-        conn_set_hint(conn, HINT_WRITING);
-        return conn_wait(conn, wanted(conn, POLLER_WRITE), conn_after(conn->server->timeout),
-                         &conn->child->score->write_completion);
+    if (left || (want == POLLER_READ && !c->aborted)) {
+        return wait_writing(conn, want);
     }
     if (c->aborted || c->keepalive != AP_CONN_KEEPALIVE) {
         conn->cs.state = CONN_STATE_LINGER;
@@ -152,6 +161,10 @@ static step_e step_keepalive(conn_t *conn, worker_t *worker)
 static step_e step_async_waitio(conn_t *conn, worker_t *worker)
 {
     (void)worker;
+    if (conn->c->aborted) {
+        conn->cs.state = CONN_STATE_LINGER;
+        return STEP_AGAIN;
+    }
     conn_set_hint(conn, HINT_WAITIO);
     return conn_wait(conn, wanted(conn, POLLER_READ), conn_after(conn->server->timeout),
                      &conn->child->score->wait_io);
@@ -164,11 +177,9 @@ static step_e step_linger(conn_t *conn, worker_t *worker)
     bool brief;
 
     (void)worker;
-    if (!c->aborted && c->data_in_output_filters) {
+    if (!c->aborted && c->data_in_output_filters && output_is_left(conn)) {
         /* the client has Timeout to take it */
-        c->keepalive = AP_CONN_CLOSE;
-        conn->cs.state = CONN_STATE_WRITE_COMPLETION;
-        return STEP_AGAIN;
+        return wait_writing(conn, POLLER_WRITE);
     }
     /* what the modules still say at the end goes out now or never */
     apr_socket_timeout_set(socket, apr_time_from_sec(LAST_FLUSH_S));

@@ -37,7 +37,11 @@ static void run_resumed(job_t *job, void *taker)
     conn_t *conn = conn_of_job(job);
     worker_t *worker = taker;
 
+    if (conn->cs.state == CONN_STATE_KEEPALIVE) {
+        conn->cs.state = CONN_STATE_WRITE_COMPLETION;
+    }
     if (conn_is_janitor(worker)) {
+        conn->state_is_new = true;
         conn_leave_to_workers(conn, worker, POLLER_WRITE);
         return;
     }

@@ -1,5 +1,5 @@
-# Connections whose input filters hold data back where the MPM cannot see it (clogging_input_filters): such a connection keeps
-# its thread, as a poll would miss what a filter already has.
+# Connections whose input filters hold data back where the MPM cannot see it (clogging_input_filters): with HTTP such a connection
+# keeps its thread, as a poll would miss what a filter already has. A module that leaves its waiting to the MPM gets that.
 
 use strict;
 use warnings;
@@ -14,8 +14,9 @@ my $s = Adaptive::Server->new(
     test_module => 1,
     modules     => ['status'],
     mpm_conf    => "ServerLimit 1\nStartServers 1\nThreadsPerChild 4\nMaxRequestWorkers 4\n",
-    conf        => "${TEST_CONF}Listen 127.0.0.1:\@PORT2\@\nKeepAliveTimeout 3\n"
-        . "<VirtualHost *:\@PORT2\@>\nAdpTestClog On\n</VirtualHost>\n",
+    conf        => "${TEST_CONF}Listen 127.0.0.1:\@PORT2\@\nListen 127.0.0.1:\@PORT3\@\nKeepAliveTimeout 3\n"
+        . "<VirtualHost *:\@PORT2\@>\nAdpTestClog On\n</VirtualHost>\n"
+        . "<VirtualHost *:\@PORT3\@>\nAdpTestClog On\nAdpTestWaitIO On\n</VirtualHost>\n",
 )->start;
 
 sub thread_of {
@@ -53,6 +54,17 @@ subtest 'more connections than threads' => sub {
     my @clients = map { Adaptive::Client->new($s->port(2)) } 1 .. 8;
     $_->send(Adaptive::Client::request_text('GET', '/1k.html')) for @clients;
     is(scalar(grep { $_->response(seconds => 30) } @clients), 8, 'are served one after another');
+};
+
+subtest 'a protocol that leaves its waiting to the MPM' => sub {
+    my @clients = map { Adaptive::Client->new($s->port(3)) } 1 .. 8;
+    my $pong = sub {
+        my ($client) = @_;
+        $client->send("ping\n") or return 0;
+        return (Adaptive::HTTP::take_line($client->sock, time + 20) // q{}) =~ /^pong/;
+    };
+    is(scalar(grep { $pong->($_) } @clients), 8, "round $_: more of them than threads are served") for 1 .. 3;
+    $_->close for @clients;
 };
 
 subtest 'graceful restart' => sub {
