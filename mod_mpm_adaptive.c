@@ -7,6 +7,7 @@
 #include "src/child.h"
 #include "src/config.h"
 #include "src/conn.h"
+#include "src/first_byte.h"
 #include "src/parent.h"
 #include "src/signals.h"
 #include "src/status.h"
@@ -169,6 +170,7 @@ static int hook_open_logs(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, se
                      ADPNO(0111) "no listening sockets available, shutting down");
         return !OK;
     }
+    first_byte_find(p, s);
     mpm.bucket_count = mpm.one_process ? 1
                        : retained->mpm->was_graceful ? retained->mpm->num_buckets : 0;
     rv = ap_duplicate_listeners(p, s, &mpm.buckets, &mpm.bucket_count);
@@ -334,6 +336,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_pre_read_request(conn_hook_pre_read_request, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(conn_hook_post_read_request, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_protocol_switch(conn_hook_protocol_switch, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    conn_register_filters();
     status_register_hooks();
 }
 

@@ -88,9 +88,16 @@ typedef enum {
     CHILD_STOPPING
 } child_phase_e;
 
+/* What happens to a connection of a listening socket before its first byte (first_byte.h). */
+typedef enum {
+    OPENING_WAIT,               /* nothing: it waits without a thread */
+    OPENING_HOOKS,              /* pre_connection hooks see it at once, then it waits */
+    OPENING_SERVE               /* it has a thread at once: the server may speak first */
+} opening_e;
+
 typedef struct listeners_t {
     ap_listen_rec **records;
-    bool *client_first;         /* by record: the client sends the first byte */
+    opening_e *openings;        /* by record */
     int count;
     accept_gate_t gate;         /* whether it accepts; changed under lock, read without */
     _Atomic unsigned accepted;  /* connections, wraps */

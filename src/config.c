@@ -41,9 +41,6 @@
 #define LEAST_MEMORY_BYTES     (16.0 * 1024 * 1024)
 #define MOST_MEMORY_BYTES      (16.0 * 1024 * 1024 * 1024 * 1024)
 
-/* mod_reqtimeout's own default for "header=": seconds until the first byte. */
-#define REQTIMEOUT_FIRST_BYTE_S 20
-
 #define NOT_SET INT_MIN
 
 /* What the configuration file says, NOT_SET where it is silent. */
@@ -70,7 +67,6 @@ static adp_config_t effective;
 static limits_t limits;
 static int expected_threads;    /* that the limits found allow, whatever is configured */
 static ctl_ceiling_e expected_ceiling;
-static apr_interval_time_t first_byte_limit;
 
 typedef struct integer_directive_t {
     const char *name;
@@ -580,38 +576,6 @@ static void resolve_slot_count(config_fixed_t *fixed)
     effective.slot_count = fixed->slot_count;
 }
 
-/* The largest "header=" of all RequestReadTimeout lines, in seconds; fallback_s if there
- * is none. */
-static long longest_header_timeout(const ap_directive_t *node, long fallback_s)
-{
-    long longest_s = 0;
-
-    for (; node; node = node->next) {
-        if (node->first_child) {
-            longest_s = MAX(longest_s, longest_header_timeout(node->first_child, 0));
-        }
-        else if (!ap_cstr_casecmp(node->directive, "RequestReadTimeout")) {
-            const char *header = ap_strcasestr(node->args, "header=");
-            long seconds = header ? strtol(header + 7, NULL, 10) : 0;
-
-            longest_s = MAX(longest_s, header && seconds <= 0 ? LONG_MAX : seconds);
-        }
-    }
-    return longest_s ? longest_s : fallback_s;
-}
-
-static void resolve_first_byte_limit(void)
-{
-    first_byte_limit = -1;
-    if (ap_find_linked_module("mod_reqtimeout.c")) {
-        long seconds = longest_header_timeout(ap_conftree, REQTIMEOUT_FIRST_BYTE_S);
-
-        if (seconds < 24 * 3600) {
-            first_byte_limit = apr_time_from_sec(seconds);
-        }
-    }
-}
-
 /* What there is, and what it is good for before anything runs. */
 static void find_limits(void)
 {
@@ -673,7 +637,6 @@ void config_resolve(config_fixed_t *fixed, bool to_console, server_rec *s)
     resolve_start_servers(&log);
     resolve_spare_threads(&log);
     resolve_slot_count(fixed);
-    resolve_first_byte_limit();
     effective.async_factor = given.async_factor;
     /* about one thread a processor in all, but two in a child: one that computes shall
      * not hide the other's event until the steward notices */
@@ -715,9 +678,4 @@ void config_require_children(int count)
                                       (count + 1) * effective.threads_per_child);
     limits.policy.min_children = MAX(count, 1);
     complete_limits();
-}
-
-apr_interval_time_t config_first_byte_timeout(const server_rec *s)
-{
-    return first_byte_limit >= 0 ? MIN(first_byte_limit, s->timeout) : s->timeout;
 }

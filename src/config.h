@@ -40,8 +40,4 @@ void config_log_limits(server_rec *s);
 /* Raise the number of children to one a listener bucket. open_logs. */
 void config_require_children(int count);
 
-/* How long a connection may wait for its first byte, in µs, on a virtual host with this
- * Timeout: no longer than mod_reqtimeout would wait for it, if that module is there. */
-apr_interval_time_t config_first_byte_timeout(const server_rec *s);
-
 #endif

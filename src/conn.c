@@ -1,6 +1,6 @@
 #include "conn_internal.h"
 
-#include "config.h"
+#include "first_byte.h"
 #include "listeners.h"
 #include "pool.h"
 #include "memory_guard.h"
@@ -47,6 +47,7 @@ conn_t *conn_new(child_t *child)
     conn->in_poller = conn->armed = conn->begun = conn->state_is_new = false;
     conn->row = -1;
     conn->websocket = false;
+    conn->no_request = false;
     conn->c = NULL;
     conn->sbh = NULL;
     conn->r = NULL;
@@ -276,43 +277,92 @@ first_byte_e conn_first_byte(const conn_t *conn)
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? FIRST_MISSING : FIRST_NEVER;
 }
 
-/* Serve a new connection as soon as its first byte is there. */
+static void wait_for_first_byte(conn_t *conn)
+{
+    conn_set_hint(conn, HINT_NEW);
+    conn_wait(conn, POLLER_READ, conn_after(first_byte_timeout(conn->server)),
+              &conn->child->score->wait_io);
+}
+
+/* Serve a new connection as soon as its first byte is there, or before if the server may
+ * speak first. */
 static void begin(conn_t *conn, worker_t *worker)
 {
-    first_byte_e first = conn->client_first ? conn_first_byte(conn) : FIRST_THERE;
+    first_byte_e first = conn->opening == OPENING_SERVE ? FIRST_THERE : conn_first_byte(conn);
 
     if (first == FIRST_NEVER || (!conn->c && !create(conn))) {
         conn_close(conn);
         return;
     }
     if (conn_is_janitor(worker)) {
-        conn_leave_to_workers(conn, worker, conn->client_first ? POLLER_READ : POLLER_WRITE);
+        conn_leave_to_workers(conn, worker,
+                              conn->opening == OPENING_WAIT ? POLLER_READ : POLLER_WRITE);
         return;
     }
-    if (first == FIRST_MISSING) {
-        conn_set_hint(conn, HINT_NEW);
-        conn_wait(conn, POLLER_READ, conn_after(config_first_byte_timeout(conn->server)),
-                  &conn->child->score->wait_io);
+    if (first == FIRST_MISSING && conn->opening == OPENING_WAIT) {
+        wait_for_first_byte(conn);
         return;
     }
     introduce(conn, worker);
+    if (first == FIRST_MISSING && !conn->c->aborted) {
+        wait_for_first_byte(conn);
+        return;
+    }
     conn_serve(conn, worker);
 }
 
-static void take_socket(conn_t *conn, apr_socket_t *socket, bool client_first)
+/* Next to the socket of a connection whose first byte is late; one for the process. */
+static ap_filter_rec_t *too_late;
+
+/* Returns APR_TIMEUP for whatever is read: the time for the first byte is over. */
+static apr_status_t read_too_late(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                                  apr_read_type_e block, apr_off_t readbytes)
+{
+    (void)f;
+    (void)bb;
+    (void)mode;
+    (void)block;
+    (void)readbytes;
+    return APR_TIMEUP;
+}
+
+void conn_register_filters(void)
+{
+    too_late = ap_register_input_filter("ADAPTIVE_TOO_LATE", read_too_late, NULL,
+                                        (ap_filter_type)(AP_FTYPE_NETWORK - 1));
+}
+
+bool conn_first_byte_late(conn_t *conn, worker_t *worker)
+{
+    /* the janitor runs no hooks, and of a handshake that never began nobody would hear */
+    if (conn_is_janitor(worker) || (!conn->begun && first_byte_is_tls(conn->server))) {
+        return false;
+    }
+    conn->no_request = true;
+    conn_count_served(conn);
+    conn_attach(conn, worker);
+    if (!conn->begun) {
+        introduce(conn, worker);
+    }
+    ap_add_input_filter_handle(too_late, NULL, NULL, conn->c);
+    conn_serve(conn, worker);
+    return true;
+}
+
+static void take_socket(conn_t *conn, apr_socket_t *socket, opening_e opening)
 {
     int fd = -1;
 
     conn->socket = socket;
-    conn->client_first = client_first;
+    conn->opening = opening;
     conn_set_hint(conn, HINT_NONE);
     apr_os_sock_get(&fd, socket);
     atomic_store(&conn->fd, fd);
 }
 
-void conn_accepted(conn_t *conn, apr_socket_t *socket, bool client_first, worker_t *worker)
+void conn_accepted(conn_t *conn, apr_socket_t *socket, opening_e opening, worker_t *worker)
 {
-    take_socket(conn, socket, client_first);
+    take_socket(conn, socket, opening);
     begin(conn, worker);
 }
 
@@ -322,9 +372,9 @@ static void run_begin(job_t *job, void *taker)
     begin(conn_of_job(job), taker);
 }
 
-void conn_taken_along(conn_t *conn, apr_socket_t *socket, bool client_first)
+void conn_taken_along(conn_t *conn, apr_socket_t *socket, opening_e opening)
 {
-    take_socket(conn, socket, client_first);
+    take_socket(conn, socket, opening);
     conn->job.run = run_begin;
     jobs_push(&conn->child->jobs, &conn->job, clock_now_us());
 }

@@ -52,10 +52,11 @@ typedef struct conn_t {
     _Atomic int fd;             /* conn_shutdown_all() looks at it */
     bool in_poller;             /* the poller knows the descriptor */
     bool armed;                 /* taken by its deadline: the poller may still fire */
-    bool client_first;          /* wait for the first byte before anything is set up */
+    opening_e opening;          /* what happens before the first byte */
     poller_want_e want;         /* what it last waited for */
     conn_rec *c;                /* NULL until somebody looked for the first byte */
     bool begun;                 /* pre_connection hooks have run */
+    bool no_request;            /* it ends with no request under way */
     conn_state_t cs;            /* c->cs */
     bool state_is_new;          /* a module has left it while nobody had the connection */
     ap_sb_handle_t *sbh;        /* c->sbh while a thread has it */
@@ -75,10 +76,10 @@ conn_t *conn_new(child_t *child);
 void conn_discard(conn_t *conn);
 
 /* Serve a socket that was just accepted into conn->pool. A worker; gives up conn. */
-void conn_accepted(conn_t *conn, apr_socket_t *socket, bool client_first, worker_t *worker);
+void conn_accepted(conn_t *conn, apr_socket_t *socket, opening_e opening, worker_t *worker);
 
 /* The same for a socket that the steward accepted: a worker will serve it. */
-void conn_taken_along(conn_t *conn, apr_socket_t *socket, bool client_first);
+void conn_taken_along(conn_t *conn, apr_socket_t *socket, opening_e opening);
 
 /* The poller has an event for a connection: take it, unless the event is stale, and serve
  * it until it waits again. A worker. */
@@ -119,6 +120,9 @@ void conn_trim(child_t *child);
 
 /* Connections that are open, in whatever state. Any thread. */
 apr_uint32_t conn_count(const child_t *child);
+
+/* The filters of this part; with the hooks. */
+void conn_register_filters(void);
 
 /* Hooks, registered by mod_mpm_adaptive.c; on whichever thread serves the connection. */
 int conn_hook_pre_connection(conn_rec *c, void *csd);

@@ -77,6 +77,7 @@ static void run_close(job_t *job, void *taker)
         conn_close(conn);
         return;
     }
+    conn->no_request = conn->cs.state == CONN_STATE_KEEPALIVE;
     if (conn->cs.state == CONN_STATE_WRITE_COMPLETION || conn->cs.state == CONN_STATE_LINGER) {
         /* the client does not take what is there: nothing more can be said to it */
         conn->c->aborted = 1;
@@ -91,11 +92,13 @@ static void run_expired(job_t *job, void *taker)
     conn_t *conn = conn_of_job(job);
     worker_t *worker = taker;
 
+    conn->armed = true;
     if (lingers(conn) || !is_ready(conn)) {
-        run_close(job, taker);
+        if (conn_hint(conn) != HINT_NEW || !conn_first_byte_late(conn, worker)) {
+            run_close(job, taker);
+        }
         return;
     }
-    conn->armed = true;
     if (conn_is_janitor(worker)) {
         conn_leave_to_workers(conn, worker, conn->want);
     }
@@ -127,6 +130,7 @@ static void run_idle(job_t *job, void *taker)
     }
     conn_count_served(conn);
     conn_attach(conn, worker);
+    conn->no_request = true;
     conn->cs.state = CONN_STATE_LINGER;
     conn_serve(conn, worker);
 }

@@ -51,6 +51,10 @@ void conn_leave_to_workers(conn_t *conn, worker_t *worker, poller_want_e want);
 /* Close the socket and give the connection back. */
 step_e conn_close(conn_t *conn);
 
+/* The first byte did not come in time: have the modules find that out, so that it is logged as
+ * under other MPMs (408). False: there is nothing to tell, the connection is still ours. */
+bool conn_first_byte_late(conn_t *conn, worker_t *worker);
+
 /* Look for a first byte, or a next request's, without reading it. */
 first_byte_e conn_first_byte(const conn_t *conn);
 

@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/* How long a client may go on sending after we closed our side (RFC 9112, 9.6). */
+/* How long a client may go on sending after we closed our side (RFC 9112, 9.6): it has to read
+ * the response first. Where there is none, LINGER_SHORT_S. */
 #define LINGER_S            30
 /* How long the last flush may take before the connection is cut. */
 #define LAST_FLUSH_S        2
@@ -187,7 +188,8 @@ static step_e step_linger(conn_t *conn, worker_t *worker)
         return conn_close(conn);
     }
     apr_socket_timeout_set(socket, 0);
-    brief = is_going(conn->child) || apr_table_get(c->notes, "short-lingering-close");
+    brief = is_going(conn->child) || conn->no_request
+            || apr_table_get(c->notes, "short-lingering-close");
     conn->cs.state = brief ? CONN_STATE_LINGER_SHORT : CONN_STATE_LINGER_NORMAL;
     conn->linger_until_us = conn_after(apr_time_from_sec(brief ? LINGER_SHORT_S : LINGER_S));
     return STEP_AGAIN;

@@ -2,6 +2,7 @@
 
 #include "child.h"
 #include "conn.h"
+#include "first_byte.h"
 #include "memory_guard.h"
 #include "pool.h"
 
@@ -72,20 +73,6 @@ static int descriptor_limit(const child_t *child)
     return most - MIN(reserved, (most - lowest_descriptor(child)) / 2);
 }
 
-/* HTTP clients speak first. For any other protocol AcceptFilter says so: with none, the
- * server may have to greet. */
-static bool client_first(const child_t *child, const ap_listen_rec *lr)
-{
-    core_server_config *core = ap_get_core_module_config(child->server->module_config);
-    const char *filter;
-
-    if (!lr->protocol || !strcmp(lr->protocol, "http") || !strcmp(lr->protocol, "https")) {
-        return true;
-    }
-    filter = core->accf_map ? apr_table_get(core->accf_map, lr->protocol) : NULL;
-    return filter && strcmp(filter, "none");
-}
-
 /* MaxConnectionsPerChild, less up to a tenth that differs from child to child: those that
  * were started together shall not all end together. */
 static int64_t accept_quota(const child_t *child)
@@ -110,7 +97,7 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
         l->count++;
     }
     l->records = apr_pcalloc(child->pool, sizeof(*l->records) * l->count);
-    l->client_first = apr_pcalloc(child->pool, sizeof(*l->client_first) * l->count);
+    l->openings = apr_pcalloc(child->pool, sizeof(*l->openings) * l->count);
     for (lr = bucket; lr; lr = lr->next, i++) {
         apr_status_t rv = apr_socket_opt_set(lr->sd, APR_SO_NONBLOCK, 1);
 
@@ -122,7 +109,7 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
             lr->accept_func = ap_unixd_accept;
         }
         l->records[i] = lr;
-        l->client_first[i] = client_first(child, lr);
+        l->openings[i] = first_byte_opening(child->server, lr);
     }
     l->descriptor_limit = descriptor_limit(child);
     accept_gate_set(&l->gate, ACCEPT_CLOSED);
@@ -433,7 +420,7 @@ static void serve_accepted(child_t *child, uint32_t index, worker_t *worker,
     conn_t *conn = take_spare(worker);
 
     account_accepted(child, socket);
-    conn_accepted(conn, socket, child->listeners.client_first[index], worker);
+    conn_accepted(conn, socket, child->listeners.openings[index], worker);
 }
 
 void listeners_accept(child_t *child, uint32_t index, worker_t *worker)
@@ -506,7 +493,7 @@ static void take_along(child_t *child)
                && accept_one(child, (uint32_t)i, steward, &socket) == ACCEPTED) {
             conn_t *conn = take_spare(steward);
 
-            conn_taken_along(conn, socket, child->listeners.client_first[i]);
+            conn_taken_along(conn, socket, child->listeners.openings[i]);
         }
     }
 }

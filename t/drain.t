@@ -32,7 +32,7 @@ close $listener;
 # One child, so that all connections of a generation are in it.
 sub new_server {
     my ($limit, %opt) = @_;
-    my $s = Adaptive::Server->new(test_module => 1, modules => [qw(status proxy proxy_http)],
+    my $s = Adaptive::Server->new(test_module => 1, defines => ['ADP_NO_PROTOCOL'], modules => [qw(status proxy proxy_http)],
         mpm_conf => "StartServers 1\nServerLimit 1\nThreadsPerChild 16\nMaxRequestWorkers 16\nMinSpareThreads 1\nSendBufferSize 32768\n",
         conf => "${TEST_CONF}LogLevel mpm_adaptive:info\n$limit\nKeepAliveTimeout 60\nTimeout 60\nEnableSendfile On\nAcceptFilter http none\n"
             . "ProxyPass /ws http://127.0.0.1:$backend/ upgrade=websocket\n", %opt);

@@ -2,6 +2,9 @@
  * The module that the tests load: handlers below /adp/ that block, burn CPU, suspend, crash or register timers on
  * demand, counters of the hooks that an MPM has to run, and ways to make a child fail when it starts.
  *
+ * With -DADP_NO_PROTOCOL there is no process_connection hook, which with "AcceptFilter http none" would have each connection
+ * served at once, in case that it is to be greeted.
+ *
  * Everything is off until "AdpTest On". Answers are lines of "key=value" or of space-separated fields.
  *
  * What the tests read afterwards lies in shared memory, made once in the life of the parent, because any child may
@@ -877,7 +880,9 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_end_generation(test_end_generation, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_monitor(test_monitor, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_pre_connection(test_pre_connection, NULL, NULL, APR_HOOK_LAST);
-    ap_hook_process_connection(process_waitio, NULL, NULL, APR_HOOK_FIRST);
+    if (!ap_exists_config_define("ADP_NO_PROTOCOL")) {
+        ap_hook_process_connection(process_waitio, NULL, NULL, APR_HOOK_FIRST);
+    }
     ap_hook_suspend_connection(test_suspend_connection, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_resume_connection(test_resume_connection, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(test_handler, NULL, NULL, APR_HOOK_FIRST);

@@ -42,7 +42,7 @@ sub module_file {
     return build_dir() . '/mod_mpm_adaptive.so'    if $name eq 'mpm_adaptive';
     return build_dir() . '/t/hooked/mod_mpm_adaptive.so' if $name eq 'mpm_adaptive hooked';
     return build_dir() . '/t/asan/mod_mpm_adaptive.so'   if $name eq 'mpm_adaptive sanitized';
-    return build_dir() . "/t/mod_$name.so" if $name =~ /_test\z/;
+    return build_dir() . "/t/mod_$name.so" if $name =~ /\Aadaptive_|_test\z/;
     return libexecdir() . "/mod_$name.so";
 }
 
