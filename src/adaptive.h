@@ -207,6 +207,8 @@ struct child_t {
     _Atomic bool computes;      /* requests compute: workers are kept few */
     bool one_process;           /* no parent: -X */
     int lifeline_fd;            /* the parent's orders (child.h); -1: no parent */
+    pid_t parent_pid;           /* 0: no parent */
+    int parent_pidfd;           /* readable when the parent has ended; -1: no such thing */
     int parent_fd;              /* wakes the parent; -1: no parent */
     int steward_fd;             /* wakes the steward */
     int probe_fd;               /* see watch.c */

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/param.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* A connection that was busy when its filed deadline came up is looked at again after: */
@@ -184,6 +185,35 @@ static bool is_drained(child_t *child)
 
 /* --- the steward ------------------------------------------------------------------ */
 
+static void close_fd(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+/* Nobody will give orders any more. */
+static void lose_parent(child_t *child)
+{
+    /* processes that other modules have forked may hold the lifeline open, so it may outlive the
+     * parent; and a parent that goes over to another version of this module may close it */
+    if (child->parent_pidfd < 0 || getppid() != child->parent_pid) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, child->server, ADPNO(0071)
+                     "the parent process is gone; finishing what there is and ending");
+        close_fd(&child->parent_pidfd);
+    }
+    close_fd(&child->lifeline_fd);
+    atomic_store(&child->told_to_drain, DRAIN_TAKE_BACKLOG);
+}
+
+/* A descriptor that becomes readable when the parent ends. -1: Linux before 5.3, or a sandbox; then
+ * the end of the lifeline has to do. */
+static int watch_parent(pid_t parent)
+{
+    return (int)syscall(SYS_pidfd_open, parent, 0);
+}
+
 static void take_orders(child_t *child)
 {
     char orders[64];
@@ -191,11 +221,7 @@ static void take_orders(child_t *child)
 
     n = read(child->lifeline_fd, orders, sizeof(orders));
     if (n == 0) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, child->server, ADPNO(0071)
-                     "the parent process is gone; finishing what there is and ending");
-        close(child->lifeline_fd);
-        child->lifeline_fd = -1;
-        atomic_store(&child->told_to_drain, DRAIN_TAKE_BACKLOG);
+        lose_parent(child);
     }
     for (i = 0; i < n; i++) {
         switch (orders[i]) {
@@ -230,7 +256,8 @@ static void sleep_until(child_t *child, int64_t until_us)
 {
     struct pollfd fds[] = {
         { .fd = child->steward_fd, .events = POLLIN },
-        { .fd = child->lifeline_fd, .events = POLLIN }
+        { .fd = child->lifeline_fd, .events = POLLIN },
+        { .fd = child->parent_pidfd, .events = POLLIN }
     };
     struct timespec timeout = { 0, 0 };
     int64_t left_us = until_us - clock_now_us();
@@ -245,7 +272,7 @@ static void sleep_until(child_t *child, int64_t until_us)
     if (child->one_process) {
         sigdelset(&open_mask, SIGINT);
     }
-    if (ppoll(fds, 2, until_us == CLOCK_NEVER ? NULL : &timeout, &open_mask) <= 0) {
+    if (ppoll(fds, sizeof(fds) / sizeof(fds[0]), until_us == CLOCK_NEVER ? NULL : &timeout, &open_mask) <= 0) {
         return;
     }
     if (fds[0].revents) {
@@ -253,6 +280,9 @@ static void sleep_until(child_t *child, int64_t until_us)
     }
     if (fds[1].revents) {
         take_orders(child);
+    }
+    if (fds[2].revents && child->parent_pidfd >= 0) {
+        lose_parent(child);
     }
 }
 
@@ -439,6 +469,8 @@ static child_t *create_child(const child_start_t *start)
     child->start_threads = start->start_threads;
     child->one_process = start->one_process;
     child->lifeline_fd = start->lifeline_fd;
+    child->parent_pid = start->parent_pid;
+    child->parent_pidfd = -1;
     child->parent_fd = start->parent_fd;
     return child;
 }
@@ -453,6 +485,12 @@ int child_run(const child_start_t *start)
     }
     ap_fatal_signal_child_setup(start->server);
     handle_signals(child);
+    if (!child->one_process) {
+        child->parent_pidfd = watch_parent(child->parent_pid);
+        if (getppid() != child->parent_pid) {
+            lose_parent(child);
+        }
+    }
     rv = ap_reopen_scoreboard(child->pool, NULL, 0);
     if (rv != APR_SUCCESS || ap_run_drop_privileges(child->pool, start->server)) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, rv, start->server, ADPNO(0073)

@@ -4,8 +4,9 @@
 
 #include "adaptive.h"
 
-/* What the parent writes into a child's lifeline, one byte an order. End of file (the
- * parent is gone) means CHILD_ORDER_DRAIN. The bytes never change: after an upgrade of the
+/* What the parent writes into a child's lifeline, one byte an order. End of file (this
+ * parent has nothing more to say) means CHILD_ORDER_DRAIN, as does the end of the parent
+ * process, which a pidfd tells. The bytes never change: after an upgrade of the
  * module a new parent speaks to children of the old one.
  *
  * DRAIN    accept no more and end when all connections are closed; nobody else will take
@@ -33,6 +34,7 @@ typedef struct child_start_t {
     ap_generation_t generation;
     int start_threads;          /* how many at first */
     int lifeline_fd;            /* read end; -1: no parent */
+    pid_t parent_pid;           /* 0: no parent */
     int parent_fd;              /* wakes the parent; -1: no parent */
     double cpus;                /* processors that the server may use */
     bool one_process;

@@ -275,6 +275,7 @@ static void be_child(generation_t *g, int slot, int bucket, int lifeline_fd)
         .server = g->server, .pconf = g->pconf, .config = g->config, .board = r->board,
         .bucket = g->buckets[bucket], .slot = slot, .generation = r->mpm->my_generation,
         .start_threads = r->start_threads, .lifeline_fd = lifeline_fd, .parent_fd = r->wakeup_fd,
+        .parent_pid = r->parent_pid,
         .cpus = g->cpus, .mpm_state = &r->mpm->mpm_state
     };
     int i;

@@ -678,6 +678,7 @@ int parent_run(generation_t *g, bool one_process)
         run_one_process(g);
     }
     retained_adopt_strangers(r);
+    r->parent_pid = getpid();
     watch_children();
     rc = run_children(&run);
     unwatch_children();

@@ -72,6 +72,7 @@ typedef struct retained_t {
     struct retained_t *predecessor; /* the block of another version, until its children are taken
                                      * over; NULL: none */
     ap_unixd_mpm_retained_data *mpm;
+    pid_t parent_pid;           /* our own */
     scoreboard_ext_t *board;    /* created at the first start */
     apr_size_t board_size;      /* bytes */
     ext_history_t history;      /* what was written last into the history there */
