@@ -5,13 +5,16 @@ use strict;
 use warnings;
 
 use lib 't/lib';
-use Adaptive::Paths qw(build_dir httpd libexecdir);
+use Adaptive::Paths qw(httpd libexecdir);
 use Adaptive::Server ();
 use File::Temp qw(tempdir);
 use Test::More;
 
 my $debian = -e '/etc/debian_version';
 my $dest   = tempdir('adaptive-install-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+
+# As make has it: relative to the checkout, in whose name there may be a blank, which make would not bear.
+my $BUILD = $ENV{ADAPTIVE_BUILD} // '.build';
 
 # Make's own variables would make the inner make a part of the outer one, and say so.
 delete @ENV{qw(MAKEFLAGS MFLAGS MAKELEVEL)};
@@ -24,7 +27,7 @@ sub run {
 
 sub make {
     my ($target) = @_;
-    return run("make -f Makefile.apxs --no-print-directory BUILD='" . build_dir() . "' DESTDIR='$dest' $target");
+    return run("make -f Makefile.apxs --no-print-directory BUILD='$BUILD' DESTDIR='$dest' $target");
 }
 
 sub text_of { return Adaptive::Server::read_text($_[0]) }
