@@ -147,11 +147,6 @@ static view_t *view_make(apr_pool_t *p)
     return view;
 }
 
-static const char *mode_text(ext_mode_e mode)
-{
-    return mode == EXT_MODE_ON ? "on" : mode == EXT_MODE_OBSERVE ? "observe" : "off";
-}
-
 static ext_mode_e current_mode(void)
 {
     return (ext_mode_e)shown.config->adaptive_mode;
@@ -159,6 +154,7 @@ static ext_mode_e current_mode(void)
 
 /* --- ?auto -------------------------------------------------------------------------- */
 
+/* Names of letters only and one number each: every monitor's parser takes these. */
 static void put_count(request_rec *r, const char *key, int64_t number)
 {
     ap_rprintf(r, "Adaptive%s: %" APR_INT64_T_FMT "\n", key, number);
@@ -193,13 +189,19 @@ static void put_limits(request_rec *r, const view_t *view)
     put_number(r, "Cpus", view->limits.cpus);
 }
 
+/* A number, as everything here: most monitors drop a word, some the page. */
+static int mode_number(ext_mode_e mode)
+{
+    return mode == EXT_MODE_ON ? 2 : mode == EXT_MODE_OBSERVE ? 1 : 0;
+}
+
 static void put_auto(request_rec *r, const view_t *view)
 {
-    ap_rprintf(r, "AdaptiveMode: %s\n", mode_text(current_mode()));
+    put_count(r, "Mode", mode_number(current_mode()));
     put_count(r, "Threads", view->threads);
     put_count(r, "ThreadsBusy", view->busy);
-    put_count(r, "ThreadsBusyPeak10m", view->busy_peak);
-    put_number(r, "WaitedPeak10mMs", (double)view->waited_peak_us / 1000);
+    put_count(r, "ThreadsBusyPeak", view->busy_peak);
+    put_number(r, "WaitedPeakMs", (double)view->waited_peak_us / 1000);
     put_count(r, "ThreadsPerChild", shown.config->threads_per_child);
     put_count(r, "ChildrenStarting", view->children[EXT_SLOT_STARTING]);
     put_count(r, "ChildrenServing", view->children[EXT_SLOT_SERVING]);

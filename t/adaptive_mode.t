@@ -66,7 +66,7 @@ subtest 'off' => sub {
     ok((wait_for { spare($s) <= 30 } 20, 'children to go'), 'and go by it');
     like($s->error_log, qr/ADP0094: shrinking from \d to \d children: .*MaxSpareThreads is 30/, 'which is logged');
     my $auto = $s->auto;
-    is($auto->{AdaptiveMode}, 'off', 'the status says so');
+    is($auto->{AdaptiveMode}, 0, 'the status says so');
     is($auto->{AdaptiveChildrenParked}, 0, 'nobody is parked');
     ok((wait_for { my @t = threads($s); @t && !grep { $_ != EACH } @t } 20, "children to end"), "the others have all their threads");
     unlike($s->error_log, qr/ADP012[01]|would|AdaptiveMode observe/, 'the controller says nothing');
@@ -86,7 +86,7 @@ subtest 'observe' => sub {
         'the controller would have fewer children');
     like($s->error_log, qr/ADP0094: AdaptiveMode observe: would shrink from \d to \d children/, 'and says so');
     my $auto = $s->auto;
-    is($auto->{AdaptiveMode}, 'observe', 'the status says what this is');
+    is($auto->{AdaptiveMode}, 1, 'the status says what this is');
     like(http_get($s->url('/server-status'))->{body}, qr/AdaptiveMode observe/, 'the page for people too');
     is($auto->{AdaptiveChildrenParked}, 0, 'but nobody is parked');
     ok((wait_for { my @t = threads($s); @t && !grep { $_ != EACH } @t } 20, "children to end"), "the others have all their threads");
@@ -104,11 +104,11 @@ subtest 'on' => sub {
     $s->wait_log(qr/ADP0094: shrinking from \d to \d children/, 5);
     ok($s->wait_log(qr/ADP0121: child \d: shrinking from \d to \d threads/, 20), 'and threads leave');
     unlike($s->error_log, qr/would (?!only share)|AdaptiveMode observe/, 'it does what it says');
-    is($s->auto->{AdaptiveMode}, 'on', 'the status says so');
+    is($s->auto->{AdaptiveMode}, 2, 'the status says so');
 
     $s->write_conf(mpm_conf => $s->{mpm_conf} =~ s/AdaptiveMode on/AdaptiveMode off/r);
     ok($s->graceful, 'a reload changes it');
-    is($s->auto->{AdaptiveMode}, 'off', 'at once');
+    is($s->auto->{AdaptiveMode}, 0, 'at once');
     ok((wait_for { my @t = threads($s); @t && !grep { $_ != EACH } @t } 20, 'all threads'), 'with all threads');
     ends_well($s);
 };

@@ -5,6 +5,7 @@ use warnings;
 
 use lib 't/lib';
 use Test::More;
+use Adaptive::Paths qw(is_static module_file);
 use Adaptive::Probe;
 use Adaptive::Server;
 use Adaptive::Wait qw(ok_within);
@@ -15,11 +16,11 @@ $SIG{PIPE} = 'IGNORE';
 
 use constant { CHILDREN => 4, THREADS => 8, MOST => 32 };
 
-# One number each; README and monitoring rely on these names.
+# One number each, and letters only: monitoring relies on these names.
 my @KEYS = qw(
-    Threads ThreadsBusy ThreadsBusyPeak10m ThreadsPerChild ThreadsMax ThreadsDemand ThreadsSpare
+    Mode Threads ThreadsBusy ThreadsBusyPeak ThreadsPerChild ThreadsMax ThreadsDemand ThreadsSpare
     ChildrenStarting ChildrenServing ChildrenParked ChildrenDraining ChildrenTarget ChildrenMax
-    ParkedLongestSeconds DrainingLongestSeconds WaitedMs WaitedPeak10mMs ArrivalsPerSecond ServiceMs
+    ParkedLongestSeconds DrainingLongestSeconds WaitedMs WaitedPeakMs ArrivalsPerSecond ServiceMs
     Reason Ceiling CeilingReached DecisionsTotal PlanAgeSeconds
 );
 
@@ -56,7 +57,8 @@ subtest 'keys' => sub {
     my %known = map { $_ => 1 } map { split /, / } Adaptive::Server::read_text('docs/status.md') =~ /^\| (Adaptive[\w, ]+) \|/mg;
     is_deeply [ grep { !$known{$_} } $body =~ /^(Adaptive\w+):/mg ], [], 'each of them is in docs/status.md';
     is_deeply [ grep { $body !~ m{^$_:}m } sort keys %known ], [], 'and what is there is here';
-    like $body, qr/^AdaptiveMode: (?:on|observe|off)$/m, 'AdaptiveMode is a word';
+    is_deeply [ grep { !/^Adaptive[A-Za-z]+: \d+(?:\.\d+)?$/ } $body =~ /^(Adaptive.*)$/mg ], [], 'no name has a digit, and no value is a word';
+    is $s->auto->{AdaptiveMode}, 2, 'AdaptiveMode on';
     unlike $body, qr/</, 'nothing of the page for people';
 
     my $auto = $s->auto;
@@ -88,7 +90,7 @@ subtest 'growth' => sub {
     ok_within { $s->auto->{AdaptiveChildrenServing} >= 3 } 15, 'children start';
     my $auto;
     ok_within { $auto = $s->auto; $auto->{AdaptiveThreadsBusy} == 21 } 10, 'AdaptiveThreadsBusy counts them';
-    cmp_ok $auto->{AdaptiveThreadsBusyPeak10m}, '>=', 21, 'so does the peak';
+    cmp_ok $auto->{AdaptiveThreadsBusyPeak}, '>=', 21, 'so does the peak';
     cmp_ok $auto->{AdaptiveThreads}, '>=', 21, 'and AdaptiveThreads';
     cmp_ok $auto->{AdaptiveDecisionsTotal}, '>', $before, 'it took a decision';
     my ($row) = grep { $_->[1] =~ /children/ } decisions();
@@ -118,14 +120,14 @@ subtest 'a ceiling' => sub {
 
 subtest 'restart' => sub {
     my $total = $s->auto->{AdaptiveDecisionsTotal};
-    my $peak = $s->auto->{AdaptiveThreadsBusyPeak10m};
+    my $peak = $s->auto->{AdaptiveThreadsBusyPeak};
     cmp_ok $total, '>', 0, 'there are decisions';
     ok $s->graceful, 'a graceful restart';
     my $auto;
     ok_within { $auto = $s->auto; defined $auto->{AdaptiveChildrenTarget} && !$auto->{AdaptiveChildrenDraining} } 20, 'is over';
     cmp_ok $auto->{AdaptiveDecisionsTotal}, '>=', $total, 'decisions are still counted';
     cmp_ok scalar(() = decisions()), '>', 0, 'and shown';
-    cmp_ok $auto->{AdaptiveThreadsBusyPeak10m}, '>=', $peak, 'history goes on';
+    cmp_ok $auto->{AdaptiveThreadsBusyPeak}, '>=', $peak, 'history goes on';
     cmp_ok $auto->{AdaptiveChildrenServing}, '>=', 1, 'children of the new generation serve';
 };
 
@@ -158,7 +160,7 @@ for my $mode (qw(observe off)) {
         ok $other->wait_log(qr/ADP0093: growing from 1 to \d children \(\d+ threads possible\): \d+ of 8 threads busy, and MinSpareThreads is 4/, 20),
             'the log says which rule acted';
         ok_within { $other->auto->{AdaptiveChildrenServing} > 1 } 10, 'it did';
-        is $other->auto->{AdaptiveMode}, $mode, 'the key';
+        is $other->auto->{AdaptiveMode}, $mode eq 'observe' ? 1 : 0, 'the key';
         like section(), qr/AdaptiveMode $mode: .*MinSpareThreads and MaxSpareThreads decide/, 'the page';
         ok scalar(grep { $_->[1] !~ /observed only/ && $_->[2] =~ /MinSpareThreads/ } decisions()), 'its table has what was done';
         if ($mode eq 'observe') {
@@ -171,6 +173,57 @@ for my $mode (qw(observe off)) {
         }
         lift_hold($other);
         is scalar(grep { (read_response($_) // { status => 0 })->{status} == 200 } @held), 12, 'requests are answered';
+        ok $other->stop, 'it stops';
+    };
+}
+
+# Tags that are opened and not closed, or the other way round.
+sub unbalanced {
+    my ($html) = @_;
+    my (@open, @wrong);
+    while ($html =~ m{<(/?)(\w+)[^>]*>}g) {
+        my ($end, $tag) = ($1, lc $2);
+        next if $tag =~ /^(?:hr|br)$/;
+        if (!$end) { push @open, $tag }
+        elsif (@open && $open[-1] eq $tag) { pop @open }
+        else { push @wrong, "/$tag" }
+    }
+    return [ @open, @wrong ];
+}
+
+# Other modules write into the same page, before and after this section, and some only with ExtendedStatus.
+for my $extended (qw(On Off)) {
+    subtest "a page of many modules, ExtendedStatus $extended" => sub {
+        my @others = grep { is_static($_) || -e module_file($_) } qw(ssl socache_shmcb proxy proxy_http proxy_balancer lbmethod_byrequests
+            slotmem_shm watchdog md);
+        plan skip_all => 'needs mod_ssl, mod_proxy and mod_md' if @others < 9;
+        my $other = Adaptive::Server->new(
+            modules => [ 'status', @others ],
+            conf    => <<"CONF")->start;
+ExtendedStatus $extended
+ProxyStatus On
+ProxyPass /x balancer://x
+<Proxy balancer://x>
+    BalancerMember http://127.0.0.1:\@PORT2\@
+</Proxy>
+SSLSessionCache shmcb:run/ssl(512000)
+MDomain example.org manual
+MDCertificateAgreement accepted
+MDCertificateAuthority http://127.0.0.1:\@PORT2\@/
+CONF
+        for my $query ('', '?notable') {
+            my $page = http_get($other->url("/server-status$query"))->{body};
+            my ($before, $section, $after) = $page =~ m{\A(.*)(<hr>\s*<h2>Adaptive control</h2>.*?</dl>\n(?:<p>The last.*?</(?:table|ul)>\n)?)(.*)\z}s;
+            is_deeply unbalanced($section // '<none>'), [], "the section is whole: server-status$query";
+            unlike $before, qr{</body>}, 'inside of the page';
+            like $after, qr{Proxy LoadBalancer Status.*</body></html>\s*\z}s, 'with others around it';
+        }
+        my @lines = split /\n/, http_get($other->url('/server-status?auto'))->{body};
+        my @ours = grep { $lines[$_] =~ /^Adaptive/ } 0 .. $#lines;
+        is scalar(@ours), $ours[-1] - $ours[0] + 1, '?auto: the keys are together';
+        cmp_ok scalar(grep {/^ProxyBalancer/} @lines), '>', 0, 'beside those of others';
+        my %seen;
+        is_deeply [ grep { $seen{$_}++ } map { /^([^:]+):/ } @lines ], [], 'each there once';
         ok $other->stop, 'it stops';
     };
 }
