@@ -112,7 +112,8 @@ typedef struct listeners_t {
 typedef enum {
     DRAIN_NOT,
     DRAIN_LEAVE_BACKLOG,
-    DRAIN_TAKE_BACKLOG
+    DRAIN_TAKE_BACKLOG,         /* the child may be the last to hold the sockets */
+    DRAIN_END_SOCKETS           /* nobody accepts from them any more: the same, and no SYN is answered */
 } drain_order_e;
 
 typedef struct child_t child_t;

@@ -158,7 +158,7 @@ static void begin_draining(child_t *child, volatile int *mpm_state, drain_order_
     }
     enter(child, CHILD_DRAINING);
     drain_begin(child, clock_now_us());
-    listeners_close(child, order == DRAIN_TAKE_BACKLOG);
+    listeners_close(child, order);
     announce_end(child, mpm_state, true);
     pool_show_going(child);
     pool_dismiss_idle(child);
@@ -170,7 +170,7 @@ static void begin_stopping(child_t *child, volatile int *mpm_state, bool gracefu
 
     enter(child, CHILD_STOPPING);
     if (before < CHILD_DRAINING) {
-        listeners_close(child, false);
+        listeners_close(child, DRAIN_LEAVE_BACKLOG);
         announce_end(child, mpm_state, graceful);
     }
     bench_close(child);
@@ -196,15 +196,19 @@ static void close_fd(int *fd)
 /* Nobody will give orders any more. */
 static void lose_parent(child_t *child)
 {
+    /* another version of this module goes on with the sockets */
+    drain_order_e order = DRAIN_TAKE_BACKLOG;
+
     /* processes that other modules have forked may hold the lifeline open, so it may outlive the
      * parent; and a parent that goes over to another version of this module may close it */
     if (child->parent_pidfd < 0 || getppid() != child->parent_pid) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, child->server, ADPNO(0071)
                      "the parent process is gone; finishing what there is and ending");
         close_fd(&child->parent_pidfd);
+        order = DRAIN_END_SOCKETS;
     }
     close_fd(&child->lifeline_fd);
-    atomic_store(&child->told_to_drain, DRAIN_TAKE_BACKLOG);
+    atomic_store(&child->told_to_drain, order);
 }
 
 /* A descriptor that becomes readable when the parent ends. -1: Linux before 5.3, or a sandbox; then
@@ -227,6 +231,9 @@ static void take_orders(child_t *child)
         switch (orders[i]) {
         case CHILD_ORDER_DRAIN:
             atomic_store(&child->told_to_drain, DRAIN_TAKE_BACKLOG);
+            break;
+        case CHILD_ORDER_FINISH:
+            atomic_store(&child->told_to_drain, DRAIN_END_SOCKETS);
             break;
         case CHILD_ORDER_RETIRE:
             atomic_store(&child->told_to_drain, DRAIN_LEAVE_BACKLOG);

@@ -5,18 +5,20 @@
 #include "adaptive.h"
 
 /* What the parent writes into a child's lifeline, one byte an order. End of file (this
- * parent has nothing more to say) means CHILD_ORDER_DRAIN, as does the end of the parent
- * process, which a pidfd tells. The bytes never change: after an upgrade of the
+ * parent has nothing more to say) means CHILD_ORDER_DRAIN, the end of the parent process,
+ * which a pidfd tells, CHILD_ORDER_FINISH. The bytes never change: after an upgrade of the
  * module a new parent speaks to children of the old one.
  *
  * DRAIN    accept no more and end when all connections are closed; nobody else will take
  *          what is in the backlog, so take it along
- * RETIRE   the same, but leave the backlog to siblings or to the next generation
+ * FINISH   the same, and nobody will ever accept from these sockets again: last_call.h
+ * RETIRE   like DRAIN, but leave the backlog to siblings or to the next generation
  * LOOK     look at the backlog: a sibling was woken for something that it could not take
  * PARK     stop accepting, keep the connections: the child is not needed right now
  * RESUME   accept again
  * DECIDE   decide about threads anew: the part of this child has changed */
 #define CHILD_ORDER_DRAIN  'G'
+#define CHILD_ORDER_FINISH 'F'
 #define CHILD_ORDER_RETIRE 'R'
 #define CHILD_ORDER_LOOK   'A'
 #define CHILD_ORDER_PARK   'P'

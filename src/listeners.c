@@ -3,6 +3,7 @@
 #include "child.h"
 #include "conn.h"
 #include "first_byte.h"
+#include "last_call.h"
 #include "memory_guard.h"
 #include "pool.h"
 
@@ -30,8 +31,9 @@
  * allows it, but no more than: */
 #define MOST_RESERVED_DESCRIPTORS 1024
 
-/* Connections that a child takes from the backlog when it closes its listeners. */
-#define MOST_TAKEN_ALONG 1024
+/* Connections that a child takes from the backlog when it closes its listeners: more than there
+ * can be (net.core.somaxconn), but not for ever where last_call() does not work. */
+#define MOST_TAKEN_ALONG 8192
 
 /* So many connections are no crowd in a child, whatever its siblings have; and how often a
  * child looks whether it has too many. */
@@ -480,6 +482,15 @@ void listeners_look(child_t *child)
     }
 }
 
+static void end_sockets(const listeners_t *l)
+{
+    int i;
+
+    for (i = 0; i < l->count; i++) {
+        (void)last_call(listener_fd(l, i));
+    }
+}
+
 /* Accept what is complete in the backlog: nobody else will. */
 static void take_along(child_t *child)
 {
@@ -542,7 +553,7 @@ int listeners_backlog(const child_t *child)
     return waiting;
 }
 
-void listeners_close(child_t *child, bool take_backlog)
+void listeners_close(child_t *child, drain_order_e order)
 {
     listeners_t *l = &child->listeners;
     accept_state_e before;
@@ -556,8 +567,11 @@ void listeners_close(child_t *child, bool take_backlog)
     accept_gate_set(&l->gate, ACCEPT_CLOSED);
     child->score->not_accepting = 1;
     pthread_mutex_unlock(&l->lock);
+    if (order == DRAIN_END_SOCKETS) {
+        end_sockets(l);
+    }
     /* a child that has never accepted may have no worker to serve it */
-    if (take_backlog && before != ACCEPT_CLOSED) {
+    if (order != DRAIN_LEAVE_BACKLOG && before != ACCEPT_CLOSED) {
         take_along(child);
     }
     /* A worker that has fetched its last event may be about to accept: the number must not

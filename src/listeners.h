@@ -29,8 +29,8 @@ void listeners_accept(child_t *child, uint32_t index, worker_t *worker);
 
 /* Accept no more, for good. What is in the backlog, and what a worker was woken for that
  * will not accept it now, is either taken along or left to siblings, who are told to look
- * for it. The steward. */
-void listeners_close(child_t *child, bool take_backlog);
+ * for it (DRAIN_LEAVE_BACKLOG). The steward. */
+void listeners_close(child_t *child, drain_order_e order);
 
 /* Look at the backlog, because a sibling was woken for a connection that it could not take:
  * workers accept until nothing is left. Any thread; workers do the work. */

@@ -1,12 +1,14 @@
 #include "parent.h"
 
 #include "child.h"
+#include "last_call.h"
 #include "signals.h"
 #include "status.h"
 #include "steer_children.h"
 #include "testhook.h"
 #include "wakeup.h"
 
+#include "apr_portable.h"
 #include "apr_signal.h"
 #include "http_main.h"
 #include "mpm_common.h"
@@ -31,6 +33,13 @@
 #define HANDOVER_PATIENCE_US (5 * CLOCK_US_PER_S)
 /* How long children of the last generation may take to close their listeners. */
 #define RELEASE_PATIENCE_MS 500
+
+/* How often a graceful stop looks whether handshakes are under way, and how long children accept
+ * on for them. */
+#define LAST_CALL_ROUND_US (20 * CLOCK_US_PER_MS)
+#define LAST_CALL_US       (LAST_CALL_MOST_MS * CLOCK_US_PER_MS)
+/* Ports whose handshakes are waited for. */
+#define LAST_CALL_PORTS    64
 
 /* What one run of the loop remembers. */
 typedef struct run_t {
@@ -91,7 +100,7 @@ static bool reap(generation_t *g)
  * takes it along. */
 static char farewell(const slot_t *slot)
 {
-    return slot->bucket > 0 ? CHILD_ORDER_DRAIN : CHILD_ORDER_RETIRE;
+    return slot->bucket > 0 ? CHILD_ORDER_FINISH : CHILD_ORDER_RETIRE;
 }
 
 /* May this child of an earlier generation make room for one of the current? Somebody has to
@@ -442,32 +451,70 @@ static void drain_all(generation_t *g)
     }
 }
 
+/* Bury children until none is left, or until_us. Only an ungraceful signal ends that early. */
+static void await_children(generation_t *g, int64_t until_us)
+{
+    while (any_child(g) && !is_told_to_hurry(g) && clock_now_us() < until_us) {
+        reap(g);
+        if (any_child(g)) {
+            sleep_until(g, MIN(until_us, clock_now_us() + CLOCK_US_PER_S), is_told_to_hurry);
+        }
+    }
+}
+
+/* Nobody new begins a connection. Children hold these sockets too, and accept from them. Returns
+ * how many ports they have. */
+static int close_listeners(const generation_t *g, int ports[LAST_CALL_PORTS])
+{
+    int b, count = 0;
+
+    for (b = 0; b < g->bucket_count; b++) {
+        const ap_listen_rec *lr;
+
+        for (lr = g->buckets[b]; lr; lr = lr->next) {
+            int fd = -1;
+
+            if (apr_os_sock_get(&fd, lr->sd) == APR_SUCCESS && last_call(fd) == 0
+                && b == 0 && count < LAST_CALL_PORTS) {
+                ports[count++] = last_call_port(fd);
+            }
+        }
+        ap_close_listeners_ex(g->buckets[b]);
+    }
+    ap_close_listeners();
+    return count;
+}
+
+/* The backlog is complete: who had begun to connect when the sockets were closed has come to be
+ * accepted. */
+static void await_handshakes(generation_t *g, const int *ports, int count, int64_t until_us)
+{
+    while (clock_now_us() < until_us && !is_told_to_hurry(g)
+           && last_call_pending("", ports, count)) {
+        await_children(g, MIN(until_us, clock_now_us() + LAST_CALL_ROUND_US));
+    }
+}
+
 /* Wait for children to finish, up to GracefulShutdownTimeout or a second signal. */
 static void stop_gracefully(generation_t *g)
 {
+    int64_t now_us = clock_now_us();
     int64_t give_up_us = ap_graceful_shutdown_timeout > 0
-                         ? clock_now_us() + ap_graceful_shutdown_timeout * CLOCK_US_PER_S
+                         ? now_us + ap_graceful_shutdown_timeout * CLOCK_US_PER_S
                          : CLOCK_NEVER;
-    int b;
+    int ports[LAST_CALL_PORTS];
+    int count;
 
     /* how long a stop may last is GracefulShutdownTimeout's */
     atomic_store(&g->retained->board->drain_timeout_us, 0);
-    ap_close_listeners();
-    for (b = 0; b < g->bucket_count; b++) {
-        ap_close_listeners_ex(g->buckets[b]);
-    }
-    drain_all(g);
+    count = close_listeners(g, ports);
     ADP_PAUSE(stop_gracefully);
     ap_remove_pid(g->pconf, ap_pid_fname);
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0096)
                  "caught SIGWINCH, shutting down gracefully");
-    /* only an ungraceful signal cuts the wait short */
-    while (any_child(g) && !is_told_to_hurry(g) && clock_now_us() < give_up_us) {
-        reap(g);
-        if (any_child(g)) {
-            sleep_until(g, MIN(give_up_us, clock_now_us() + CLOCK_US_PER_S), is_told_to_hurry);
-        }
-    }
+    await_handshakes(g, ports, count, MIN(give_up_us, now_us + LAST_CALL_US));
+    drain_all(g);
+    await_children(g, give_up_us);
     children_reclaim(g);
 }
 
