@@ -4,6 +4,7 @@
  * src/parent.c, a child's in src/child.c; src/README.md is the tour.
  */
 #include "src/adaptive.h"
+#include "src/belongings.h"
 #include "src/child.h"
 #include "src/config.h"
 #include "src/conn.h"
@@ -35,6 +36,7 @@ typedef struct mpm_t {
     bool one_process;
     ap_listen_rec **buckets;
     int bucket_count;
+    belongings_before_t before; /* what there was before the configuration was read */
 } mpm_t;
 
 static mpm_t mpm;
@@ -77,6 +79,7 @@ static int hook_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
         && detach(no_detach) != OK) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
+    belongings_note(&mpm.before);
     signals_listen(pconf, mpm.one_process);
     ADP_PAUSE(pre_config);
     return OK;
@@ -190,7 +193,8 @@ static int hook_mpm(apr_pool_t *pconf, apr_pool_t *plog, server_rec *s)
 {
     generation_t generation = {
         .server = s, .pconf = pconf, .retained = mpm.retained, .config = config_get(),
-        .buckets = mpm.buckets, .bucket_count = mpm.bucket_count, .cpus = (int)(config_get()->cpus + 0.99)
+        .buckets = mpm.buckets, .bucket_count = mpm.bucket_count, .cpus = (int)(config_get()->cpus + 0.99),
+        .before = &mpm.before
     };
     apr_status_t rv = retained_size_slots(mpm.retained, s->process->pool);
 

@@ -129,7 +129,9 @@ static void begin_serving(child_t *child, int64_t now_us)
 {
     int missing = child->start_threads - pool_live(child);
 
-    if (now_us < pool_retry_at(&child->workers)) {
+    /* its configuration may have ended while modules were initialised, with what they need */
+    if (now_us < pool_retry_at(&child->workers)
+        || atomic_load(&child->told_to_drain) != DRAIN_NOT) {
         return;
     }
     pool_start(child, missing, now_us);
@@ -512,6 +514,9 @@ int child_run(const child_start_t *start)
     }
     ap_run_child_init(child->pool, start->server);
     steer_threads_init(child, clock_now_us());
+    if (child->lifeline_fd >= 0) {
+        take_orders(child);
+    }
     steward_loop(child, start->mpm_state);
     if (!stop_workers(child, start->mpm_state)) {
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, start->server, ADPNO(0075)

@@ -2,6 +2,7 @@
 #ifndef ADP_CHILDREN_H
 #define ADP_CHILDREN_H
 
+#include "belongings.h"
 #include "board_view.h"
 #include "retained.h"
 
@@ -14,6 +15,7 @@ typedef struct generation_t {
     ap_listen_rec **buckets;
     int bucket_count;
     double cpus;                /* processors that the server may use */
+    const belongings_before_t *before;  /* what there was before its configuration */
 } generation_t;
 
 #define CHILDREN_NO_SLOT (-1)

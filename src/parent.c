@@ -1,5 +1,6 @@
 #include "parent.h"
 
+#include "belongings.h"
 #include "child.h"
 #include "last_call.h"
 #include "signals.h"
@@ -41,11 +42,21 @@
 /* Ports whose handshakes are waited for. */
 #define LAST_CALL_PORTS    64
 
+/* How long old children may take to end what they are doing, before a configuration that has what
+ * they need goes; and after what time without change what is left goes on for longer. */
+#define SETTLE_US           (3 * CLOCK_US_PER_S)
+#define SETTLED_US          (500 * CLOCK_US_PER_MS)
+#define SETTLE_ROUND_MS     2
+#define SETTLE_MOST_COUNTED 1000000
+/* Programs that logs are piped to, and that outlive the configuration. */
+#define MOST_LOG_READERS    256
+
 /* What one run of the loop remembers. */
 typedef struct run_t {
     generation_t *g;
     spare_rule_t rule;
     int64_t began_us;
+    int semaphore;              /* of System V, that the configuration has made; -1: none */
     bool handing_over;          /* children of the last generation still accept */
 } run_t;
 
@@ -518,21 +529,124 @@ static void stop_gracefully(generation_t *g)
     children_reclaim(g);
 }
 
-/* Modules whose requests are served by processes that live and die with the configuration:
- * between two generations their children would answer with errors. New connections wait in
- * the backlog instead, as they do under other MPMs. */
-static bool has_helper_processes(void)
-{
-    static const char *const modules[] = { "mod_cgid.c", "mod_wsgi.c", "mod_fcgid.c" };
-    size_t i;
+/* --- what ends with the configuration ----------------------------------------------- */
 
-    for (i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
-        if (ap_find_linked_module(modules[i])) {
-            return true;
+/* What this process has of its own, for belongings.h. */
+static belongings_own_t own_things(const generation_t *g)
+{
+    const retained_t *r = g->retained;
+    pid_t *pids = apr_palloc(g->pconf, sizeof(*pids) * (size_t)MAX(r->slots_used, 1));
+    int i, count = 0;
+
+    for (i = 0; i < r->slots_used; i++) {
+        if (r->slots[i].state != SLOT_FREE) {
+            pids[count++] = r->slots[i].pid;
         }
     }
-    return false;
+    return (belongings_own_t) { pids, count, r->lifelines, r->lifeline_count };
 }
+
+/* Is there something that children need, and that the end of the configuration takes away? */
+static bool ends_with_configuration(const generation_t *g, int semaphore)
+{
+    static const char *const kinds[] = {
+        [BELONGING_PROCESS] = "process", [BELONGING_PIPE] = "pipe", [BELONGING_SOCKET] = "socket",
+        [BELONGING_SEMAPHORE] = "semaphore"
+    };
+    belongings_own_t own = own_things(g);
+    belonging_t found = { .kind = BELONGING_SEMAPHORE, .number = semaphore };
+
+    if (semaphore < 0) {
+        found = belongings_find(g->before, &own);
+    }
+    if (found.kind == BELONGING_NONE) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0042)
+                     "children accept until those with the new configuration are ready: they "
+                     "need nothing that ends with the old one");
+        return false;
+    }
+    if (found.kind == BELONGING_UNKNOWN) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0044)
+                     "children accept no more before the new configuration is read: /proc does "
+                     "not say whether they need something that ends with the old one");
+        return true;
+    }
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, g->server, ADPNO(0043)
+                 "children accept no more before the new configuration is read: %s %d%s%s%s, which "
+                 "they may need, ends with the old one", kinds[found.kind], found.number,
+                 found.name[0] ? " (" : "", found.name, found.name[0] ? ")" : "");
+    return true;
+}
+
+/* What old children have to do that will not end by itself at once: requests, and connections on
+ * which one may come. */
+static int unsettled(const generation_t *g)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        const process_score *score = ap_get_scoreboard_process(i);
+
+        if (g->retained->slots[i].state == SLOT_GOING) {
+            board_view_t view = children_view(g, i);
+
+            count = board_sum(count, view.busy + !view.closed);
+            count = board_sum(count, board_count(&score->wait_io, SETTLE_MOST_COUNTED));
+            count = board_sum(count, board_count(&score->keep_alive, SETTLE_MOST_COUNTED));
+        }
+    }
+    return count;
+}
+
+/* The old children come to the end of what they are doing, while what they need is still there.
+ * What goes on and on is not waited for: new connections wait meanwhile. Signals are held. */
+static void settle(generation_t *g)
+{
+    int64_t began_us = clock_now_us(), changed_us = began_us, now_us = began_us;
+    int before = -1, count;
+
+    while ((count = unsettled(g)) > 0 && !g->retained->mpm->is_ungraceful
+           && !g->retained->mpm->shutdown_pending && now_us - began_us < SETTLE_US) {
+        if (count != before) {
+            before = count;
+            changed_us = now_us;
+        }
+        if (now_us - changed_us >= SETTLED_US) {
+            break;
+        }
+        poll(NULL, 0, SETTLE_ROUND_MS);
+        reap(g);
+        signals_let_in();
+        now_us = clock_now_us();
+    }
+    ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, g->server, ADPNO(0045)
+                 "waited %d ms for requests of the old configuration, %d left",
+                 (int)((now_us - began_us) / CLOCK_US_PER_MS), count);
+}
+
+/* A program that a log is piped to gets SIGTERM when the configuration goes, with lines unread and
+ * the last ones not written yet. Whoever looks after it is told that it has ended: then it stays
+ * until its last writer has gone, and reads to the end. */
+static void release_log_readers(const generation_t *g)
+{
+    belongings_own_t own = own_things(g);
+    pid_t readers[MOST_LOG_READERS];
+    int count = belongings_log_readers(g->before, &own, readers, MOST_LOG_READERS);
+    int i;
+
+    for (i = 0; i < count; i++) {
+        apr_proc_t process = { .pid = readers[i] };
+
+        apr_proc_other_child_alert(&process, APR_OC_REASON_DEATH, 0);
+    }
+    if (count > 0) {
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, g->server, ADPNO(0046)
+                     "%d programs that logs are piped to end when the last child that writes to "
+                     "them has ended", count);
+    }
+}
+
+/* --- restart ------------------------------------------------------------------------ */
 
 static void announce_restart(const generation_t *g)
 {
@@ -548,8 +662,9 @@ static void announce_restart(const generation_t *g)
 
 /* Called with signals held, and returns when no more of them wait: what they asked for is done
  * or, if it is a stop, pending. */
-static void end_generation(generation_t *g)
+static void end_generation(const run_t *run)
 {
+    generation_t *g = run->g;
     retained_t *r = g->retained;
     bool reclaimed = false;
 
@@ -558,10 +673,10 @@ static void end_generation(generation_t *g)
     ap_scoreboard_image->global->running_generation = r->mpm->my_generation;
     announce_restart(g);
     ADP_PAUSE(generation_ends);
-    /* old children accept until new ones are ready, see hand_over(); unless what they would
-     * accept needs a process that ends with the old configuration */
-    if (!r->mpm->is_ungraceful && has_helper_processes()) {
+    /* old children accept until new ones are ready, see hand_over(), if they can */
+    if (!r->mpm->is_ungraceful && ends_with_configuration(g, run->semaphore)) {
         retire_old(g);
+        settle(g);
     }
     do {
         if (r->mpm->is_ungraceful) {
@@ -572,19 +687,23 @@ static void end_generation(generation_t *g)
         signals_let_in();
     } while (r->mpm->is_ungraceful && !reclaimed);
     r->mpm->was_graceful = !r->mpm->is_ungraceful;
+    if (r->mpm->was_graceful && !r->mpm->shutdown_pending) {
+        release_log_readers(g);
+    }
 }
 
 /* Restart or stop, as the signals said that ended the run; a stop that comes during a restart
  * wins. Returns what the mpm hook shall: OK with signals held, until the configuration is gone. */
-static int end_run(generation_t *g)
+static int end_run(const run_t *run)
 {
+    generation_t *g = run->g;
     ap_unixd_mpm_retained_data *mpm = g->retained->mpm;
 
     ADP_PAUSE(run_ends);
     mpm->mpm_state = AP_MPMQ_STOPPING;
     signals_hold(NULL);
     if (!mpm->shutdown_pending) {
-        end_generation(g);
+        end_generation(run);
     }
     if (!mpm->shutdown_pending) {
         ADP_PAUSE(run_ended);
@@ -597,6 +716,7 @@ static int end_run(generation_t *g)
     }
     else {
         stop_gracefully(g);
+        release_log_readers(g);
     }
     return DONE;
 }
@@ -684,6 +804,7 @@ static int run_children(run_t *run)
     retained_t *r = g->retained;
 
     run->began_us = clock_now_us();
+    run->semaphore = belongings_semaphore();
     if (!r->monitor_us) {
         r->monitor_us = run->began_us + MONITOR_INTERVAL_US;
     }
@@ -700,7 +821,7 @@ static int run_children(run_t *run)
         stop_at_once(g, false);
         return !OK;
     }
-    return end_run(g);
+    return end_run(run);
 }
 
 int parent_run(generation_t *g, bool one_process)
