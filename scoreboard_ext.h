@@ -37,7 +37,7 @@
 
 #define EXT_DECISIONS 64        /* of a kind; a power of two */
 #define EXT_SECONDS   600
-#define EXT_TEXT_SIZE 512
+#define EXT_TEXT_SIZE 800
 
 /* --- what children write ---------------------------------------------------------- */
 

@@ -54,6 +54,8 @@ typedef struct directives_t {
     int max_spare_threads;
     double async_factor;
     bool max_clients;           /* the old name was used */
+    const char *total_origin;   /* "FILE:LINE" of MaxRequestWorkers, of ServerLimit */
+    const char *children_origin;
     ext_mode_e adaptive_mode;
     int64_t wait_target_us;
     int64_t hold_us;
@@ -85,6 +87,20 @@ static const integer_directive_t integer_directives[] = {
     { NULL, 0 }
 };
 
+static void note_origin(const cmd_parms *cmd)
+{
+    const char *origin = apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename,
+                                      cmd->directive->line_num);
+
+    if (!ap_cstr_casecmp("ServerLimit", cmd->cmd->name)) {
+        given.children_origin = origin;
+    }
+    else if (!ap_cstr_casecmp("MaxRequestWorkers", cmd->cmd->name)
+             || !ap_cstr_casecmp("MaxClients", cmd->cmd->name)) {
+        given.total_origin = origin;
+    }
+}
+
 static const char *set_integer(cmd_parms *cmd, void *dummy, const char *arg)
 {
     const integer_directive_t *d;
@@ -108,6 +124,7 @@ static const char *set_integer(cmd_parms *cmd, void *dummy, const char *arg)
             *(int *)((char *)&given + d->offset) = (int)value;
         }
     }
+    note_origin(cmd);
     given.max_clients = given.max_clients || !ap_cstr_casecmp(cmd->cmd->name, "MaxClients");
     return NULL;
 }
@@ -646,24 +663,46 @@ void config_resolve(config_fixed_t *fixed, bool to_console, server_rec *s)
     complete_limits();
 }
 
+/* "MaxRequestWorkers 150 from /etc/apache2/mods-enabled/mpm_adaptive.conf:9; ": nobody has to
+ * look for a line that somebody else left behind. "" if no directive keeps threads down. */
+static const char *describe_origin(char *buffer, size_t size)
+{
+    buffer[0] = '\0';
+    if (given.total_origin) {
+        apr_snprintf(buffer, size, "MaxRequestWorkers %d from %s; ", effective.max_request_workers,
+                     given.total_origin);
+    }
+    else if (given.children_origin) {
+        apr_snprintf(buffer, size, "ServerLimit %d from %s; ", effective.server_limit,
+                     given.children_origin);
+    }
+    return buffer;
+}
+
+int config_expected_threads(void)
+{
+    return MIN(expected_threads, effective.max_request_workers);
+}
+
 char *config_describe(char *buffer, size_t size)
 {
     static const char *const modes[] = {
         [EXT_MODE_OFF] = "off", [EXT_MODE_OBSERVE] = "observe", [EXT_MODE_ON] = "on"
     };
-    char found[400];
-    int threads = MIN(expected_threads, effective.max_request_workers);
+    char found[400], from[200];
+    int threads = config_expected_threads();
 
-    apr_snprintf(buffer, size, "up to %d thread%s in %d child%s of %d: %s; AdaptiveMode %s", threads,
+    apr_snprintf(buffer, size, "up to %d thread%s in %d child%s of %d: %s; %sAdaptiveMode %s", threads,
                  threads == 1 ? "" : "s", effective.max_children, effective.max_children == 1 ? "" : "ren",
                  effective.threads_per_child, limits_describe(&limits, found, sizeof(found)),
+                 describe_origin(from, sizeof(from)),
                  modes[effective.adaptive_mode]);
     return buffer;
 }
 
 void config_log_limits(server_rec *s)
 {
-    char text[600];
+    char text[800];
 
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, ADPNO(0011) "%s",
                  config_describe(text, sizeof(text)));

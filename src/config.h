@@ -31,6 +31,9 @@ const adp_config_t *config_get(void);
  * limits_refresh_usage() and limits_max_threads(). Valid after config_resolve(). */
 const limits_t *config_limits(void);
 
+/* Threads that what was found is expected to allow, and the directives do: requests at a time. */
+int config_expected_threads(void);
+
 /* One line on what was found and what follows from it. Returns buffer. */
 char *config_describe(char *buffer, size_t size);
 

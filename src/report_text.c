@@ -581,6 +581,12 @@ static void add_ceiling(out_t *out, ctl_ceiling_e ceiling, const ext_plan_t *pla
     }
 }
 
+/* More threads may be of no use then: the bottleneck is elsewhere. */
+static bool is_mostly_blocked(const ctl_child_sample_t *sample)
+{
+    return sample->busy > 1 && 2 * sample->blocked > sample->busy;
+}
+
 const char *report_ceiling_text(char *text, size_t size, ctl_ceiling_e ceiling,
                                 const ext_plan_t *plan)
 {
@@ -596,6 +602,9 @@ const char *report_ceiling_text(char *text, size_t size, ctl_ceiling_e ceiling,
     out_add_count(&out, sample->busy, "thread", "threads");
     out_add(&out, " busy in ");
     out_add_count(&out, sample->serving + sample->parked, "child", "children");
+    if (is_mostly_blocked(sample)) {
+        out_add(&out, ", most of which wait for something else (a backend, a lock)");
+    }
     if (sample->waited_us > 0) {
         out_add(&out, ", requests wait ");
         out_add_duration(&out, sample->waited_us);
@@ -603,7 +612,9 @@ const char *report_ceiling_text(char *text, size_t size, ctl_ceiling_e ceiling,
     else if (sample->exhausted > 0) {
         out_add(&out, ", requests wait");
     }
-    out_add(&out, "; %s", report_remedy(ceiling));
+    out_add(&out, "; %s%s", is_mostly_blocked(sample)
+                            ? "find out for what, and if more threads would help, " : "",
+            report_remedy(ceiling));
     return text;
 }
 

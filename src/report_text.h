@@ -81,7 +81,7 @@ const char *report_thread_text(char *text, size_t size, int slot, ext_mode_e mod
                                const report_t *report);
 
 /* "MaxRequestWorkers 400 reached: 400 threads busy in 7 children, requests wait 35 ms; raise
- * MaxRequestWorkers ..." */
+ * MaxRequestWorkers ..."; with what the threads wait for if most of them do. */
 const char *report_ceiling_text(char *text, size_t size, ctl_ceiling_e ceiling,
                                 const ext_plan_t *plan);
 

@@ -26,7 +26,7 @@ static struct {
 static void show_limits(scoreboard_ext_t *board, const adp_config_t *config)
 {
     ext_limits_t limits = {
-        .max_threads = config->max_request_workers, .max_children = config->max_children,
+        .max_threads = config_expected_threads(), .max_children = config->max_children,
         .threads_per_child = config->threads_per_child, .ceiling = (int32_t)config->ceiling,
         .cpus = config->cpus
     };
@@ -343,6 +343,10 @@ static void show_ceiling(request_rec *r, const view_t *view)
     }
     ap_rprintf(r, "<dt>Nearest ceiling: %s; %d threads may run",
                html(r, controller_ceiling_text(limits->ceiling)), limits->max_threads);
+    /* a found limit is looked at again before it is used up: no more than this until then */
+    if (view->has_limits && limits->max_threads < view->limits.max_threads) {
+        ap_rprintf(r, " until it is measured again, %d are expected to fit", view->limits.max_threads);
+    }
     if (limits->max_threads > 0) {
         ap_rprintf(r, ", %d%% of these are busy", (int)(100.0 * view->busy / limits->max_threads));
     }

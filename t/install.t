@@ -80,6 +80,19 @@ subtest 'Debian: mods-available' => sub {
     is_deeply $server->run_httpd('-t'), { status => 0, output => "Syntax OK\n" }, 'which are right when all are';
 };
 
+subtest 'over a module that is enabled' => sub {
+    plan skip_all => 'not on Debian' if !$debian;
+    my $enabled = "$dest/etc/apache2/mods-enabled";
+    mkdir $enabled;
+    symlink '../mods-available/mpm_adaptive.load', "$enabled/mpm_adaptive.load";
+    my $again = make('install');
+    is $again->{status}, 0, 'make install again';
+    like $again->{output}, qr/mpm_adaptive is enabled; to run this build.*systemctl reload apache2/s, 'says how to run this build';
+    unlike $again->{output}, qr/Nothing is activated|a2dismod/, 'and nothing of a switch';
+    unlink "$enabled/mpm_adaptive.load";
+    rmdir $enabled;
+};
+
 subtest 'an administrator\'s .conf survives the next install' => sub {
     plan skip_all => 'not on Debian' if !$debian;
     my $conf = "$dest/etc/apache2/mods-available/mpm_adaptive.conf";

@@ -53,6 +53,10 @@ subtest 'without limits' => sub {
     cmp_ok $found->{threads}, '<=', 8192, 'a large machine is no reason for a scoreboard that nobody can read';
     is $found->{each}, 64, '64 threads a child';
     cmp_ok $found->{children}, '>=', 4, 'children can be replaced';
+    my $page = http_get($s->url('/server-status'))->{body};
+    my ($now, $expected) = $page =~ /; (\d+) threads may run until it is measured again, (\d+) are expected to fit,/;
+    is $expected // $found->{threads}, $found->{threads}, 'the status page knows the number, too' or diag "may run: $now";
+    unlike $s->error_log, qr/ADP0011.* from /, 'no directive is made responsible';
     is http_get($s->url('/1k.html'))->{status}, 200, 'it serves';
     quit($s);
 };
@@ -91,10 +95,14 @@ subtest 'explicit numbers win' => sub {
     my $s = server(mpm_conf => "ServerLimit 3\nThreadsPerChild 7\n")->start;
     my $found = found($s);
     is_deeply [@$found{qw(threads children each)}], [21, 3, 7], 'ServerLimit and ThreadsPerChild';
+    like $s->error_log, qr/ADP0011: .*; ServerLimit 3 from \S+\.conf:\d+;/, 'and where the limit stands';
     ok $s->stop, 'it stops';
     $s = server(mpm_conf => "MaxRequestWorkers 150\n")->start;
     $found = found($s);
     is $found->{threads}, 150, 'MaxRequestWorkers';
+    my @lines = split /\n/, Adaptive::Server::read_text($s->conf_file);
+    my ($line) = grep { $lines[$_ - 1] =~ /^MaxRequestWorkers/ } 1 .. @lines;
+    like $s->error_log, qr/ADP0011: .*; MaxRequestWorkers 150 from \Q@{[$s->conf_file]}\E:$line;/, 'which stands in this line of this file';
     is $found->{children} * $found->{each}, 150, 'to the thread';
     quit($s);
 };

@@ -20,8 +20,17 @@ LoadModule mpm_adaptive_module $LIBEXECDIR/mod_mpm_adaptive.so
 LOAD
     # An administrator's changes to it stay.
     [ -e "$available/mpm_adaptive.conf" ] || install -m 644 "$(dirname "$0")/mpm_adaptive.conf" "$available"
+    echo "Installed $available/mpm_adaptive.load and mpm_adaptive.conf"
+    if [ -e "$DESTDIR$SYSCONFDIR/mods-enabled/mpm_adaptive.load" ]; then
+        cat <<NEXT
+
+mpm_adaptive is enabled; to run this build, as root:
+
+    apachectl configtest && systemctl reload apache2
+NEXT
+        exit 0
+    fi
     cat <<NEXT
-Installed $available/mpm_adaptive.load and mpm_adaptive.conf
 
 Nothing is activated yet. To switch from mpm_event, as root:
 
@@ -39,5 +48,6 @@ conf.modules.d/00-mpm.conf) by
     LoadModule mpm_adaptive_module $LIBEXECDIR/mod_mpm_adaptive.so
 
 then check with apachectl configtest, and stop and start the server.
+Where it is loaded already, a reload runs this build.
 NEXT
 fi

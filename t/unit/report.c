@@ -313,6 +313,14 @@ static void test_ceiling_texts(void)
     }
     text_is(report_remedy(CTL_NO_CEILING), "");
     text_is(report_remedy((ctl_ceiling_e)-1), "");
+    plan.sample.blocked = 201;
+    snprintf(whole, sizeof(whole), "MaxRequestWorkers 400 reached: 400 threads busy in 7 children, most of "
+             "which wait for something else (a backend, a lock), requests wait 35 ms; find out for what, and "
+             "if more threads would help, %s", report_remedy(CTL_MAX_REQUEST_WORKERS));
+    text_is(report_ceiling_text(text, sizeof(text), CTL_MAX_REQUEST_WORKERS, &plan), whole);
+    plan.sample.blocked = 200;
+    ok(!strstr(report_ceiling_text(text, sizeof(text), CTL_MAX_REQUEST_WORKERS, &plan), "wait for something"),
+       "not if half of them compute");
     plan.sample = (ctl_child_sample_t) { .serving = 1, .busy = 1, .exhausted = 1 };
     plan.limits.max_threads = 1;
     snprintf(whole, sizeof(whole), "MaxRequestWorkers 1 reached: 1 thread busy in 1 child, "
