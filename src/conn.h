@@ -64,6 +64,7 @@ typedef struct conn_t {
     server_rec *server;         /* whose timeouts apply */
     apr_uint32_t *counter;      /* of the scoreboard, while it waits */
     int64_t linger_until_us;
+    int64_t turn_us;            /* since when its requests in the filters keep a thread; 0 */
     /* while suspended: guarded by child_t.suspended_lock */
     struct conn_t *suspended_next;
     struct conn_t **suspended_link;

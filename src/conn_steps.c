@@ -17,6 +17,8 @@
  * keep the thread. */
 #define LINGER_READS        32
 #define LINGER_READ_BYTES   16384
+/* How long the requests that a client has sent ahead keep their worker while others wait. */
+#define TURN_US             CLOCK_US_PER_MS
 
 static bool is_going(const child_t *child)
 {
@@ -95,6 +97,23 @@ static bool others_wait(const child_t *child)
            && poller_has_ready(&child->poller);
 }
 
+/* The client sends requests faster than we come back to the poller. It keeps its worker for a
+ * turn; then it is others', if any wait. Asking for them, and queueing up, costs about as much as
+ * a small file: once a turn and not once a request. */
+static bool turn_is_over(conn_t *conn)
+{
+    int64_t now_us = clock_now_us();
+
+    if (conn->turn_us == 0) {
+        conn->turn_us = now_us;
+    }
+    if (now_us - conn->turn_us < TURN_US) {
+        return false;
+    }
+    conn->turn_us = now_us;
+    return others_wait(conn->child);
+}
+
 /* The next request is here already, but so are others' and no worker is idle: queue up
  * behind them, or a client that answers faster than we come back to the poller has a
  * worker for itself. The request is in the input filters, where the poller cannot see it;
@@ -138,7 +157,7 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
     }
     else if (c->data_in_input_filters) {
         conn->cs.state = CONN_STATE_PROCESSING;
-        if (others_wait(conn->child)) {
+        if (turn_is_over(conn)) {
             return yield(conn);
         }
     }
@@ -244,6 +263,7 @@ void conn_serve(conn_t *conn, worker_t *worker)
 {
     step_e step;
 
+    conn->turn_us = 0;
     do {
         conn_state_e state = conn->cs.state;
 

@@ -5,16 +5,21 @@ use strict;
 use warnings;
 use lib 't/lib';
 
+use IO::Select;
 use Test::More;
+use Time::HiRes qw(time);
 
 use Adaptive::Client;
 use Adaptive::Files;
+use Adaptive::Probe;
+use Adaptive::Process;
 use Adaptive::Server;
 
 my $server = Adaptive::Server->new(
-    modules  => [qw(status)],
+    modules     => [qw(status)],
+    test_module => 1,
     mpm_conf => "StartServers 1\nThreadsPerChild 4\nMaxRequestWorkers 16\n",
-    conf     => "KeepAlive On\nKeepAliveTimeout 30\nMaxKeepAliveRequests 0\n",
+    conf     => "${TEST_CONF}KeepAlive On\nKeepAliveTimeout 30\nMaxKeepAliveRequests 0\n",
 );
 my %content;
 for my $n (0 .. 19) {
@@ -84,6 +89,45 @@ subtest 'many pipelining clients at once' => sub {
     my $batch   = join '', map { Adaptive::Client::request_text('GET', "/$_.txt") } @order;
     $_->send($batch) for @clients;
     is scalar(grep { answers_in_order($_, @order) == @order } @clients), 40, 'each gets all its answers in order';
+};
+
+# A client that always has requests on the way, whatever is answered.
+sub greedy_client {
+    my $batch = Adaptive::Client::request_text('GET', '/1.txt') x 100;
+    my $sock  = tcp($server->port);
+    my ($read, $write) = (IO::Select->new($sock), IO::Select->new($sock));
+    my $left = '';
+    $sock->blocking(0);
+    while (1) {
+        my ($readable, $writable) = IO::Select->select($read, $write, undef, 5);
+        sysread $sock, my $answers, 65536 if @{ $readable // [] };
+        next if !@{ $writable // [] };
+        $left = $batch if $left eq '';
+        substr $left, 0, syswrite($sock, $left) // 0, '';
+    }
+}
+
+subtest 'clients that never cease' => sub {
+    my @greedy = map { spawn(\&greedy_client) } 1 .. 24;
+    ok((wait_for { $server->auto->{BusyWorkers} >= 4 } 15, 'them to keep the threads busy'), 'have all threads');
+    my @others = map { Adaptive::Client->new($server->port) } 1 .. 3;
+    my $answered = 0;
+    for my $client ((@others) x 5) {
+        $client->send(Adaptive::Client::request_text('GET', '/2.txt'));
+        $answered += answers_in_order($client, 2);
+    }
+    is $answered, 15, 'and yet others are served';
+    finish($_) for @greedy;
+};
+
+subtest 'a turn is more than one request' => sub {
+    my $each    = 400;
+    my @clients = map { Adaptive::Client->new($server->port) } 1 .. 12;
+    my $batch   = Adaptive::Client::request_text('GET', '/1.txt') x $each;
+    my $before  = hooks($server)->{suspend};
+    $_->send($batch) for @clients;
+    is scalar(grep { answers_in_order($_, (1) x $each) == $each } @clients), scalar @clients, 'all are answered';
+    cmp_ok hooks($server)->{suspend} - $before, '<', $each * @clients / 4, 'and few of these requests had to queue up again';
 };
 
 ok $server->stop, 'the server stops';
