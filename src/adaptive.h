@@ -152,10 +152,13 @@ typedef struct pool_t {
     job_t dismiss_job;          /* an idle worker that takes it leaves, see pool_retire() */
     _Atomic bool dismiss_queued;
     _Atomic int dismissals;     /* workers that shall leave that way */
+    _Atomic int left_count;     /* threads that have left and are not joined */
     _Atomic int64_t slowest_start_us;   /* from pthread_create(3) to work, decaying */
     /* the steward's */
     int64_t retry_us;           /* thread creation was refused: not before */
     int64_t backoff_us;
+    int used;                   /* the highest place in workers that was ever taken, plus one */
+    int next_counted;           /* where runnable_count() goes on */
 } pool_t;
 
 /* Workers that are kept out of the poll; see bench.h. */
@@ -169,11 +172,16 @@ typedef struct bench_t {
 
 /* The measure of how long work waits; see watch.c. */
 typedef struct watch_t {
-    _Atomic bool on;            /* the steward looks every few ms, workers need not wake it */
+    _Atomic bool on;            /* the steward looks by itself, workers need not wake it */
     _Atomic int many;           /* so many busy workers are worth a look of the steward */
+    _Atomic bool probe_taken;
+    /* the steward's */
     int quiet_rounds;
     int64_t probe_sent_us;      /* 0: none outstanding */
-    _Atomic bool probe_taken;
+    uint64_t events;            /* taken, as of the last look */
+    bool rang;                  /* the poller has woken the steward */
+    int64_t deaf_us;            /* it was for nothing: for so long it does not again, */
+    int64_t deaf_until_us;      /* ... which is until then */
 } watch_t;
 
 /* The steward's decisions about threads; see steer_threads.c. */
@@ -183,7 +191,15 @@ typedef struct steer_t {
     int64_t look_us;            /* decide again then */
     int target;                 /* threads that it decided on last */
     bool shrunk;                /* threads have left since memory was last given back */
-    int64_t told_parent_us;     /* when the parent was last woken for siblings */
+    bool full;                  /* it could not have started another thread then */
+    int64_t told_parent_us;     /* when the parent was last woken for siblings, */
+    int told_busy;              /* ... and for how many busy threads; 0: it was not */
+    struct {
+        uint64_t events;
+        int busy, live, granted;
+        bool waits;
+    } seen;                     /* by the last decision */
+    int64_t pause_us;           /* until the next one, while nothing changes */
     uint64_t events;            /* taken, */
     uint64_t completions;       /* ... and done: never fewer than before */
 } steer_t;

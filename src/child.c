@@ -7,6 +7,7 @@
 #include "pool.h"
 #include "steer_threads.h"
 #include "wakeup.h"
+#include "watch.h"
 
 #include "apr_signal.h"
 #include "http_main.h"
@@ -263,13 +264,15 @@ static void take_orders(child_t *child)
 /* Sleep until something happens or until_us. Signals arrive here and nowhere else. */
 static void sleep_until(child_t *child, int64_t until_us)
 {
+    int64_t now_us = clock_now_us();
     struct pollfd fds[] = {
         { .fd = child->steward_fd, .events = POLLIN },
         { .fd = child->lifeline_fd, .events = POLLIN },
-        { .fd = child->parent_pidfd, .events = POLLIN }
+        { .fd = child->parent_pidfd, .events = POLLIN },
+        { .fd = watch_fd(child, now_us, &until_us), .events = POLLIN }
     };
     struct timespec timeout = { 0, 0 };
-    int64_t left_us = until_us - clock_now_us();
+    int64_t left_us = until_us - now_us;
     sigset_t open_mask;
 
     if (left_us > 0) {
@@ -292,6 +295,9 @@ static void sleep_until(child_t *child, int64_t until_us)
     }
     if (fds[2].revents && child->parent_pidfd >= 0) {
         lose_parent(child);
+    }
+    if (fds[3].revents) {
+        watch_rang(child);
     }
 }
 

@@ -76,3 +76,8 @@ bool poller_has_ready(const poller_t *p)
 
     return poll(&pfd, 1, 0) == 1;
 }
+
+int poller_fd(const poller_t *p)
+{
+    return p->fd;
+}

@@ -53,4 +53,7 @@ int poller_wait(poller_t *p, poller_token_t *token, int timeout_ms);
 /* True while an event is ready that nobody has taken. */
 bool poller_has_ready(const poller_t *p);
 
+/* A descriptor that poll(2) finds readable while that is so. */
+int poller_fd(const poller_t *p);
+
 #endif

@@ -59,6 +59,7 @@ static void join(worker_t *worker)
     apr_pool_destroy(worker->pool);
     worker->pool = NULL;
     atomic_store(&worker->left, false);
+    atomic_fetch_sub(&worker->child->workers.left_count, 1);
 }
 
 static apr_status_t start(child_t *child, worker_t *worker, apr_thread_start_t entry)
@@ -136,6 +137,7 @@ int pool_start(child_t *child, int count, int64_t now_us)
             break;
         }
         pool->backoff_us = 0;
+        pool->used = MAX(pool->used, i + 1);
         started++;
     }
     return started;
@@ -164,6 +166,9 @@ void pool_join_left(child_t *child)
 {
     int i;
 
+    if (atomic_load(&child->workers.left_count) == 0) {
+        return;
+    }
     for (i = 0; i <= child->workers.limit; i++) {
         worker_t *worker = &child->workers.workers[i];
 

@@ -23,6 +23,13 @@ int64_t pool_retry_at(const pool_t *pool);
  * deadlines, timed callbacks) for a child whose workers are all stuck. The steward. */
 void pool_start_janitor(child_t *child);
 
+/* The thread is about to end: it may be joined. The worker; wake the steward afterwards. */
+static inline void pool_left(worker_t *worker)
+{
+    atomic_store(&worker->left, true);
+    atomic_fetch_add(&worker->child->workers.left_count, 1);
+}
+
 /* Join threads that have left. The steward, on every round. */
 void pool_join_left(child_t *child);
 

@@ -6,8 +6,6 @@
 #include <unistd.h>
 #include <sys/param.h>
 
-#define LARGEST_SAMPLE 16
-
 /* proc(5), /proc/PID/stat: the state letter follows the command's closing parenthesis. */
 /* 1: it is; 0: it is not; CTL_UNKNOWN: that cannot be read, or it has gone. */
 static int is_runnable(int tid)
@@ -32,30 +30,30 @@ static int is_runnable(int tid)
     return end && end[1] == ' ' && end[2] == 'R';
 }
 
-/* Every step-th of those that serve. */
-static int count_sample(worker_t *workers, int count, int step, int *sampled)
+/* The next of those that serve, beginning where the last look ended. */
+static int count_sample(pool_t *pool, int looks, int *sampled)
 {
-    int serving = 0, runnable = 0, i;
+    int runnable = 0, left = pool->used;
 
     *sampled = 0;
-    for (i = 0; i < count; i++) {
-        worker_t *worker = &workers[i];
+    while (left-- > 0 && *sampled < looks) {
+        const worker_t *worker = &pool->workers[pool->next_counted++ % pool->used];
 
-        if (atomic_load_explicit(&worker->serving, memory_order_relaxed)
-            && serving++ % step == 0) {
+        if (atomic_load_explicit(&worker->serving, memory_order_relaxed)) {
             int state = is_runnable(atomic_load(&worker->tid));
 
             *sampled += state >= 0;
             runnable += state > 0;
         }
     }
+    pool->next_counted %= MAX(pool->used, 1);
     return runnable;
 }
 
-int runnable_count(worker_t *workers, int count, int serving)
+int runnable_count(pool_t *pool, int serving, int looks)
 {
     int sampled;
-    int runnable = count_sample(workers, count, serving / LARGEST_SAMPLE + 1, &sampled);
+    int runnable = count_sample(pool, looks, &sampled);
 
     return sampled ? MIN((runnable * serving + sampled / 2) / sampled, serving) : CTL_UNKNOWN;
 }

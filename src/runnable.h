@@ -1,15 +1,12 @@
-/* How many of the workers that serve use, or wait for, a processor right now: the others are
- * blocked, and more threads would serve what waits. Linux: from /proc. */
+/* How many of a child's busy workers use a processor, or wait for one. */
 #ifndef ADP_RUNNABLE_H
 #define ADP_RUNNABLE_H
 
 #include "adaptive.h"
 
-/* An estimate from a sample of those among count workers that serve; serving is about how
- * many these are. The states and not the schedstat files, because these account a wait for a
- * processor only when it is over: of 25 threads that share two processors they show two
- * within 10 ms. CTL_UNKNOWN where /proc cannot be read (ChrootDir).
- * The steward; reads up to 16 files of 7 µs each. */
-int runnable_count(worker_t *workers, int count, int serving);
+/* Of `serving` workers: those that compute, as the kernel's scheduler sees them. At most `looks`
+ * are looked at, each time others, and the number is scaled up: a look reads a file of /proc.
+ * CTL_UNKNOWN: nothing could be read. The steward. */
+int runnable_count(pool_t *pool, int serving, int looks);
 
 #endif

@@ -19,6 +19,16 @@
 #define JANITOR_AFTER_US (100 * CLOCK_US_PER_MS)
 /* The parent is not woken for more children more often than: */
 #define TELL_PARENT_US   (10 * CLOCK_US_PER_MS)
+/* While nothing is taken, nothing ends and nothing waits, pauses get twice as long, from ROUND_US
+ * up to the first of these; while all threads are busy that may be, up to the others. */
+#define LONGEST_PAUSE_US (2 * CLOCK_US_PER_S)
+#define WAITING_PAUSE_US (100 * CLOCK_US_PER_MS)
+#define FULL_PAUSE_US    (20 * CLOCK_US_PER_MS)
+/* Threads whose state is read at a look, and at one of a child in which nothing changes. After a
+ * while in which nothing did it is known. */
+#define COUNTED          16
+#define COUNTED_AT_REST  4
+#define COUNTED_UNTIL_US (200 * CLOCK_US_PER_MS)
 /* Busy workers that are no reason to look while a look is not planned anyway. */
 #define FEW_BUSY         4
 
@@ -67,6 +77,15 @@ static int waiting_in(const child_t *child)
     return listeners_backlog(child) / sharing_children(child) + 1;
 }
 
+static int count_runnable(child_t *child, int busy)
+{
+    int64_t pause_us = child->steer.pause_us;
+
+    return pause_us > COUNTED_UNTIL_US
+           ? CTL_UNKNOWN
+           : runnable_count(&child->workers, busy, pause_us > 0 ? COUNTED_AT_REST : COUNTED);
+}
+
 static ctl_thread_sample_t take_sample(child_t *child, int64_t waited_us, int64_t now_us,
                                        const ctl_thread_limits_t *limits)
 {
@@ -89,7 +108,7 @@ static ctl_thread_sample_t take_sample(child_t *child, int64_t waited_us, int64_
         sample.waiting = waiting_in(child);
     }
     if (waited_us >= limits->wait_target_us || busy > 2 * limits->cpus) {
-        sample.runnable = runnable_count(pool->workers, pool->limit, busy);
+        sample.runnable = count_runnable(child, busy);
     }
     /* one word holds both, so what is done can be told from what was taken */
     child->steer.events += (ext_events(ext) - child->steer.events) & (UINT64_MAX >> EXT_IDLE_BITS);
@@ -110,14 +129,21 @@ static void publish(child_t *child, const ctl_thread_sample_t *sample,
     atomic_store(&ext->computing_permille, 1000 - (int)(1000 * plan->blocked_part));
 }
 
-static void tell_parent(child_t *child, bool wants_siblings, bool exhausted, int64_t now_us)
+/* At edges: once told, the parent looks by itself as long as anything goes on. */
+static void tell_parent(child_t *child, bool wants_siblings, bool exhausted, int busy,
+                        int64_t now_us)
 {
     ext_child_t *ext = child->ext;
     steer_t *s = &child->steer;
     bool news = atomic_exchange(&ext->exhausted, exhausted) != exhausted;
 
-    if (news || (wants_siblings && now_us - s->told_parent_us >= TELL_PARENT_US)) {
+    if (!wants_siblings) {
+        s->told_busy = 0;
+    }
+    if (news || (wants_siblings && busy > s->told_busy
+                 && now_us - s->told_parent_us >= TELL_PARENT_US)) {
         s->told_parent_us = now_us;
+        s->told_busy = wants_siblings ? MAX(busy, s->told_busy) : 0;
         child_wake_parent(child);
     }
 }
@@ -200,8 +226,53 @@ static ctl_thread_plan_t decide(child_t *child, int64_t waited_us, int64_t now_u
     else {
         keep_all_threads(child, now_us);
     }
-    tell_parent(child, plan.wants_child, exhausted, now_us);
+    tell_parent(child, plan.wants_child, exhausted, sample.busy, now_us);
+    child->steer.full = full && plan.start == 0;
     return plan;
+}
+
+/* --- how often ---------------------------------------------------------------------- */
+
+static void note_seen(child_t *child, int64_t waited_us)
+{
+    steer_t *s = &child->steer;
+
+    s->seen.events = ext_events(child->ext);
+    s->seen.busy = ext_busy(child->ext);
+    s->seen.live = pool_live(child);
+    s->seen.granted = atomic_load(&child->ext->most_threads);
+    s->seen.waits = waited_us > 0;
+}
+
+/* Work waits, no thread can be started for it, and the parent knows. */
+static bool is_told(const child_t *child)
+{
+    return child->steer.full && atomic_load(&child->ext->exhausted);
+}
+
+/* Nobody is idle, and it is all as the last decision saw it. */
+static bool is_still(const child_t *child, int64_t waited_us)
+{
+    const steer_t *s = &child->steer;
+    const ext_child_t *ext = child->ext;
+
+    return ext_idle(ext) == 0 && atomic_load(&ext->arriving) == 0
+           && s->seen.events == ext_events(ext) && s->seen.busy == ext_busy(ext)
+           && s->seen.live == pool_live(child)
+           && s->seen.granted == atomic_load(&ext->most_threads)
+           && s->seen.waits == (waited_us > 0) && (!watch_finds_waiting(child) || is_told(child));
+}
+
+/* How long the next decision can wait, 0: as long as the controller says. If something is to be
+ * done earlier the poller, a worker or the parent wakes the steward. */
+static int64_t pause_after(child_t *child, int64_t waited_us, bool still)
+{
+    steer_t *s = &child->steer;
+
+    s->pause_us = !still ? 0
+                  : clock_earlier(MAX(2 * s->pause_us, 2 * ROUND_US),
+                                  waited_us == 0 ? LONGEST_PAUSE_US : WAITING_PAUSE_US);
+    return is_told(child) ? MAX(s->pause_us, FULL_PAUSE_US) : s->pause_us;
 }
 
 int64_t steer_threads_round(child_t *child, int64_t now_us)
@@ -210,6 +281,8 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     int64_t waited_us, next_us;
     bool soon = watch_look(child, now_us, &waited_us);
     bool many = watch_many_busy(child);
+    bool still = is_still(child, waited_us);
+    int64_t pause_us;
     ctl_thread_plan_t plan;
 
     if (jobs_oldest_us(&child->jobs, now_us) > JANITOR_AFTER_US) {
@@ -219,14 +292,19 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
         give_memory_back(child);
         return s->look_us;
     }
+    if (still && now_us < s->look_us) {
+        return s->look_us;
+    }
     plan = decide(child, waited_us, now_us);
-    s->look_us = plan.look_again_us;
+    note_seen(child, waited_us);
+    pause_us = pause_after(child, waited_us, still);
+    s->look_us = pause_us ? now_us + pause_us : plan.look_again_us;
     s->target = plan.target;
     s->shrunk = s->shrunk || plan.retire > 0;
     /* what would be a surprise until then */
     atomic_store(&child->watch.many, MAX(FEW_BUSY, ext_busy(child->ext) * 5 / 4 + 1));
-    next_us = s->look_us;
-    if (soon) {
+    next_us = watch_many_busy(child) ? now_us : s->look_us;
+    if (soon && !pause_us) {
         next_us = clock_earlier(next_us, now_us + LONGEST_ROUND_US);
     }
     if (plan.start > 0 && pool_retry_at(&child->workers) > now_us) {

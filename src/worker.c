@@ -64,7 +64,7 @@ static void leave(worker_t *worker)
     atomic_store(&worker->tid, 0);
     atomic_fetch_sub(&child->ext->threads, 1);
     show_status(worker, SERVER_DEAD);
-    atomic_store(&worker->left, true);
+    pool_left(worker);
     child_wake_steward(child);
 }
 
@@ -168,14 +168,15 @@ void *worker_main(apr_thread_t *thread, void *arg)
 void *worker_janitor_main(apr_thread_t *thread, void *arg)
 {
     worker_t *worker = arg;
+    child_t *child = worker->child;
 
     worker->self = thread;
     atomic_store(&worker->tid, (int)syscall(SYS_gettid));
-    while (jobs_run_one(&worker->child->jobs, worker)) {
+    while (jobs_run_one(&child->jobs, worker)) {
         continue;
     }
     atomic_store(&worker->tid, 0);
-    atomic_store(&worker->left, true);
-    child_wake_steward(worker->child);
+    pool_left(worker);
+    child_wake_steward(child);
     return NULL;
 }
