@@ -27,7 +27,7 @@ board_view_t board_view(const ext_child_t *ext, int thread_limit)
     };
 
     view.threads = clamp((int64_t)view.admitted + benched, thread_limit);
-    view.blocked = view.busy - (int)((int64_t)view.busy * computing / 1000);
+    view.blocked_permille = (int64_t)view.busy * (1000 - computing);
     view.waited_us = waited_us < 0 ? 0
                      : waited_us > BOARD_MOST_WAITED_US ? BOARD_MOST_WAITED_US : waited_us;
     return view;

@@ -32,7 +32,8 @@ typedef struct board_view_t {
     int admitted;               /* of these, may take work */
     int idle;                   /* of these, wait for work */
     int busy;                   /* ... and serve */
-    int blocked;                /* of the busy ones, wait for something else than a processor */
+    int64_t blocked_permille;   /* of the busy ones, wait for something else than a processor:
+                                 * thousandths of threads, to be rounded in the sum */
     int waiting;                /* 0 to BOARD_MOST_WAITING */
     int64_t waited_us;          /* 0 to BOARD_MOST_WAITED_US */
     uint64_t events;            /* taken so far; wraps at 2^44 */

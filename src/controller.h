@@ -113,7 +113,7 @@ typedef struct ctl_peak_t {
 typedef struct ctl_hold_t {
     ctl_peak_t peak;
     int64_t step_us;            /* of the last step down */
-    int64_t retired_us;         /* when something was retired, < 0: never */
+    int64_t retired_us;         /* when something was retired, < 0: never, or it was missed */
     int doublings;              /* of the hold time, learned */
     int64_t learned_us;
 } ctl_hold_t;
@@ -156,8 +156,7 @@ typedef struct ctl_thread_sample_t {
     int waiting;                /* events ready that nobody has taken, if known */
     int64_t waited_us;          /* how long the oldest of them has waited; 0: none does */
     int runnable;               /* busy threads that compute or wait for a processor, if
-                                 * measured: needed while waited_us > wait_target_us or
-                                 * busy > 2 * cpus */
+                                 * measured: see controller_threads_wants_count() */
     uint64_t arrivals;          /* events taken */
     uint64_t completions;       /* events done */
     int64_t thread_start_us;    /* 95th percentile of thread start times, 0: not yet known */
@@ -191,6 +190,13 @@ typedef struct ctl_thread_state_t {
 } ctl_thread_state_t;
 
 void controller_threads_init(ctl_thread_state_t *state, int64_t now_us);
+
+/* Is it worth the effort to count sample->runnable, of which everything else is known? While work
+ * waits, while many are busy, and as long as the cap by processors keeps threads from work: a cap
+ * that is not confirmed does not last. The child's steward, before each decision. */
+bool controller_threads_wants_count(const ctl_thread_state_t *state,
+                                    const ctl_thread_sample_t *sample,
+                                    const ctl_thread_limits_t *limits);
 
 /* Decide about the threads of one child. The child's steward: when nobody is idle, when
  * look_again_us has come. */
@@ -259,6 +265,7 @@ typedef struct ctl_child_state_t {
     bool blocked_known;
     double blocked_part;        /* of the busy threads */
     bool computes;              /* the others */
+    ctl_hold_t parking;         /* how long surplus children are kept from being parked then */
     int64_t filling_us;         /* since then the demand surely grows */
     double busy_smooth;
     int batch;                  /* children that the next panic starts */

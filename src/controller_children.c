@@ -16,6 +16,13 @@
  * than there are processors; not any more if they are not, and more than that is blocked. */
 #define COMPUTING_PART   0.2
 #define BLOCKING_PART    0.6
+/* A child that was needed so short a time ago is not parked for that, as requests that block may
+ * be back as soon. It doubles if a parked one is missed within some times as long. */
+#define DWELL_US         (2000 * (int64_t)US_PER_MS)
+#define DWELL_DOUBLINGS  5
+#define DWELL_MISSED     16
+/* The hold time of children, likewise. */
+#define HOLD_DOUBLINGS   3
 #define LARGEST_BATCH    32     /* forked in one go */
 /* Work waits in a child for a thread, and that is not the child's own business any more. */
 #define PANIC_FACTOR     5
@@ -57,6 +64,7 @@ void controller_children_init(ctl_child_state_t *state, int64_t now_us)
     memset(state, 0, sizeof(*state));
     ctl_clock_init(&state->clock, now_us);
     ctl_hold_init(&state->hold);
+    ctl_hold_init(&state->parking);
     state->blocked_part = 1;
     state->batch = 1;
     state->quiet_us = BUSY_LOOK_US;
@@ -314,6 +322,31 @@ static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
     return delay_us < FAST_LOOK_US ? FAST_LOOK_US : delay_us;
 }
 
+/* Of those that are held: parked ones are a part of them, and come back when they are needed. */
+static int worth_keeping(const look_t *l)
+{
+    return ctl_most(l->have, l->held - l->parked);
+}
+
+/* What computes needs processors: surplus children only divide them, so they are parked soon,
+ * and kept parked in case that requests block again. */
+static int needed_lately(ctl_child_state_t *state, const look_t *l)
+{
+    ctl_peak_put(&state->parking.peak, l->now_us, ctl_hold_us(&state->parking, DWELL_US), l->need);
+    return ctl_least(ctl_peak(&state->parking.peak), ctl_most(ctl_peak(&state->hold.peak), l->need));
+}
+
+static void learn(ctl_child_state_t *state, const look_t *l, const ctl_child_plan_t *plan,
+                  int64_t hold_us)
+{
+    const ctl_lesson_t hold = { hold_us, HOLD_DOUBLINGS, 1 };
+    const ctl_lesson_t dwell = { DWELL_US, DWELL_DOUBLINGS, DWELL_MISSED };
+
+    ctl_hold_learn(&state->hold, l->now_us, &hold, plan->start > 0, plan->retire > 0);
+    ctl_hold_learn(&state->parking, l->now_us, &dwell, plan->start + plan->resurrect > 0,
+                   l->computes && plan->park > 0);
+}
+
 ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_sample_t *sample,
                                      const ctl_child_limits_t *limits)
 {
@@ -332,16 +365,17 @@ ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_s
     l.held = ctl_hold_target(&state->hold, l.now_us, hold_us, l.need, l.need,
                              l.computes ? l.have + l.parked : l.have,
                              l.now_us >= state->calm_at_us);
-    /* what computes needs processors: surplus children only divide them, so they are parked at
-     * once, and kept parked in case that requests block again */
-    plan.target = l.computes ? l.need : l.held;
+    plan.target = needed_lately(state, &l);
+    if (!l.computes) {
+        plan.target = ctl_least(ctl_most(plan.target, worth_keeping(&l)), l.held);
+    }
     l.trimmed = l.trimmed || plan.target > l.spare_most;
     l.held = ctl_least(l.held, l.spare_most);
     plan.target = ctl_least(plan.target, l.spare_most);
     plan.target = ctl_least(ctl_most(plan.target, l.least), l.most);
     find_steps(state, &l, &plan);
     if (!(state->without & CTL_TERM_LEARNING)) {
-        ctl_hold_learn(&state->hold, l.now_us, hold_us, plan.start > 0, plan.retire > 0);
+        learn(state, &l, &plan, hold_us);
     }
 
     plan.reason = reason(&l, &plan);

@@ -2,8 +2,8 @@
 
 #define BLOCKED_TIME_US   (200 * US_PER_MS)
 #define MANY_COUNTS       1000
-/* Threads that may serve for each processor: one waits for it while another has it. */
-#define PER_PROCESSOR     2
+/* What was counted so long ago says nothing about what is served now. */
+#define FORGOTTEN_US      (1 * (int64_t)US_PER_S)
 #define LEAST_COMPUTING   0.002
 #define ALLOWED_TIME_US   (200 * US_PER_MS)
 #define MANY              8
@@ -88,6 +88,10 @@ void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
 
         smooth(cpu, now_us, count->busy, runnable);
         make_room(cpu, now_us, count->busy, runnable, limits);
+    }
+    else if (now_us - cpu->counted_us >= FORGOTTEN_US) {
+        cpu->counts = cpu->free_looks = 0;
+        cpu->seen_busy = cpu->seen_runnable = 0;
     }
     if (!(without & CTL_TERM_PROGRESS)) {
         update_lift(cpu, now_us, count, limits, per_s);

@@ -3,7 +3,6 @@
 /* A surplus goes by a third a second. */
 #define STEP_US           US_PER_S
 #define STEP_PART         0.33
-#define MOST_DOUBLINGS    3
 #define FORGET_US         (600 * (int64_t)US_PER_S)
 #define LONGEST_HOLD_US   (INT64_C(86400) * US_PER_S)
 
@@ -90,7 +89,7 @@ void ctl_hold_init(ctl_hold_t *hold)
     hold->retired_us = -1;
 }
 
-static int64_t learned_hold_us(const ctl_hold_t *hold, int64_t hold_us)
+int64_t ctl_hold_us(const ctl_hold_t *hold, int64_t hold_us)
 {
     if (hold_us < 0) {
         return 0;
@@ -106,7 +105,7 @@ int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int used,
     if (!hold->peak.width_us) {
         used = ctl_most(used, have);    /* nothing is known of the time before */
     }
-    ctl_peak_put(&hold->peak, now_us, learned_hold_us(hold, hold_us), used);
+    ctl_peak_put(&hold->peak, now_us, ctl_hold_us(hold, hold_us), used);
     held = ctl_most(ctl_peak(&hold->peak), need);
     excess = have - held;
     if (excess <= 0) {
@@ -120,14 +119,16 @@ int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int used,
     return have - ctl_ceil(excess * STEP_PART);
 }
 
-void ctl_hold_learn(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, bool missing, bool retired)
+void ctl_hold_learn(ctl_hold_t *hold, int64_t now_us, const ctl_lesson_t *lesson, bool missing,
+                    bool retired)
 {
+    int64_t missed_us = ctl_hold_us(hold, lesson->hold_us) * lesson->missed_within;
+
     if (retired) {
         hold->retired_us = now_us;
     }
-    if (missing && hold->retired_us >= 0
-        && now_us - hold->retired_us <= learned_hold_us(hold, hold_us)) {
-        hold->doublings = ctl_least(hold->doublings + 1, MOST_DOUBLINGS);
+    if (missing && hold->retired_us >= 0 && now_us - hold->retired_us <= missed_us) {
+        hold->doublings = ctl_least(hold->doublings + 1, lesson->most_doublings);
         hold->learned_us = now_us;
         hold->retired_us = -1;
     }

@@ -90,8 +90,20 @@ void ctl_hold_init(ctl_hold_t *hold);
 int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int used, int need,
                     int have, bool may_shrink);
 
+/* How a hold time learns: it doubles, at most so often, if what was retired is missed sooner
+ * than so many hold times later. */
+typedef struct ctl_lesson_t {
+    int64_t hold_us;            /* at first */
+    int most_doublings;
+    int missed_within;
+} ctl_lesson_t;
+
+/* The hold time with what was learned. */
+int64_t ctl_hold_us(const ctl_hold_t *hold, int64_t hold_us);
+
 /* The target has been carried out: more were started than before (missing), or fewer. */
-void ctl_hold_learn(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, bool missing, bool retired);
+void ctl_hold_learn(ctl_hold_t *hold, int64_t now_us, const ctl_lesson_t *lesson, bool missing,
+                    bool retired);
 
 /* In how long the target could fall if the need does not change, and nothing does before
  * calm_at_us; CTL_NEVER_US: it will not. */
@@ -99,6 +111,9 @@ int64_t ctl_hold_delay_us(const ctl_hold_t *hold, int64_t now_us, int have, int 
                           int64_t calm_at_us);
 
 /* --- processors (controller_cpu.c) ------------------------------------------------- */
+
+/* Threads that may serve for each processor: one waits for it while another has it. */
+#define PER_PROCESSOR 2
 
 void ctl_cpu_init(ctl_cpu_t *cpu, int64_t now_us);
 

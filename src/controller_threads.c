@@ -176,6 +176,16 @@ static int64_t look_delay_us(ctl_thread_state_t *state, const look_t *l,
     return delay_us;
 }
 
+bool controller_threads_wants_count(const ctl_thread_state_t *state,
+                                    const ctl_thread_sample_t *sample,
+                                    const ctl_thread_limits_t *limits)
+{
+    return sample->busy > 0
+           && (sample->waited_us >= limits->wait_target_us
+               || sample->busy > PER_PROCESSOR * limits->cpus
+               || sample->busy >= ctl_cpu_cap(&state->cpu, limits, state->without));
+}
+
 ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread_sample_t *sample,
                                      const ctl_thread_limits_t *limits)
 {

@@ -21,7 +21,7 @@
 /* Raise the first number with every change of retained_t or slot_t; what changes the shared
  * memory raises EXT_VERSION. */
 #ifndef ADP_RETAINED_VERSION
-#define ADP_RETAINED_VERSION (100 * 3 + EXT_VERSION)
+#define ADP_RETAINED_VERSION (100 * 4 + EXT_VERSION)
 #endif
 
 /* A child as the parent sees it.

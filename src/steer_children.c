@@ -31,7 +31,10 @@ static bool is_sharing(const slot_t *slot)
     return slot->state == SLOT_SERVING || slot->state == SLOT_PARKED;
 }
 
-static void add_child(generation_t *g, int i, ctl_child_sample_t *sample)
+/* *blocked_permille: of the busy threads; rounded in the end, or many children with few busy ones
+ * would never be seen to compute. */
+static void add_child(generation_t *g, int i, ctl_child_sample_t *sample,
+                      int64_t *blocked_permille)
 {
     retained_t *r = g->retained;
     slot_t *slot = &r->slots[i];
@@ -40,7 +43,7 @@ static void add_child(generation_t *g, int i, ctl_child_sample_t *sample)
     r->arrivals += board_events_since(slot->events, view.events);
     slot->events = view.events;
     sample->busy = board_sum(sample->busy, view.busy);
-    sample->blocked = board_sum(sample->blocked, view.blocked);
+    *blocked_permille += view.blocked_permille;
     sample->threads = board_sum(sample->threads, view.threads);
     sample->waiting = board_sum(sample->waiting, view.waiting);
     sample->waited_us = MAX(sample->waited_us, view.waited_us);
@@ -55,6 +58,7 @@ static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
         .parked = children_parked(g),
         .child_start_us = r->child_start_us
     };
+    int64_t blocked_permille = 0;
     int i, count = children_count(g, -1);
 
     sample.starting = count - children_serving(g, -1);
@@ -65,9 +69,10 @@ static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
     for (i = 0; i < r->slots_used; i++) {
         /* those of the last generation carry load until they are told to finish */
         if (is_sharing(&r->slots[i])) {
-            add_child(g, i, &sample);
+            add_child(g, i, &sample, &blocked_permille);
         }
     }
+    sample.blocked = (int)MIN((blocked_permille + 500) / 1000, sample.busy);
     sample.arrivals = r->arrivals;
     r->completions = MAX(r->completions, r->arrivals - MIN((uint64_t)sample.busy, r->arrivals));
     sample.completions = r->completions;

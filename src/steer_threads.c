@@ -107,7 +107,7 @@ static ctl_thread_sample_t take_sample(child_t *child, int64_t waited_us, int64_
     if (waited_us >= limits->wait_target_us) {
         sample.waiting = waiting_in(child);
     }
-    if (waited_us >= limits->wait_target_us || busy > 2 * limits->cpus) {
+    if (controller_threads_wants_count(&child->steer.state, &sample, limits)) {
         sample.runnable = count_runnable(child, busy);
     }
     /* one word holds both, so what is done can be told from what was taken */

@@ -102,6 +102,20 @@ subtest 'the same twice, something else from another seed' => sub {
     isnt output_of(@args, '--seed', 4), $first, 'another seed';
 };
 
+subtest 'what was learned of requests that compute is not held against those that block' => sub {
+    my $r = values_of('shift', '--policy', 'adaptive', '--policy', 'event default')->{shift};
+    cmp_ok $r->{adaptive}{answer_p99_us}, '<=', 1.1 * $r->{'event-default'}{answer_p99_us}, 'they are served as fast as by event';
+};
+
+subtest 'children are seldom parked and resurrected while computing and blocking take turns' => sub {
+    my $minutes = 110 / 60;
+    for my $turn (0.1, 0.3, 0.5, 1, 2, 5, 15, 30, 90) {
+        my $r = values_of(qw(flap --policy adaptive --turn-s), $turn)->{flap}{adaptive};
+        my $each = ($r->{parks} + $r->{resurrections}) / $r->{peak_children} / $minutes;
+        cmp_ok $each, '<=', 3, sprintf('turns of %g s: %.1f times a minute each', $turn, $each);
+    }
+};
+
 subtest 'charts and tables' => sub {
     my $dir = tempdir(CLEANUP => 1);
     my ($text, $status) = output_of('--charts', $dir, '--markdown', "$dir/tables.md", 'tiny');
@@ -127,7 +141,7 @@ subtest 'mistakes are refused' => sub {
 subtest 'the control law keeps its goals' => sub {
     # where all of them are met: more traces when the law gets better, never fewer
     my ($text, $status) = output_of(qw(--check step flash sawtooth onoff20 onoff90 incident longpoll cpu mixed tiny
-        onoff5 aftermath backend));
+        onoff5 aftermath backend shift));
     is $status, 0, 'all of them' or diag($text =~ s/.*^Goals$//msr);
 };
 

@@ -97,7 +97,7 @@ static ctl_thread_limits_t limits_of(const model_t *m)
     };
 }
 
-static ctl_thread_sample_t take_sample(model_t *m, const child_t *c, double waited_us,
+static ctl_thread_sample_t take_sample(model_t *m, const child_t *c, const steward_t *s, double waited_us,
                                        const ctl_thread_limits_t *limits)
 {
     bool waits = waited_us >= ADAPTIVE_WAIT_TARGET_US;
@@ -113,7 +113,7 @@ static ctl_thread_sample_t take_sample(model_t *m, const child_t *c, double wait
                          ? m->backlog.length / adaptive_most(model_count(m, CHILD_SERVING), 1) + 1
                          : CTL_UNKNOWN;
     }
-    if (waits || c->busy > 2 * limits->cpus) {
+    if (controller_threads_wants_count(&s->state, &sample, limits)) {
         sample.runnable = estimated_runnable(m, c);
     }
     return sample;
@@ -164,7 +164,7 @@ void adaptive_look(model_t *m, child_t *c)
     double waited_us, next_us;
     bool soon = watch(m, c, s, &waited_us);
     ctl_thread_limits_t limits = limits_of(m);
-    ctl_thread_sample_t sample = take_sample(m, c, waited_us, &limits);
+    ctl_thread_sample_t sample = take_sample(m, c, s, waited_us, &limits);
     ctl_thread_plan_t plan = controller_threads(&s->state, &sample, &limits);
 
     m->result->decisions++;

@@ -26,7 +26,7 @@ static ctl_child_sample_t take_sample(model_t *m)
         .starting = model_count(m, CHILD_STARTING), .parked = model_count(m, CHILD_PARKED),
         .child_start_us = (int64_t)model_recent_p95(&m->child_starts)
     };
-    double waited_us = 0;
+    double waited_us = 0, blocked = 0;
     int i;
 
     for (i = 0; i < m->slots; i++) {
@@ -39,11 +39,12 @@ static ctl_child_sample_t take_sample(model_t *m)
         s = adaptive_steward(m, c);
         sample.threads += c->threads + c->starting;
         sample.busy += c->busy;
-        sample.blocked += (int)(c->busy * s->blocked_part);
+        blocked += c->busy * s->blocked_part;
         sample.waiting += adaptive_most(s->waiting, 0);
         sample.exhausted += s->exhausted;
         waited_us = fmax(waited_us, s->waited_us);
     }
+    sample.blocked = (int)lround(blocked);
     sample.waited_us = (int64_t)waited_us;
     sample.arrivals = m->result->begun;
     sample.completions = m->result->ended[CLASS_OPEN] + m->result->ended[CLASS_CLIENTS];

@@ -21,6 +21,9 @@ static void run(const job_t *job, const model_options_t *given, const trace_t *c
     double began_s = seconds_now();
     trace_t trace = job->trace < 0 ? *constant : trace_get(job->trace, options.seed);
 
+    if (options.turn_s > 0 && trace.clients.turn_s > 0) {
+        trace.clients.turn_s = options.turn_s;
+    }
     /* event polls its listening sockets without EPOLLEXCLUSIVE: whoever comes first */
     options.deal_first = options.deal_first && job->policy.id == POLICY_ADAPTIVE;
     model_run(&trace, &job->policy, &options, job->result);

@@ -16,7 +16,7 @@
 #define THREAD_BYTES  (8.0 * 1024)
 
 enum event_kind { EV_ARRIVAL, EV_CLIENT, EV_HERD, EV_UNBLOCKED, EV_THREAD_UP, EV_FORKED, EV_LOOK,
-                  EV_PARENT, EV_BUCKET };
+                  EV_PARENT, EV_BUCKET, EV_STAY, EV_LEAVE };
 enum job_kind { JOB_REQUEST, JOB_CHILD };
 
 static void dispatch(model_t *m, child_t *c);
@@ -213,6 +213,11 @@ int model_count(const model_t *m, child_state_e state)
         count += m->children[i].state == state;
     }
     return count;
+}
+
+bool model_may_end(const child_t *c)
+{
+    return c->stays == 0;
 }
 
 double model_waited_us(const model_t *m, const child_t *c)
@@ -449,7 +454,7 @@ static void finish_going(model_t *m, child_t *c)
         change_threads(m, c, c->busy - c->threads);
     }
     mark(m, c);
-    if (c->busy == 0 && c->queue.length == 0) {
+    if (c->busy == 0 && c->queue.length == 0 && c->stays == 0) {
         c->state = CHILD_NONE;
         c->incarnation++;
         integrate(m, m->now_us);
@@ -722,6 +727,37 @@ static void begin_herd(model_t *m)
     }
 }
 
+static void plan_next_stay(model_t *m)
+{
+    const stays_t *s = &m->trace->stays;
+    double us = s->per_s > 0 ? m->now_us + dice_exponential(&m->stay_dice, 1e6 / s->per_s) : HUGE_VAL;
+
+    if (us < m->end_us) {
+        at(m, us, EV_STAY, 0, 0);
+    }
+}
+
+/* A connection that stays: whoever could take another one gets it; if nobody can, it tries again. */
+static void begin_stay(model_t *m)
+{
+    const stays_t *s = &m->trace->stays;
+    child_t *c = taker(m);
+
+    if (c) {
+        c->stays++;
+        at(m, m->now_us + s->for_s * 1e6, EV_LEAVE, (uint32_t)model_index(m, c), c->incarnation);
+    }
+    plan_next_stay(m);
+}
+
+static void end_stay(model_t *m, child_t *c)
+{
+    c->stays--;
+    if (c->state == CHILD_GOING) {
+        finish_going(m, c);
+    }
+}
+
 /* --- the run ---------------------------------------------------------------------- */
 
 static void handle(model_t *m, const heap_item_t *e)
@@ -729,6 +765,7 @@ static void handle(model_t *m, const heap_item_t *e)
     const policy_ops_t *ops = policy_ops(m->policy->id);
     child_t *c = &m->children[e->who % MODEL_CHILDREN];
     const trace_t *t = m->trace;
+    const work_t *work;
 
     switch ((enum event_kind)e->kind) {
     case EV_ARRIVAL:
@@ -736,7 +773,8 @@ static void handle(model_t *m, const heap_item_t *e)
         arrive(m, new_request(m, &t->work, trace_wait_us(t, m->now_us / 1e6), CLASS_OPEN, MODEL_NONE));
         break;
     case EV_CLIENT:
-        arrive(m, new_request(m, &t->clients.work, t->clients.work.wait_us, CLASS_CLIENTS, e->who));
+        work = trace_client_work(t, m->now_us / 1e6);
+        arrive(m, new_request(m, work, work->wait_us, CLASS_CLIENTS, e->who));
         break;
     case EV_HERD:
         arrive(m, new_request(m, &t->herd.work, t->herd.work.wait_us, CLASS_CLIENTS, e->who));
@@ -767,6 +805,14 @@ static void handle(model_t *m, const heap_item_t *e)
         break;
     case EV_BUCKET:
         end_bucket(m, (int)e->who);
+        break;
+    case EV_STAY:
+        begin_stay(m);
+        break;
+    case EV_LEAVE:
+        if (c->incarnation == e->version) {
+            end_stay(m, c);
+        }
         break;
     }
 }
@@ -823,12 +869,14 @@ void model_run(const trace_t *trace, const policy_t *policy, const model_options
     m->arrival_dice = dice_seed(options->seed, 1);
     m->work_dice = dice_seed(options->seed, 2);
     m->server_dice = dice_seed(options->seed, 3);
+    m->stay_dice = dice_seed(options->seed, 4);
     queue_init(&m->backlog);
     station_init(&m->processors, trace->cpus, trace->waste);
     station_init(&m->backend, trace->backend_slots > 0 ? trace->backend_slots : 1, BACKEND_WASTE);
     policy_ops(policy->id)->begin(m);
     begin_herd(m);
     begin_clients(m);
+    plan_next_stay(m);
     plan_next_arrival(m);
     at(m, m->end_us / RESULT_BUCKETS, EV_BUCKET, 0, 0);
     while (!is_over(m)) {

@@ -28,6 +28,7 @@ typedef struct model_options_t {
     int backlog;                /* connections; more are refused */
     bool deal_first;            /* who gets a connection if several could: the first, not any */
     double hold_us, child_hold_us;      /* AdaptiveHold, and how long children are kept */
+    double turn_s;              /* of clients whose work takes turns; 0: as in the trace */
     bool log;                   /* the adaptive policy prints each decision that changes something */
 } model_options_t;
 
@@ -63,6 +64,7 @@ typedef struct child_t {
     int starting;               /* that do not yet */
     int admit;                  /* so many of them may take work */
     int busy, runnable;
+    int stays;                  /* connections that stay: it does not end before them */
     queue_t queue;              /* of kept-alive connections */
     double forked_us;
     double nobody_idle_us;      /* since then nobody may take more; HUGE_VAL: somebody may */
@@ -101,7 +103,7 @@ typedef struct model_t {
     recent_t child_starts, thread_starts;
     arrivals_t arrivals;
     bool arrivals_over;
-    dice_t arrival_dice, work_dice, server_dice;
+    dice_t arrival_dice, work_dice, server_dice, stay_dice;
     double counted_us;          /* integrals stand at this time */
     double bucket_thread_us, bucket_child_us, bucket_busy_us, bucket_admit_us;
     result_t *result;
@@ -162,6 +164,9 @@ int model_idle(const child_t *c);
 double model_waited_us(const model_t *m, const child_t *c);
 
 int model_count(const model_t *m, child_state_e state);
+
+/* It would end as soon as it has served what it has. */
+bool model_may_end(const child_t *c);
 
 /* 0: unknown yet */
 double model_recent_p95(const recent_t *r);

@@ -18,6 +18,7 @@ static const char usage[] =
     "  --hold-s N           how long spare threads are kept (5), --child-hold-s N and spare children (60)\n"
     "  --backlog N          connections that wait before more are refused (511)\n"
     "  --ablation           what is worse with each term switched off\n"
+    "  --turn-s N           clients whose work takes turns do so each N seconds\n"
     "  --markdown FILE      the tables once more\n"
     "  --charts DIRECTORY   one SVG file a trace\n"
     "  --values             name=value lines instead of tables\n"
@@ -30,7 +31,7 @@ static const char usage[] =
     "traces:";
 
 enum { SEED = 256, POLICY, WITHOUT, WAITING_UNKNOWN, DEAL, CHILD_START, THREAD_START, BACKLOG, HOLD, CHILD_HOLD,
-       ABLATION, MARKDOWN, CHARTS, VALUES, CHECK, LOG, JOBS, RATE, SECONDS, CPUS, CPU_MS, WAIT_MS, SHAPE, WASTE, THREADS,
+       TURN, ABLATION, MARKDOWN, CHARTS, VALUES, CHECK, LOG, JOBS, RATE, SECONDS, CPUS, CPU_MS, WAIT_MS, SHAPE, WASTE, THREADS,
        HELP };
 
 static const struct option known[] = {
@@ -39,7 +40,7 @@ static const struct option known[] = {
     { "deal", required_argument, NULL, DEAL }, { "child-start-ms", required_argument, NULL, CHILD_START },
     { "thread-start-us", required_argument, NULL, THREAD_START }, { "backlog", required_argument, NULL, BACKLOG },
     { "hold-s", required_argument, NULL, HOLD }, { "child-hold-s", required_argument, NULL, CHILD_HOLD },
-    { "ablation", no_argument, NULL, ABLATION }, { "markdown", required_argument, NULL, MARKDOWN },
+    { "turn-s", required_argument, NULL, TURN }, { "ablation", no_argument, NULL, ABLATION }, { "markdown", required_argument, NULL, MARKDOWN },
     { "charts", required_argument, NULL, CHARTS }, { "values", no_argument, NULL, VALUES },
     { "check", no_argument, NULL, CHECK }, { "log", no_argument, NULL, LOG },
     { "jobs", required_argument, NULL, JOBS },
@@ -149,6 +150,7 @@ options_t options_parse(int argc, char **argv)
         case BACKLOG: o.model.backlog = (int)number(name, optarg, 1); break;
         case HOLD: o.model.hold_us = number(name, optarg, 0) * 1e6; break;
         case CHILD_HOLD: o.model.child_hold_us = number(name, optarg, 0) * 1e6; break;
+        case TURN: o.model.turn_s = number(name, optarg, 0.01); break;
         case ABLATION: o.ablation = true; break;
         case MARKDOWN: o.markdown = optarg; break;
         case CHARTS: o.charts = optarg; break;

@@ -140,6 +140,8 @@ void table_values(FILE *out, const trace_t *trace, const job_t *jobs, int count)
         value(out, trace, j, "demand_s", r->demand_s);
         value(out, trace, j, "starts", r->starts);
         value(out, trace, j, "stops", r->stops);
+        value(out, trace, j, "parks", r->parks);
+        value(out, trace, j, "resurrections", r->resurrections);
         value(out, trace, j, "peak_threads", r->peak_threads);
         value(out, trace, j, "peak_children", r->peak_children);
         value(out, trace, j, "decisions", r->decisions);

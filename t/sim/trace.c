@@ -1,6 +1,7 @@
 #include "trace.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,6 +308,65 @@ static trace_t reports(void)
     return t;
 }
 
+/* The same clients, the same rate: what was learned of one kind of work is wrong for the other. */
+static trace_t shift(void)
+{
+    trace_t t = common("shift", "16 closed-loop clients: 0.2 ms of computing for 4 s, then 1 ms at a backend that serves 5; 2 CPUs", 24);
+
+    t.cpus = 2;
+    t.waste = WASTE_OF_SHORT;
+    t.work = (work_t){ SHAPE_CONSTANT, 0, 0.1 * MS, false };
+    at(&t, 0, 10), at(&t, 24, 10);
+    t.clients = (clients_t){ .count = 16, .think_us = 50, .from_s = 1, .to_s = 21, .work = { SHAPE_CONSTANT, 0, 0.2 * MS, false },
+                             .turn_s = 4, .other = { SHAPE_CONSTANT, 1 * MS, 0.15 * MS, true } };
+    t.backend_slots = 5;
+    /* a quarter of a second after each turn it is as it has to be */
+    burst(&t, 5.25, 9), burst(&t, 13.25, 17);
+    t.peak = 16;
+    t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
+                           .min_spare_threads = 25, .max_spare_threads = 75, .server_limit = 16 };
+    t.may_wait = true;
+    return t;
+}
+
+static trace_t flap(void)
+{
+    trace_t t = common("flap", "880 requests/s that compute for 3 ms or wait for 100 ms, 300 ms each in turn; 2 CPUs", 120);
+
+    t.cpus = 2;
+    t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.2 * MS, false };
+    at(&t, 0, 20), at(&t, 120, 20);
+    t.threads_per_child = 16;
+    t.clients = (clients_t){ .count = 880, .think_us = 900 * MS, .from_s = 5, .to_s = 115, .turn_s = 0.3,
+                             .work = { SHAPE_LOGNORMAL, 100 * MS, 0.2 * MS, false }, .other = { SHAPE_CONSTANT, 0, 3 * MS, false } };
+    burst(&t, 5, 115);
+    with_peak(&t, 100);
+    t.may_wait = true;
+    return t;
+}
+
+/* Load that swings, and in each child something stays. */
+static trace_t stays(void)
+{
+    trace_t t = common("stays", "20 / 200 requests at a time (300 ms each), 120 s each, beside WebSockets that stay; at most 4 children", 2400);
+    double s;
+
+    t.cpus = 2;
+    t.work.wait_us = 300 * MS;
+    t.threads_per_child = 64;
+    t.max_threads = 256;
+    t.stays = (stays_t){ .per_s = 0.5, .for_s = 1e9 };
+    for (s = 0; s < t.seconds; s += 240) {
+        at(&t, s, 20 / 0.3), at(&t, s + 120, 20 / 0.3);
+        at(&t, s + 120, 200 / 0.3), at(&t, s + 240, 200 / 0.3);
+        burst(&t, s + 120, s + 240);
+    }
+    with_peak(&t, 200);
+    t.expert = (tuning_t){ .start_servers = 1, .threads_per_child = 64, .max_request_workers = 256,
+                           .min_spare_threads = 25, .max_spare_threads = 90, .server_limit = 4 };
+    return t;
+}
+
 static trace_t every_twenty(void)
 {
     trace_t t = common("burst20", "20 to 1,200 requests/s (400 ms each) for 10 s, every 20 s, five times; 2 CPUs", 240);
@@ -341,7 +401,7 @@ static trace_t large_scale(void)
     return t;
 }
 
-const int trace_count = 20;
+const int trace_count = 23;
 
 trace_t trace_get(int index, uint64_t seed)
 {
@@ -365,6 +425,9 @@ trace_t trace_get(int index, uint64_t seed)
     case 16: return after_burst();
     case 17: return reports();
     case 18: return turn();
+    case 19: return shift();
+    case 20: return flap();
+    case 21: return stays();
     default: return large_scale();
     }
 }
@@ -408,6 +471,13 @@ void trace_free(trace_t *trace)
 double trace_wait_us(const trace_t *trace, double at_s)
 {
     return at_s >= trace->slow_from_s && at_s < trace->slow_to_s ? trace->slow_wait_us : trace->work.wait_us;
+}
+
+const work_t *trace_client_work(const trace_t *trace, double at_s)
+{
+    const clients_t *c = &trace->clients;
+
+    return c->turn_s > 0 && (int64_t)((at_s - c->from_s) / c->turn_s) % 2 ? &c->other : &c->work;
 }
 
 bool trace_in_burst(const trace_t *trace, double at_s)

@@ -31,7 +31,15 @@ typedef struct clients_t {
     double think_us;            /* mean, exponential */
     double from_s, to_s;
     work_t work;
+    double turn_s;              /* so long each in turn: the work above, then the other; 0: no turns */
+    work_t other;
 } clients_t;
+
+/* Connections that stay, and need no thread: suspended WebSockets. */
+typedef struct stays_t {
+    double per_s;               /* new ones */
+    double for_s;               /* each of them stays */
+} stays_t;
 
 /* Kept-alive connections that sleep, and from time to time many wake at once. */
 typedef struct herd_t {
@@ -59,6 +67,7 @@ typedef struct trace_t {
     double slow_from_s, slow_to_s, slow_wait_us;    /* meanwhile the wait is that long */
     clients_t clients;
     herd_t herd;
+    stays_t stays;
     double waste;               /* see station_rate(): what crowding costs, more for short requests */
     double backend_slots;       /* requests that the shared backend serves at full speed */
     burst_t bursts[TRACE_MAX_BURSTS];
@@ -85,6 +94,9 @@ void trace_free(trace_t *trace);
 
 /* Mean of the blocked time of what arrives at this time. */
 double trace_wait_us(const trace_t *trace, double at_s);
+
+/* What the clients ask for at this time. */
+const work_t *trace_client_work(const trace_t *trace, double at_s);
 
 bool trace_in_burst(const trace_t *trace, double at_s);
 

@@ -19,7 +19,7 @@ static bool is_in_range(const board_view_t *view)
 {
     return within(view->threads, 0, LIMIT) && within(view->admitted, 0, LIMIT)
            && within(view->idle, 0, LIMIT) && within(view->busy, 0, LIMIT)
-           && within(view->blocked, 0, view->busy)
+           && within(view->blocked_permille, 0, INT64_C(1000) * view->busy)
            && within(view->waiting, 0, BOARD_MOST_WAITING)
            && within(view->waited_us, 0, BOARD_MOST_WAITED_US)
            && view->events <= UINT64_MAX >> EXT_IDLE_BITS;
@@ -46,7 +46,7 @@ static void test_honest(void)
     is(view.threads, 16, "... and those on the bench");
     is(view.idle, 3, "idle ones");
     is(view.busy, 8, "busy ones");
-    is(view.blocked, 6, "three quarters of these do not compute");
+    is(view.blocked_permille, 6000, "three quarters of these do not compute");
     is(view.waiting, 7, "what waits");
     is(view.waited_us, 5000, "how long");
     is(view.events, 1000, "events");

@@ -230,12 +230,12 @@ static void test_spare_bounds(void)
 static void test_computing_after_burst(void)
 {
     server_t *s = server_with(2);
-    int before;
+    int before, early = 0, i;
 
     serve(s, 20 * S, 1000, 400 * MS);
     before = s->sample.serving;
     ok(before > 6, "after a burst there are children");
-    for (int i = 0; i < 20; i++) {
+    for (i = 0; i < 50; i++) {
         s->sample.now_us += 100 * MS;
         s->sample.busy = 30;
         s->sample.blocked = 1;
@@ -245,8 +245,10 @@ static void test_computing_after_burst(void)
         ask(s);
         apply(s);
         s->sample.starting = 0;
+        early = i == 9 ? s->sample.serving : early;
     }
-    is(s->sample.serving, 2, "then requests compute: surplus children are parked at once");
+    is(early, before, "then requests compute: children that were needed a moment ago are kept, ");
+    is(s->sample.serving, 2, "... and parked if that goes on");
     is(s->plan.reason, CTL_CPU_BOUND, "... because they compute");
     is(s->sample.parked + s->sample.serving, before, "... and kept");
     s->sample.now_us += 100 * MS;
@@ -257,7 +259,12 @@ static void test_computing_after_burst(void)
     s->sample.busy = s->sample.blocked = 60;
     ask(s);
     apply(s);
-    is(s->sample.serving, before, "... and come back when requests wait for others again");
+    is(s->sample.serving, 2, "... until they are needed");
+    s->sample.now_us += 100 * MS;
+    s->sample.busy = s->sample.blocked = 64 * (before - 1);
+    ask(s);
+    apply(s);
+    is(s->sample.serving, before, "... when requests wait for others again");
     is(s->sample.starting, 0, "... without a start");
 }
 
@@ -319,6 +326,46 @@ static void test_bursts(void)
     is(s->missed, 0, "bursts: nothing finds all threads busy");
     ok(s->started - started + s->ended <= 2, "hardly anything is started or ended after the first");
     diag("started %d, %d of them in the first, ended %d", s->started, started, s->ended);
+}
+
+/* A minute of requests that compute and of others that block, in turns. How often a child was
+ * parked or resurrected. */
+static int flaps(server_t *s, int64_t turn_us)
+{
+    int64_t begin_us = s->sample.now_us;
+    int count = 0;
+
+    while (s->sample.now_us < begin_us + 60 * S) {
+        bool computes = (s->sample.now_us - begin_us) / turn_us % 2;
+
+        s->sample.now_us += 20 * MS;
+        s->sample.busy = computes ? 30 : 300;
+        s->sample.blocked = computes ? 0 : 300;
+        s->sample.arrivals += 20;
+        s->sample.completions += 20;
+        ask(s);
+        count += s->plan.park + s->plan.resurrect;
+        apply(s);
+        s->sample.serving += s->sample.starting;
+        s->sample.starting = 0;
+    }
+    return count;
+}
+
+static void test_flapping(void)
+{
+    static const int64_t turns_ms[] = { 100, 300, 500, 1000, 2000, 5000, 15000 };
+    size_t i;
+    int most = 0;
+
+    for (i = 0; i < sizeof(turns_ms) / sizeof(turns_ms[0]); i++) {
+        int count = flaps(server_with(2), turns_ms[i] * MS);
+
+        diag("turns of %d ms: %d a minute", (int)turns_ms[i], count);
+        most = most > count ? most : count;
+    }
+    /* four children of six are surplus: each goes and comes twice */
+    ok(most <= 16, "computing and blocking in turns: children are seldom parked and resurrected");
 }
 
 static void test_parking(void)
@@ -397,6 +444,7 @@ int main(void)
     test_computing_after_burst();
     test_step();
     test_bursts();
+    test_flapping();
     test_parking();
     test_reload();
     test_learning();

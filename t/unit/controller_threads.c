@@ -259,6 +259,57 @@ static void test_processors(void)
     is(c.plan.admit, 8, "one of two that blocks does not fill the processor");
 }
 
+/* What was learned of computing requests says nothing of those that follow: others that block,
+ * so short that the probe never waits from one look to the next. Measured are only those looks
+ * for which the law wants it. Returns the time until more than two may serve. */
+static int64_t stuck_us(child_t *c, int64_t most_us)
+{
+    int64_t begin_us = c->sample.now_us;
+
+    c->sample.waited_us = 0;
+    while (c->sample.admitted <= 2 && c->sample.now_us - begin_us < most_us) {
+        int64_t next_us = c->sample.now_us + 20 * MS;
+
+        c->sample.now_us = c->plan.look_again_us < next_us ? c->plan.look_again_us : next_us;
+        c->sample.arrivals += 20;
+        c->sample.completions += 20;
+        c->sample.busy = c->sample.admitted;
+        c->sample.runnable = controller_threads_wants_count(&c->state, &c->sample, &c->limits) ? 0 : CTL_UNKNOWN;
+        ask(c);
+        c->sample.threads += c->plan.start - c->plan.retire;
+        c->sample.admitted = c->plan.admit < c->sample.threads ? c->plan.admit : c->sample.threads;
+    }
+    return c->sample.now_us - begin_us;
+}
+
+static void test_stuck_cap(void)
+{
+    child_t c = child_with(2);
+
+    c.sample.busy = 2;
+    serve(&c, 4 * S, 1000, 500, 500);
+    is(c.plan.admit, 2, "requests compute: capped");
+    ok(stuck_us(&c, 10 * S) <= 100 * MS, "then they block: the cap lifts within 100 ms");
+
+    c = child_with(2);
+    c.sample.busy = 1;
+    ok(!controller_threads_wants_count(&c.state, &c.sample, &c.limits), "nothing waits, few are busy: not worth a count");
+    c.sample.waited_us = 2 * MS;
+    ok(controller_threads_wants_count(&c.state, &c.sample, &c.limits), "work waits: it is");
+    c.sample.waited_us = 0;
+    c.sample.busy = 3;
+    ok(controller_threads_wants_count(&c.state, &c.sample, &c.limits), "... and while more are busy than processors take");
+
+    c = child_with(4);
+    c.sample.busy = 2;
+    serve(&c, 4 * S, 1000, 500, 500);
+    c.sample.runnable = CTL_UNKNOWN;
+    c.sample.now_us += 2 * S;
+    ask(&c);
+    ok(c.plan.admit > 4, "what was not measured for long is not capped");
+    ok(c.plan.blocked_part > 0.99, "... and not said to compute");
+}
+
 /* Let requests be computed that take take_us each on the one processor there is, more than
  * can be done, for five seconds. The most threads that are admitted. */
 static int overload(child_t *c, int64_t take_us)
@@ -334,6 +385,7 @@ int main(void)
     test_reasons();
     test_panic();
     test_processors();
+    test_stuck_cap();
     test_progress();
     test_lead_time();
     test_texts();
