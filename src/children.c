@@ -2,6 +2,8 @@
 
 #include "child.h"
 #include "config.h"
+#include "going.h"
+#include "testhook.h"
 
 #include "apr_signal.h"
 #include "mpm_common.h"
@@ -387,17 +389,29 @@ static slot_state_e state_after(char order, slot_state_e before)
     }
 }
 
-void children_order(generation_t *g, int slot, char order)
+static bool send_order(const retained_t *r, int slot, char order)
 {
-    retained_t *r = g->retained;
+    return !ADP_FAULT(order_lost)
+           && (r->lifelines[slot] < 0 || write(r->lifelines[slot], &order, 1) == 1);
+}
 
-    bool sent = r->lifelines[slot] < 0 || write(r->lifelines[slot], &order, 1) == 1;
+void children_order(generation_t *g, int i, char order)
+{
+    slot_t *slot = &g->retained->slots[i];
+    slot_state_e after = state_after(order, slot->state);
+    bool sent = send_order(g->retained, i, order);
 
+    if (slot->state == SLOT_FREE) {
+        return;
+    }
     /* A full pipe: the child has not read for long, and a look more or less does not matter. But
-     * one that could not be told to park still serves, and is told again. */
-    if ((sent || state_after(order, SLOT_SERVING) == SLOT_GOING)
-        && r->slots[slot].state != SLOT_FREE) {
-        r->slots[slot].state = state_after(order, r->slots[slot].state);
+     * one that could not be told to park still serves, and is told again; and one that is to go
+     * counts as going, and hears of it later. */
+    if (state_after(order, SLOT_SERVING) == SLOT_GOING) {
+        going_begin(slot, order, sent, clock_now_us());
+    }
+    if (sent || after == SLOT_GOING) {
+        slot->state = after;
     }
 }
 

@@ -2,7 +2,7 @@
  *
  * A wake-up is answered at once, and so are many, up to a tenth of a second of processor time in
  * all. Whoever goes on (a child gone wild, or one that somebody has taken over) is answered only
- * as often as a thirtieth of one processor allows.
+ * as often as a fiftieth of one processor allows.
  *
  * Pure C: tested without httpd.
  */
@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define PACE_SHARE      30              /* one in so many */
+#define PACE_SHARE      50              /* one in so many */
 #define PACE_BURST_US   INT64_C(100000) /* of processor time */
 #define PACE_LONGEST_US INT64_C(100000) /* that a wake-up is kept waiting */
 

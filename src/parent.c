@@ -2,6 +2,7 @@
 
 #include "belongings.h"
 #include "child.h"
+#include "going.h"
 #include "last_call.h"
 #include "signals.h"
 #include "status.h"
@@ -388,7 +389,7 @@ static int64_t round_of(run_t *run)
     if (run->handing_over) {
         hand_over(run, now_us);
     }
-    next_us = steer_children_round(g, &run->rule, now_us);
+    next_us = clock_earlier(steer_children_round(g, &run->rule, now_us), going_round(g, now_us));
     replace_used_up(g, now_us);
     start_missing(g, now_us);
     relieve(g);
@@ -467,6 +468,7 @@ static void await_children(generation_t *g, int64_t until_us)
 {
     while (any_child(g) && !is_told_to_hurry(g) && clock_now_us() < until_us) {
         reap(g);
+        going_repeat_orders(g);
         if (any_child(g)) {
             sleep_until(g, MIN(until_us, clock_now_us() + CLOCK_US_PER_S), is_told_to_hurry);
         }

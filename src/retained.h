@@ -56,6 +56,9 @@ typedef struct slot_t {
     int successor;              /* slot of the child that takes its place, -1: none yet */
     uint64_t events;            /* how many it has taken, when last looked */
     int serving_told;           /* children that it was told to share the processors with */
+    int64_t going_us;           /* SLOT_GOING: since when */
+    char unsent;                /* ... the order that its full pipe did not take; 0: none */
+    bool killed;                /* ... it was overdue */
 } slot_t;
 
 typedef struct retained_t {

@@ -41,7 +41,16 @@ void steer_threads_init(child_t *child, int64_t now_us)
 /* Children that share the processors, the backlog and MinSpareThreads. */
 static int sharing_children(const child_t *child)
 {
-    return MAX(atomic_load(&child->ext->serving), 1);
+    return MIN(MAX(atomic_load(&child->ext->serving), 1), child->config->slot_count);
+}
+
+/* Why it may not have more; the parent's word, unless a sibling has written there. */
+static ctl_ceiling_e granted_ceiling(const child_t *child)
+{
+    int ceiling = atomic_load(&child->ext->ceiling);
+
+    return ceiling > CTL_NO_CEILING && ceiling < CTL_CEILINGS ? (ctl_ceiling_e)ceiling
+                                                              : CTL_THREADS_PER_CHILD;
 }
 
 static ctl_thread_limits_t limits_of(const child_t *child)
@@ -60,7 +69,7 @@ static ctl_thread_limits_t limits_of(const child_t *child)
 
     if (granted > 0 && granted < limits.max_threads) {
         limits.max_threads = MAX(granted, 1);
-        limits.ceiling = (ctl_ceiling_e)atomic_load(&child->ext->ceiling);
+        limits.ceiling = granted_ceiling(child);
     }
     if (config->given.min_spare_threads) {
         /* this child's part of them, beside those that serve */
