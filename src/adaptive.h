@@ -125,7 +125,10 @@ typedef enum {
     BENCH_LEAVE                 /* the thread ends */
 } bench_verdict_e;
 
-/* A worker thread. The janitor (pool.h) and the steward have one too, with slot -1. */
+/* Janitors of a child, at most: each may be held by what a module does in a callback. */
+#define MOST_JANITORS 8
+
+/* A worker thread. Janitors (pool.h) and the steward have one too, with slot -1. */
 typedef struct worker_t {
     child_t *child;
     int slot;                   /* in the scoreboard row of the child */
@@ -146,7 +149,7 @@ typedef struct worker_t {
 
 /* The worker threads of a child. Started and joined by the steward only. */
 typedef struct pool_t {
-    worker_t *workers;          /* limit of them, then the janitor's and the steward's */
+    worker_t *workers;          /* limit of them, then the janitors' and the steward's */
     int limit;
     apr_threadattr_t *attributes;
     job_t dismiss_job;          /* an idle worker that takes it leaves, see pool_retire() */
@@ -159,6 +162,7 @@ typedef struct pool_t {
     int64_t backoff_us;
     int used;                   /* the highest place in workers that was ever taken, plus one */
     int next_counted;           /* where runnable_count() goes on */
+    int64_t janitor_us;         /* the last janitor was started then */
 } pool_t;
 
 /* Workers that are kept out of the poll; see bench.h. */
@@ -245,7 +249,7 @@ struct child_t {
     _Atomic bool accept_job_queued;
     pthread_mutex_t suspended_lock;
     struct conn_t *suspended;   /* guarded by suspended_lock */
-    uint64_t callbacks_started; /* guarded by suspended_lock */
+    _Atomic uint64_t callbacks_started; /* written under suspended_lock */
 };
 
 /* What an event of a child's poller is about: kind, generation and index in one token. */

@@ -74,6 +74,10 @@ static void run_timer(job_t *job, void *taker)
     adp_timer_t *timer = (adp_timer_t *)(void *)job;
     worker_t *worker = taker;
 
+    if (worker->slot >= 0) {
+        ap_update_child_status_from_indexes(worker->child->slot, worker->slot, SERVER_BUSY_WRITE,
+                                            NULL);
+    }
     conn_callback_begins(worker->child, worker);
     timer->callback(timer->baton);
     conn_callback_ends(worker->child, worker);
@@ -90,6 +94,7 @@ apr_status_t child_hook_register_timer(apr_time_t delay, ap_mpm_callback_fn_t *c
         return APR_ENOTIMPL;
     }
     delay = MIN(MAX(delay, 0), CLOCK_NEVER - now_us);
+    conn_callback_registered();
     if (timers_add(&self->timers, now_us + delay, callback, baton, &wake)) {
         return APR_ENOMEM;
     }
@@ -339,6 +344,7 @@ static int64_t steward_round(child_t *child)
     }
     next_us = clock_earlier(next_us, deadlines_next(&child->deadlines));
     next_us = clock_earlier(next_us, timers_next(&child->timers));
+    next_us = clock_earlier(next_us, pool_relieve_jobs(child, now_us));
     return clock_earlier(next_us, listeners_retry_at(child));
 }
 
@@ -402,6 +408,15 @@ static void handle_signals(child_t *child)
     }
 }
 
+/* So that ap_thread_current() answers in child_init and child_stopping hooks. */
+static apr_status_t name_main_thread(child_t *child)
+{
+    apr_thread_t *thread;
+
+    /* without a fork main() has done so */
+    return child->one_process ? APR_SUCCESS : ap_thread_main_create(&thread, child->pool);
+}
+
 static apr_status_t open_parts(child_t *child, const child_start_t *start)
 {
     apr_status_t rv;
@@ -423,7 +438,8 @@ static apr_status_t open_parts(child_t *child, const child_start_t *start)
                                   token_make(TOKEN_EXIT, 0, 0))) != 0
         || (rv = pool_init(child)) != APR_SUCCESS
         || (rv = bench_init(child)) != 0
-        || (rv = listeners_init(child, start->bucket)) != APR_SUCCESS) {
+        || (rv = listeners_init(child, start->bucket)) != APR_SUCCESS
+        || (rv = name_main_thread(child)) != APR_SUCCESS) {
         return rv;
     }
     return APR_SUCCESS;

@@ -4,6 +4,7 @@
 #include "listeners.h"
 #include "pool.h"
 #include "memory_guard.h"
+#include "testhook.h"
 
 #include "apr_atomic.h"
 #include "apr_portable.h"
@@ -54,6 +55,7 @@ conn_t *conn_new(child_t *child)
     conn->server = NULL;
     conn->counter = NULL;
     conn->settled_after = 0;
+    conn->has_callback = false;
     claim_acquire(&conn->claim);
     return conn;
 }
@@ -116,12 +118,17 @@ step_e conn_close(conn_t *conn)
     }
     conn->fd = -1;
     conn_discard(conn);         /* closes the socket: it lives in the pool */
+    conn_uncount(child);
+    listeners_connection_closed(child);
+    return STEP_GONE;
+}
+
+void conn_uncount(child_t *child)
+{
     if (apr_atomic_dec32(&child->score->connections) == 0
         && atomic_load(&child->phase) != CHILD_SERVING) {
         child_wake_steward(child);
     }
-    listeners_connection_closed(child);
-    return STEP_GONE;
 }
 
 apr_uint32_t conn_count(const child_t *child)
@@ -140,6 +147,32 @@ void conn_detach(conn_t *conn)
     }
 }
 
+/* What the scoreboard shows of a worker that begins with a connection in this state. Hooks
+ * show more when they know it. */
+static int status_of(conn_state_e state)
+{
+    switch (state) {
+    case CONN_STATE_WRITE_COMPLETION:
+    case CONN_STATE_LINGER:
+        return SERVER_BUSY_WRITE;
+    case CONN_STATE_LINGER_NORMAL:
+    case CONN_STATE_LINGER_SHORT:
+        return SERVER_CLOSING;
+    default:
+        return SERVER_BUSY_READ;
+    }
+}
+
+void conn_show(const conn_t *conn, const worker_t *worker)
+{
+    if (!conn_is_janitor(worker)) {
+        worker_score *score = ap_get_scoreboard_worker_from_indexes(conn->child->slot,
+                                                                    worker->slot);
+
+        score->status = (unsigned char)status_of(conn->cs.state);
+    }
+}
+
 /* The janitor has no place in the scoreboard: what it serves has no handle then. */
 static void give_thread(conn_t *conn, worker_t *worker)
 {
@@ -148,6 +181,7 @@ static void give_thread(conn_t *conn, worker_t *worker)
     if (worker->slot >= 0) {
         ap_update_sb_handle(conn->sbh, conn->child->slot, worker->slot);
         conn->c->sbh = conn->sbh;
+        conn_show(conn, worker);
     }
     else {
         conn->c->sbh = NULL;
@@ -177,6 +211,23 @@ void conn_count_served(conn_t *conn)
     }
 }
 
+/* The poller refuses a connection that has just been detached: close it, attached again, as
+ * modules expect it. */
+static step_e give_up(conn_t *conn, apr_thread_t *thread, ap_sb_handle_t *sbh)
+{
+    conn_count_served(conn);
+    if (conn->begun) {
+        conn->c->current_thread = thread;
+        conn->c->sbh = sbh;
+        ap_run_resume_connection(conn->c, conn->r);
+        conn->c->aborted = 1;
+        if (!conn_lingers(conn)) {
+            ap_start_lingering_close(conn->c);
+        }
+    }
+    return conn_close(conn);
+}
+
 /* Leave the connection to the poller and its deadline. Afterwards it is not ours: another
  * thread may be serving it before this returns. */
 step_e conn_wait(conn_t *conn, poller_want_e want, int64_t due_us, apr_uint32_t *counter)
@@ -185,6 +236,8 @@ step_e conn_wait(conn_t *conn, poller_want_e want, int64_t due_us, apr_uint32_t 
     uint32_t index = conn->item.index;
     int fd = conn->fd;
     bool known = conn->in_poller;
+    apr_thread_t *thread = conn->begun ? conn->c->current_thread : NULL;
+    ap_sb_handle_t *sbh = conn->begun ? conn->c->sbh : NULL;
     uint32_t generation;
     int rc;
 
@@ -196,8 +249,9 @@ step_e conn_wait(conn_t *conn, poller_want_e want, int64_t due_us, apr_uint32_t 
         child_wake_steward(child);
     }
     generation = claim_begin_arming(&conn->claim);
-    rc = poller_arm(&child->poller, fd, token_make(TOKEN_CONNECTION, generation, index), want,
-                    known);
+    rc = ADP_FAULT(poller_refuses) ? ENOSPC
+         : poller_arm(&child->poller, fd, token_make(TOKEN_CONNECTION, generation, index), want,
+                      known);
     if (!rc) {
         claim_finish_arming(&conn->claim, generation);
         return STEP_GONE;
@@ -209,8 +263,7 @@ step_e conn_wait(conn_t *conn, poller_want_e want, int64_t due_us, apr_uint32_t 
     child_log_limited(child, LOG_POLLER, APLOG_ERR, rc, ADPNO(0020)
                       "cannot watch a connection, closing it");
     conn->in_poller = known;
-    conn_count_served(conn);
-    return conn_close(conn);
+    return give_up(conn, thread, sbh);
 }
 
 /* The janitor serves no requests, or one that hangs would stop all deadlines. What is there
@@ -257,6 +310,8 @@ static void introduce(conn_t *conn, worker_t *worker)
     int rc;
 
     give_thread(conn, worker);
+    /* whose connection it is, and no more the request of the one before */
+    ap_update_child_status_from_conn(conn->sbh, SERVER_BUSY_READ, conn->c);
     conn->begun = true;
     rc = ap_pre_connection(conn->c, conn->socket);
     if (rc != OK && rc != DONE) {

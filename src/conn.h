@@ -69,6 +69,9 @@ typedef struct conn_t {
     struct conn_t *suspended_next;
     struct conn_t **suspended_link;
     uint64_t settled_after;     /* resumed when all callbacks up to this one have ended */
+    /* the owner's again */
+    bool has_callback;          /* one was registered from within hooks on this connection */
+    uint64_t callbacks_before;  /* those that had begun before the hooks */
 } conn_t;
 
 /* A connection without a socket, its pool ready; NULL: no memory. Any thread, which owns it
@@ -107,6 +110,9 @@ void conn_queue_close(child_t *child, deadline_t *list, int64_t now_us);
 /* Have the workers give lingering connections less time. The steward. */
 void conn_queue_long_lingers(child_t *child, deadline_t *list, int64_t now_us);
 
+/* A timed callback was registered by this thread, maybe from within hooks on a connection. */
+void conn_callback_registered(void);
+
 /* A timed callback begins and ends on this worker: afterwards suspended connections that
  * are done with by their module are served on. */
 void conn_callback_begins(child_t *child, worker_t *worker);
@@ -118,6 +124,10 @@ void conn_shutdown_all(child_t *child);
 
 /* Destroy the pools of free connections that so few threads do not need. The steward. */
 void conn_trim(child_t *child);
+
+/* One connection less in process_score.connections. A child that is going ends with its last.
+ * Any thread. */
+void conn_uncount(child_t *child);
 
 /* Connections that are open, in whatever state. Any thread. */
 apr_uint32_t conn_count(const child_t *child);

@@ -58,12 +58,6 @@ static bool is_ready(const conn_t *conn)
     return poll(&pfd, 1, 0) == 1;
 }
 
-static bool lingers(const conn_t *conn)
-{
-    return conn->begun && (conn->cs.state == CONN_STATE_LINGER_NORMAL
-                           || conn->cs.state == CONN_STATE_LINGER_SHORT);
-}
-
 /* The wait will not be waited to its end; job_fn, on a worker. */
 static void run_close(job_t *job, void *taker)
 {
@@ -73,7 +67,7 @@ static void run_close(job_t *job, void *taker)
     conn->armed = true;
     conn_count_served(conn);
     conn_attach(conn, worker);
-    if (!conn->begun || lingers(conn)) {
+    if (!conn->begun || conn_lingers(conn)) {
         conn_close(conn);
         return;
     }
@@ -93,7 +87,7 @@ static void run_expired(job_t *job, void *taker)
     worker_t *worker = taker;
 
     conn->armed = true;
-    if (lingers(conn) || !is_ready(conn)) {
+    if (conn_lingers(conn) || !is_ready(conn)) {
         if (conn_hint(conn) != HINT_NEW || !conn_first_byte_late(conn, worker)) {
             run_close(job, taker);
         }

@@ -37,6 +37,11 @@ void conn_serve(conn_t *conn, worker_t *worker);
 /* The step of CONN_STATE_SUSPENDED (conn_suspend.c). */
 step_fn conn_step_suspended;
 
+/* Before and after process_connection hooks. Afterwards true if a timed callback has the
+ * connection: only conn_step_suspended() may follow (conn_suspend.c). */
+void conn_enter_hooks(conn_t *conn);
+bool conn_leave_hooks(conn_t *conn);
+
 /* What the connection waited for has happened: go on with it. */
 void conn_resume(conn_t *conn, worker_t *worker);
 
@@ -61,6 +66,9 @@ first_byte_e conn_first_byte(const conn_t *conn);
 /* The connection gets a thread, and leaves it: scoreboard handle, current_thread, hooks. */
 void conn_attach(conn_t *conn, worker_t *worker);
 void conn_detach(conn_t *conn);
+
+/* Show in the scoreboard what its thread does with the connection, by the state of that. */
+void conn_show(const conn_t *conn, const worker_t *worker);
 
 /* The connection begins to wait, and ends it, as the status page counts it. */
 void conn_count_waiting(conn_t *conn, apr_uint32_t *counter);
@@ -87,6 +95,13 @@ static inline conn_hint_e conn_hint(conn_t *conn)
 static inline bool conn_is_janitor(const worker_t *worker)
 {
     return worker->slot < 0;
+}
+
+/* Our side is closed already, and pre_close_connection hooks have run. */
+static inline bool conn_lingers(const conn_t *conn)
+{
+    return conn->begun && (conn->cs.state == CONN_STATE_LINGER_NORMAL
+                           || conn->cs.state == CONN_STATE_LINGER_SHORT);
 }
 
 /* A deadline that far from now. */

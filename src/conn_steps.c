@@ -2,6 +2,8 @@
 
 #include "conn_internal.h"
 
+#include "testhook.h"
+
 #include "http_connection.h"
 #include "mpm_common.h"
 
@@ -30,14 +32,20 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
     conn_rec *c = conn->c;
     int rc;
 
-    (void)worker;
     if (c->aborted) {
         conn->cs.state = CONN_STATE_LINGER;
         return STEP_AGAIN;
     }
+    conn_show(conn, worker);
     /* what the last wait was for says nothing about the next */
     conn->cs.sense = CONN_SENSE_DEFAULT;
+    conn_enter_hooks(conn);
     rc = ap_run_process_connection(c);
+    ADP_PAUSE(hooks_returned);
+    if (conn_leave_hooks(conn) && (rc == OK || rc == DONE)) {
+        /* even if it is aborted: a module will come back to it */
+        return conn_step_suspended(conn, worker);
+    }
     if (rc != OK && rc != DONE) {
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, c, ADPNO(0022)
                       "process_connection hooks returned %d in connection state %d, closing",
@@ -46,7 +54,6 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
         return STEP_AGAIN;
     }
     switch (conn->cs.state) {
-    case CONN_STATE_SUSPENDED:          /* even if aborted: a module will come back to it */
     case CONN_STATE_WRITE_COMPLETION:
     case CONN_STATE_ASYNC_WAITIO:
     case CONN_STATE_LINGER:

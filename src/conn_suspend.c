@@ -2,16 +2,59 @@
 
 #include "conn_internal.h"
 
+/* The connection whose process_connection hooks this thread runs. */
+static _Thread_local conn_t *in_hooks;
+
 /* httpd 2.4 does not tell the MPM when a module is done with a connection that it
  * suspended: the module's timed callback merely leaves another state in c->cs. Which
  * callback that was is unknown, and the one that did it may still be at work on the
  * connection. So the change counts once every callback that had begun by the time it was
- * seen has ended. */
+ * seen has ended.
+ *
+ * The callback may be so fast that the thread which suspends the connection never sees
+ * CONN_STATE_SUSPENDED. If one was registered from within hooks on this connection, and one
+ * that began since the hooks did is still running, they may be the same: the connection counts
+ * as suspended. */
+
+void conn_enter_hooks(conn_t *conn)
+{
+    in_hooks = conn;
+    conn->callbacks_before = atomic_load(&conn->child->callbacks_started);
+}
+
+void conn_callback_registered(void)
+{
+    if (in_hooks) {
+        in_hooks->has_callback = true;
+    }
+}
+
+static bool callback_runs_since(child_t *child, uint64_t before)
+{
+    const pool_t *pool = &child->workers;
+    bool runs = false;
+    int i;
+
+    pthread_mutex_lock(&child->suspended_lock);
+    for (i = 0; i < pool->limit + MOST_JANITORS && !runs; i++) {
+        runs = atomic_load(&pool->workers[i].callback) > before;
+    }
+    pthread_mutex_unlock(&child->suspended_lock);
+    return runs;
+}
+
+bool conn_leave_hooks(conn_t *conn)
+{
+    in_hooks = NULL;
+    /* the state first: whoever changes it later is a callback that still runs */
+    return conn->cs.state == CONN_STATE_SUSPENDED
+           || (conn->has_callback && callback_runs_since(conn->child, conn->callbacks_before));
+}
 
 void conn_callback_begins(child_t *child, worker_t *worker)
 {
     pthread_mutex_lock(&child->suspended_lock);
-    atomic_store(&worker->callback, ++child->callbacks_started);
+    atomic_store(&worker->callback, atomic_fetch_add(&child->callbacks_started, 1) + 1);
     pthread_mutex_unlock(&child->suspended_lock);
 }
 
@@ -21,7 +64,7 @@ static uint64_t oldest_callback(child_t *child)
     uint64_t oldest = UINT64_MAX;
     int i;
 
-    for (i = 0; i <= child->workers.limit; i++) {
+    for (i = 0; i < child->workers.limit + MOST_JANITORS; i++) {
         uint64_t running = atomic_load(&child->workers.workers[i].callback);
 
         if (running && running < oldest) {

@@ -6,6 +6,7 @@
 #include "last_call.h"
 #include "memory_guard.h"
 #include "pool.h"
+#include "testhook.h"
 
 #include "apr_atomic.h"
 #include "apr_portable.h"
@@ -309,11 +310,12 @@ static accept_result_e accept_one(child_t *child, uint32_t index, worker_t *work
     }
     /* counted before it is there, so that a child that is going waits for it */
     apr_atomic_inc32(&child->score->connections);
+    ADP_PAUSE(accept_counted);
     rv = accept_socket(child->listeners.records[index], socket, worker->spare->pool);
     if (rv == APR_SUCCESS) {
         return ACCEPTED;
     }
-    apr_atomic_dec32(&child->score->connections);
+    conn_uncount(child);
     if (is_connection_error(rv)) {
         return ACCEPT_NOTHING;
     }

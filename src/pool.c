@@ -14,14 +14,19 @@
 #define FIRST_BACKOFF_US (100 * CLOCK_US_PER_MS)
 #define LAST_BACKOFF_US  CLOCK_US_PER_S
 
-static worker_t *janitor(pool_t *pool)
+/* Jobs (passed deadlines, timed callbacks) that waited so long get a janitor; one that has
+ * changed nothing about that for so long gets help. */
+#define JANITOR_AFTER_US (100 * CLOCK_US_PER_MS)
+
+/* Places of threads: workers, then janitors. */
+static int places(const pool_t *pool)
 {
-    return &pool->workers[pool->limit];
+    return pool->limit + MOST_JANITORS;
 }
 
 worker_t *pool_steward(pool_t *pool)
 {
-    return &pool->workers[pool->limit + 1];
+    return &pool->workers[places(pool)];
 }
 
 apr_status_t pool_init(child_t *child)
@@ -31,8 +36,8 @@ apr_status_t pool_init(child_t *child)
     int i;
 
     pool->limit = child->config->threads_per_child;
-    pool->workers = apr_pcalloc(child->pool, sizeof(*pool->workers) * (pool->limit + 2));
-    for (i = 0; i < pool->limit + 2; i++) {
+    pool->workers = apr_pcalloc(child->pool, sizeof(*pool->workers) * (places(pool) + 1));
+    for (i = 0; i <= places(pool); i++) {
         pool->workers[i].child = child;
         pool->workers[i].slot = i < pool->limit ? i : -1;
         pthread_cond_init(&pool->workers[i].called, NULL);
@@ -153,13 +158,29 @@ int64_t pool_retry_at(const pool_t *pool)
     return pool->retry_us;
 }
 
-void pool_start_janitor(child_t *child)
+static void start_janitor(child_t *child)
 {
-    worker_t *worker = janitor(&child->workers);
+    pool_t *pool = &child->workers;
+    int i;
 
-    if (is_free(worker)) {
-        start(child, worker, worker_janitor_main);
+    for (i = pool->limit; i < places(pool); i++) {
+        if (is_free(&pool->workers[i])) {
+            start(child, &pool->workers[i], worker_janitor_main);
+            return;
+        }
     }
+}
+
+int64_t pool_relieve_jobs(child_t *child, int64_t now_us)
+{
+    pool_t *pool = &child->workers;
+    int64_t oldest_us = jobs_oldest_us(&child->jobs, now_us);
+
+    if (oldest_us >= JANITOR_AFTER_US && now_us - pool->janitor_us >= JANITOR_AFTER_US) {
+        pool->janitor_us = now_us;
+        start_janitor(child);
+    }
+    return atomic_load(&child->jobs.count) > 0 ? now_us + JANITOR_AFTER_US : CLOCK_NEVER;
 }
 
 void pool_join_left(child_t *child)
@@ -169,7 +190,7 @@ void pool_join_left(child_t *child)
     if (atomic_load(&child->workers.left_count) == 0) {
         return;
     }
-    for (i = 0; i <= child->workers.limit; i++) {
+    for (i = 0; i < places(&child->workers); i++) {
         worker_t *worker = &child->workers.workers[i];
 
         if (worker->thread && atomic_load(&worker->left)) {
@@ -255,7 +276,7 @@ bool pool_is_empty(child_t *child)
     int i;
 
     pool_join_left(child);
-    for (i = 0; i <= child->workers.limit; i++) {
+    for (i = 0; i < places(&child->workers); i++) {
         if (child->workers.workers[i].thread) {
             return false;
         }

@@ -19,9 +19,11 @@ int pool_start(child_t *child, int count, int64_t now_us);
 /* No new thread before this time: the system refused one. */
 int64_t pool_retry_at(const pool_t *pool);
 
-/* Start the janitor, if it is not there: an extra thread that only runs jobs (passed
- * deadlines, timed callbacks) for a child whose workers are all stuck. The steward. */
-void pool_start_janitor(child_t *child);
+/* Start a janitor if jobs (passed deadlines, timed callbacks) have waited long, because all
+ * workers are stuck: an extra thread that only runs jobs. If they still wait it is stuck, too,
+ * and the next one is started, up to MOST_JANITORS. Returns when to look again. The steward,
+ * on every round. */
+int64_t pool_relieve_jobs(child_t *child, int64_t now_us);
 
 /* The thread is about to end: it may be joined. The worker; wake the steward afterwards. */
 static inline void pool_left(worker_t *worker)
@@ -47,10 +49,10 @@ void pool_dismiss_idle(child_t *child);
 /* 95th percentile, about, of how long a thread takes to start; 0: none has. The steward. */
 int64_t pool_start_us(const pool_t *pool);
 
-/* Threads that are started and have not left, the janitor not counted. Any thread. */
+/* Threads that are started and have not left, janitors not counted. Any thread. */
 int pool_live(const child_t *child);
 
-/* All threads have left, the janitor included, and are joined. The steward. */
+/* All threads have left, janitors included, and are joined. The steward. */
 bool pool_is_empty(child_t *child);
 
 /* What the steward passes where a worker is asked for. */

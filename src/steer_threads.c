@@ -15,8 +15,6 @@
 /* While nobody is idle the controller says how often to look, within: */
 #define ROUND_US         (2 * CLOCK_US_PER_MS)
 #define LONGEST_ROUND_US (20 * CLOCK_US_PER_MS)
-/* Jobs (passed deadlines, timed callbacks) that waited so long get the janitor. */
-#define JANITOR_AFTER_US (100 * CLOCK_US_PER_MS)
 /* The parent is not woken for more children more often than: */
 #define TELL_PARENT_US   (10 * CLOCK_US_PER_MS)
 /* While nothing is taken, nothing ends and nothing waits, pauses get twice as long, from ROUND_US
@@ -294,9 +292,6 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     int64_t pause_us;
     ctl_thread_plan_t plan;
 
-    if (jobs_oldest_us(&child->jobs, now_us) > JANITOR_AFTER_US) {
-        pool_start_janitor(child);
-    }
     if (!soon && !many && now_us < s->look_us) {
         give_memory_back(child);
         return s->look_us;

@@ -210,13 +210,8 @@ static int handle_sleep(request_rec *r)
 }
 
 /* Holds its thread while the file of AdpTestHoldFile exists: tests release it at a moment of their choice. */
-static int handle_hold(request_rec *r)
+static void hold_thread(apr_interval_time_t left)
 {
-    apr_interval_time_t left = apr_time_from_msec(arg_number(r, "ms", 30000));
-
-    if (!hold_file) {
-        return HTTP_INTERNAL_SERVER_ERROR;
-    }
     log_event("hold");
     enter_busy();
     while (left > 0 && access(hold_file, F_OK) == 0) {
@@ -224,6 +219,14 @@ static int handle_hold(request_rec *r)
         left -= apr_time_from_msec(10);
     }
     leave_busy();
+}
+
+static int handle_hold(request_rec *r)
+{
+    if (!hold_file) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    hold_thread(apr_time_from_msec(arg_number(r, "ms", 30000)));
     return send_body(r, arg_number(r, "bytes", 2));
 }
 
@@ -341,6 +344,7 @@ typedef struct {
     struct timespec registered;
     apr_uint32_t ms;
     apr_uint32_t chain;         /* how many more to register, one from the callback of the other */
+    int hold;                   /* the callback holds its thread, as /adp/hold does */
 } timer_baton;
 
 static void timer_fired(void *data);
@@ -368,6 +372,9 @@ static void timer_fired(void *data)
     record->pid = (apr_uint32_t)getpid();
     apr_atomic_set32(&record->done, 1);
     log_event("timer %u %u", record->requested_ms, record->fired_after_ms);
+    if (baton->hold && hold_file) {
+        hold_thread(apr_time_from_sec(60));
+    }
     if (baton->chain == 0) {
         apr_pool_destroy(baton->pool);
         return;
@@ -376,7 +383,8 @@ static void timer_fired(void *data)
     register_timer(baton);
 }
 
-/* ms, and optionally count (as many at once), step (each so many ms after the other) and chain. */
+/* ms, and optionally count (as many at once), step (each so many ms after the other), chain, and hold (how many
+ * of them hold their thread). */
 static int handle_timer(request_rec *r)
 {
     apr_int64_t i, n = arg_number(r, "count", 1), step = arg_number(r, "step", 0);
@@ -390,6 +398,7 @@ static int handle_timer(request_rec *r)
         baton->pool = pool;
         baton->ms = (apr_uint32_t)(arg_number(r, "ms", 0) + i * step);
         baton->chain = (apr_uint32_t)arg_number(r, "chain", 0);
+        baton->hold = i < arg_number(r, "hold", 0);
         register_timer(baton);
     }
     return send_body(r, 2);
@@ -420,6 +429,7 @@ static void finish_suspended(void *data)
     request_rec *r = data;
     conn_rec *c = r->connection;
     apr_thread_mutex_t *mutex = r->invoke_mtx;
+    int hold = (int)arg_number(r, "hold", 0);
 
     if (mutex) {
         apr_thread_mutex_lock(mutex);
@@ -430,6 +440,10 @@ static void finish_suspended(void *data)
     ap_rprintf(r, "finished pid=%ld\n", (long)getpid());
     ap_finalize_request_protocol(r);
     ap_process_request_after_handler(r);
+    /* the connection has its next state, and this callback could still be at work on it */
+    if (hold && hold_file) {
+        hold_thread(apr_time_from_sec(60));
+    }
 }
 
 static int handle_suspend(request_rec *r)
@@ -630,6 +644,16 @@ static void test_resume_connection(conn_rec *c, request_rec *r)
 
 /* ---- life of the processes ---- */
 
+/* Whether httpd can tell which thread this is. */
+static void log_thread(const char *where)
+{
+#if AP_HAS_THREAD_LOCAL
+    log_event("thread %s %s", where, ap_thread_current() ? "known" : "unknown");
+#else
+    log_event("thread %s known", where);
+#endif
+}
+
 static void test_child_stopping(apr_pool_t *pchild, int graceful)
 {
     (void)pchild;
@@ -641,6 +665,7 @@ static void test_child_stopping(apr_pool_t *pchild, int graceful)
     }
     count(graceful ? &shared->stopping_graceful : &shared->stopping_hard);
     log_event("stopping %d", graceful);
+    log_thread("child_stopping");
 }
 
 static apr_status_t child_pool_gone(void *ignored)
@@ -684,6 +709,7 @@ static void test_child_init(apr_pool_t *pchild, server_rec *s)
     }
     count(&shared->child_init);
     log_event("child_init");
+    log_thread("child_init");
     apr_pool_cleanup_register(pchild, NULL, child_pool_gone, apr_pool_cleanup_null);
     apr_sleep(apr_time_from_msec(slow_start_ms));
     if (hang_at_start_file && is_first_to_find(pchild, hang_at_start_file)) {

@@ -164,7 +164,7 @@ sub sequence_fault {
     my ($try) = @_;
     my $suspended = 0;
     for my $event (map { $_->[0] } @{ $try->{events} }) {
-        return "$event while suspended" if $suspended && $event =~ /^(?:call|close|suspend)$/;
+        return "$event while suspended" if $suspended && $event =~ /^(?:call|close|suspend|gone)$/;
         return "$event while not suspended" if !$suspended && $event eq 'resume';
         $suspended = $event eq 'suspend' ? 1 : $event eq 'resume' ? 0 : $suspended;
     }
