@@ -10,6 +10,7 @@ use Time::HiRes qw(sleep time);
 use Adaptive::Server;
 use Adaptive::Load;
 use Adaptive::Probe;
+use Adaptive::Wait qw(ok_within slowness);
 
 # Event gives up the child that cannot accept, and after that the server: measured, "AH02324: A resource shortage or other
 # unrecoverable failure was encountered before any child process initialized successfully".
@@ -33,7 +34,7 @@ sub time_to_serve {
     my ($s) = @_;
     my $start = time;
     my $served = wait_for { http_get($s->url('/'), timeout => 5)->{status} == 200 } 30, 'an answer';
-    return $served ? time - $start : 1000;
+    return $served ? (time - $start) / slowness() : 1000;
 }
 
 for my $kind (qw(silent idle)) {
@@ -49,9 +50,10 @@ for my $kind (qw(silent idle)) {
             my $begun = time;
             $s->log_mark;
             my $clients = Adaptive::Load->start($s->port,
-                mode => 'hold', kind => $kind, connections => CLIENTS, seconds => 60, timeout => 60);
+                mode => 'hold', kind => $kind, connections => CLIENTS, seconds => 300, timeout => 300);
             ok($s->wait_log($SHORTAGE, 20), "round $round: it is said");
-            cmp_ok(load_of($s), '<', 0.05, "round $round: it does not spin");
+            # What spins does so for as long as descriptors are short; what is only late comes to rest.
+            ok_within { load_of($s) < 0.05 } 30, "round $round: it does not spin";
             my @lines = $s->log_since_mark =~ /^(.*$SHORTAGE.*)$/mg;
             cmp_ok(scalar @lines, '<=', (time - $begun + 1) * @children, "round $round: at most once a second and child")
                 or diag join "\n", @lines;

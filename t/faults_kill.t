@@ -10,12 +10,15 @@ use Time::HiRes qw(sleep time);
 use Adaptive::Server;
 use Adaptive::Load;
 use Adaptive::Probe;
+use Adaptive::Wait qw(others);
 
 use constant { KILLS => 20, CHILDREN => 3, THREADS => 10, PAUSE_SECONDS => 0.4 };
 
 # A request on a new connection does not know which child has it. It was lost with the child if it is lost at the moment
 # when the child went.
 use constant AT_THE_KILL_MS => 500;
+
+my $OTHERS = others();
 
 my $s = Adaptive::Server->new(
     test_module => 1,
@@ -69,7 +72,10 @@ is(scalar keys %killed, KILLS, KILLS . ' children were killed');
 ok(!$zombies, 'no zombie stays');
 
 # The median, because any single one may meet a busy machine. Event looks after its children once a second.
-cmp_ok($took[ @took / 2 ], '<', mpm() eq 'adaptive' ? 1 : 3, 'a replacement serves within a second');
+SKIP: {
+    skip 'other programs compute: how long it took says nothing', 1 if $OTHERS >= 1;
+    cmp_ok($took[ @took / 2 ], '<', mpm() eq 'adaptive' ? 1 : 3, 'a replacement serves within a second');
+}
 
 for my $name (sort keys %load) {
     my $result = $load{$name}->interrupt->result;

@@ -9,6 +9,7 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use Adaptive::Load;
 use Adaptive::Probe;
+use Adaptive::Wait qw(others);
 use Adaptive::Server;
 
 # A server that closes a connection must not end the test.
@@ -22,6 +23,8 @@ use constant { EACH => 8, MOST => 10, RATE => 80, SLEEP_MS => 500, BUSY => 40, R
 my $s = Adaptive::Server->new(test_module => 1, modules => ['status'],
     mpm_conf => "StartServers 1\nServerLimit @{[MOST]}\nThreadsPerChild @{[EACH]}\n",
     conf => "${TEST_CONF}LogLevel mpm_adaptive:info\n")->start;
+
+my $OTHERS = others();
 
 sub threads { my $threads = 0; $threads += Adaptive::Server::threads_of($_) - 1 for @_; return $threads }
 
@@ -55,8 +58,11 @@ for my $reload (1 .. RELOADS) {
 
     cmp_ok(stopping(), '>', $before, 'the old children are told to finish');
     note "$had threads in ${\scalar @old} children, then $threads in ${\scalar @new}";
-    cmp_ok($threads, '>=', BUSY * 0.8, 'the new ones have as many threads as the load needs');
-    cmp_ok(scalar @new, '>=', $threads / EACH, 'in as many children as that takes');
+    SKIP: {
+        skip 'other programs compute: which threads are there at a moment says nothing', 2 if $OTHERS >= 1;
+        cmp_ok($threads, '>=', BUSY * 0.8, 'the new ones have as many threads as the load needs');
+        cmp_ok(scalar @new, '>=', $threads / EACH, 'in as many children as that takes');
+    }
     ok((wait_for { !grep { $is_old{$_} } $s->child_pids } 20, 'the old children to end'), 'the old ones end');
 }
 busy_enough('afterwards they are still under way');

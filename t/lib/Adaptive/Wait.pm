@@ -10,7 +10,7 @@ use Test::Builder;
 use Time::HiRes qw(sleep time);
 
 our @EXPORT    = qw(wait_for);
-our @EXPORT_OK = qw(ok_within slowness);
+our @EXPORT_OK = qw(ok_within slowness others);
 
 use constant { POLL_SECONDS => 0.02, MOST_SLOWNESS => 10 };
 
@@ -28,6 +28,18 @@ sub slowness {
     my ($running) = read_text('/proc/loadavg') =~ m{ (\d+)/};
     my $slowness = ($running // 0) / ($processors || 1);
     return $slowness < 1 ? 1 : $slowness > MOST_SLOWNESS ? MOST_SLOWNESS : $slowness;
+}
+
+# How many processes compute on this machine for each of its processors before a test does anything: a few looks, because each
+# is one of a moment. From 1 on there is nothing to be learnt from a time that something took.
+sub others {
+    my $sum = 0;
+    for (1 .. 20) {
+        sleep POLL_SECONDS;
+        my ($running) = read_text('/proc/loadavg') =~ m{ (\d+)/};
+        $sum += ($running // 1) - 1;
+    }
+    return $sum / 20 / ($processors || 1);
 }
 
 # wait_for { condition } $seconds, 'what it waits for';
