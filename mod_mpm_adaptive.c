@@ -92,6 +92,7 @@ static int hook_check_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp,
     (void)p;
     (void)plog;
     (void)ptemp;
+    config_note_descriptors(retained->descriptors_held);
     config_resolve(&retained->fixed, retained->mpm->module_loads == 1, s);
     return OK;
 }
@@ -186,6 +187,24 @@ static int hook_open_logs(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, se
     retained->mpm->num_buckets = mpm.bucket_count;
     retained->mpm->max_buckets = MAX(retained->mpm->max_buckets, mpm.bucket_count);
     config_require_children(mpm.bucket_count);
+    return OK;
+}
+
+/* When everything is open that the children will inherit. They close each other's lifelines. */
+static int hook_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    retained_t *retained = mpm.retained;
+    int i;
+
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    (void)s;
+    retained->descriptors_held = limits_count_descriptors("");
+    for (i = 0; i < retained->lifeline_count; i++) {
+        retained->descriptors_held -= retained->lifelines[i] >= 0;
+    }
+    config_note_descriptors(MAX(retained->descriptors_held, 0));
     return OK;
 }
 
@@ -331,6 +350,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_open_logs(hook_open_logs, NULL, after_core, APR_HOOK_REALLY_FIRST);
     ap_hook_pre_config(hook_pre_config, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_check_config(hook_check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(hook_post_config, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_mpm(hook_mpm, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_mpm_query(hook_query, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_mpm_get_name(hook_get_name, NULL, NULL, APR_HOOK_MIDDLE);

@@ -33,7 +33,7 @@
 
 /* Raise it with every change of what lies in the shared memory, records of controller.h
  * included. */
-#define EXT_VERSION   3
+#define EXT_VERSION   4
 
 #define EXT_DECISIONS 64        /* of a kind; a power of two */
 #define EXT_SECONDS   600
@@ -77,6 +77,7 @@ typedef struct ext_child_t {
     ext_flag_t wants_successor;     /* MaxConnectionsPerChild reached */
     ext_flag_t wants_relief;        /* woken for a connection that it cannot accept */
     ext_flag_t exhausted;           /* all threads it may have are busy, and work waits */
+    ext_flag_t out_of_descriptors;  /* it cannot take another connection: RLIMIT_NOFILE */
     /* the steward's sample */
     _Alignas(64) _Atomic int waiting;   /* events that nobody has taken */
     _Atomic int computing_permille; /* of the time of busy workers: needs a processor */

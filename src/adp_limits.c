@@ -179,6 +179,25 @@ void limits_find(limits_t *limits, const char *root, uid_t user)
     limits->descriptors = process_limit(text, "Max open files");
 }
 
+int64_t limits_count_descriptors(const char *root)
+{
+    char path[300];
+    struct dirent *entry;
+    int64_t count = 0;
+    DIR *directory;
+
+    snprintf(path, sizeof(path), "%s/proc/self/fd", root);
+    if (!(directory = opendir(path))) {
+        return 0;
+    }
+    while ((entry = readdir(directory))) {
+        count += isdigit((unsigned char)*entry->d_name) != 0;
+    }
+    closedir(directory);
+    /* one of them was the directory itself */
+    return count > 0 ? count - 1 : 0;
+}
+
 /* --- usage ------------------------------------------------------------------------ */
 
 void limits_note_used(limits_gauge_t *gauge, int64_t used, double elapsed_s)
@@ -446,6 +465,21 @@ static void put_tasks(writer_t *w, const limits_t *l)
     }
 }
 
+static void put_descriptors(writer_t *w, const limits_t *l)
+{
+    int64_t left = limits_free_descriptors(l);
+
+    if (left == LIMITS_NONE) {
+        PUT(w, ", descriptors without a limit");
+        return;
+    }
+    PUT(w, ", %" PRId64 " descriptors a child", left);
+    if (left < l->descriptors) {
+        PUT(w, " (%" PRId64 " less %" PRId64 " for logs and the like)", l->descriptors,
+            l->descriptors - left);
+    }
+}
+
 char *limits_describe(const limits_t *limits, char *buffer, size_t size)
 {
     writer_t w = { buffer, size };
@@ -455,11 +489,6 @@ char *limits_describe(const limits_t *limits, char *buffer, size_t size)
     put_cpus(&w, limits);
     PUT(&w, ", ");
     put_tasks(&w, limits);
-    if (limits->descriptors == LIMITS_NONE) {
-        PUT(&w, ", descriptors without a limit");
-    }
-    else {
-        PUT(&w, ", %" PRId64 " descriptors a child", limits->descriptors);
-    }
+    put_descriptors(&w, limits);
     return buffer;
 }

@@ -67,6 +67,8 @@ typedef struct limits_t {
     int64_t user_tasks;         /* RLIMIT_NPROC of the children's user; NONE for root */
     int64_t user_tasks_of_others;   /* what else this user had running */
     int64_t descriptors;        /* RLIMIT_NOFILE, a process */
+    int64_t descriptors_held;   /* of these, by logs and whatever else the configuration opens; whoever
+                                 * found the limits fills it in when that is known */
     limits_policy_t policy;
 } limits_t;
 
@@ -158,6 +160,13 @@ int limits_max_threads(const limits_t *limits, const limits_usage_t *usage,
  * scoreboard. */
 int limits_expected_threads(const limits_t *limits, const limits_usage_t *usage,
                             ctl_ceiling_e *why);
+
+/* Descriptors that this process has open. 0: unknown. Reads a directory with an entry for each. */
+int64_t limits_count_descriptors(const char *root);
+
+/* Descriptors that are left for connections, files and backends of a child: RLIMIT_NOFILE, less
+ * those that are held if they are more than few. LIMITS_NONE. */
+int64_t limits_free_descriptors(const limits_t *limits);
 
 /* Worker threads of a child for which there are descriptors. At least 1. */
 int limits_threads_by_descriptors(const limits_t *limits);

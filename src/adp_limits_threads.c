@@ -35,6 +35,8 @@
  * (logs, listeners, pipes, modules). */
 #define DESCRIPTORS_OF_A_WORKER 3
 #define DESCRIPTORS_OF_A_CHILD  64
+/* So many are held by any configuration, and are part of a child's. */
+#define FEW_DESCRIPTORS         32
 
 /* The smallest number of threads that something has allowed so far. */
 typedef struct lowest_t {
@@ -55,17 +57,34 @@ static int at_least_one(int64_t count)
     return count > INT32_MAX ? INT32_MAX : count > 1 ? (int)count : 1;
 }
 
+int64_t limits_free_descriptors(const limits_t *limits)
+{
+    int64_t held = limits->descriptors_held > FEW_DESCRIPTORS ? limits->descriptors_held : 0;
+
+    return limits->descriptors == LIMITS_NONE ? LIMITS_NONE
+           : limits->descriptors > held ? limits->descriptors - held : 0;
+}
+
+/* Those of a child that are not a worker's, or of a parent that are not a child's, are held or
+ * yet to come. */
+static int64_t descriptors_to_share(const limits_t *limits)
+{
+    int64_t yet_to_come = limits->descriptors_held > FEW_DESCRIPTORS
+                          ? DESCRIPTORS_OF_A_CHILD - FEW_DESCRIPTORS : DESCRIPTORS_OF_A_CHILD;
+
+    return limits_free_descriptors(limits) - yet_to_come;
+}
+
 int limits_threads_by_descriptors(const limits_t *limits)
 {
     return limits->descriptors == LIMITS_NONE ? INT32_MAX
-           : at_least_one((limits->descriptors - DESCRIPTORS_OF_A_CHILD)
-                          / DESCRIPTORS_OF_A_WORKER);
+           : at_least_one(descriptors_to_share(limits) / DESCRIPTORS_OF_A_WORKER);
 }
 
 int limits_children_by_descriptors(const limits_t *limits)
 {
     return limits->descriptors == LIMITS_NONE ? INT32_MAX
-           : at_least_one(limits->descriptors - DESCRIPTORS_OF_A_CHILD);
+           : at_least_one(descriptors_to_share(limits));
 }
 
 /* --- memory ----------------------------------------------------------------------- */

@@ -23,7 +23,8 @@ board_view_t board_view(const ext_child_t *ext, int thread_limit)
         .ready = atomic_load(&ext->ready),
         .closed = atomic_load(&ext->closed),
         .wants_successor = atomic_load(&ext->wants_successor),
-        .exhausted = atomic_load(&ext->exhausted)
+        .exhausted = atomic_load(&ext->exhausted),
+        .out_of_descriptors = atomic_load(&ext->out_of_descriptors)
     };
 
     view.threads = clamp((int64_t)view.admitted + benched, thread_limit);

@@ -41,6 +41,7 @@ typedef struct board_view_t {
     bool closed;
     bool wants_successor;
     bool exhausted;
+    bool out_of_descriptors;
 } board_view_t;
 
 /* Look at a record, of a child that has at most so many threads (> 0). */

@@ -30,9 +30,6 @@
 #define DRAIN_SETTLED_US (5 * CLOCK_US_PER_S)
 /* A going child shortens lingering closes that may last longer. */
 #define LONG_LINGER_US (3 * CLOCK_US_PER_S)
-/* Connections that wait for a next request, closed at a time when descriptors are short:
- * those whose deadline was filed for the earliest time. */
-#define IDLE_CLOSED_A_ROUND 8
 /* How long an ungraceful stop waits for threads before it leaves without them; below the
  * time after which ap_reclaim_child_processes() resorts to SIGKILL. */
 #define STOP_PATIENCE_US CLOCK_US_PER_S
@@ -306,6 +303,22 @@ static void sleep_until(child_t *child, int64_t until_us)
     }
 }
 
+/* Descriptors or memory are short. What only waits for its client to close goes at once, then
+ * connections that wait for a next request: those whose deadline was filed for the earliest
+ * time. */
+static void make_room(child_t *child, int64_t now_us)
+{
+    unsigned evictions = listeners_evictions(child, now_us);
+    int64_t any_us = 0;
+
+    conn_queue_close(child, deadlines_take(&child->deadlines, UINT_MAX, conn_claim_long_linger,
+                                           &any_us), now_us);
+    if (evictions > 0) {
+        conn_queue_idle(child, deadlines_take(&child->deadlines, evictions, conn_claim_idle,
+                                              NULL), now_us);
+    }
+}
+
 /* Everything that has become due; returns when to look again. */
 static int64_t steward_round(child_t *child)
 {
@@ -319,9 +332,8 @@ static int64_t steward_round(child_t *child)
                                                conn_claim_deadline, NULL), now_us);
     queue_due_timers(child, now_us);
     listeners_retry(child, now_us);
-    if (listeners_starve(child, now_us)) {
-        conn_queue_idle(child, deadlines_take(&child->deadlines, IDLE_CLOSED_A_ROUND,
-                                              conn_claim_idle, NULL), now_us);
+    if (listeners_are_short(child)) {
+        make_room(child, now_us);
     }
     pool_join_left(child);
     next_us = phase_of(child) == CHILD_STARTING ? CLOCK_NEVER : steer_threads_round(child, now_us);

@@ -67,6 +67,7 @@ typedef struct directives_t {
 static directives_t given;
 static adp_config_t effective;
 static limits_t limits;
+static int64_t descriptors_held;
 static int expected_threads;    /* that the limits found allow, whatever is configured */
 static ctl_ceiling_e expected_ceiling;
 
@@ -475,7 +476,7 @@ static void resolve_threads_per_child(const correction_log_t *log)
                      log->to_console ? NULL : log->s, ADPNO(0015)
                      "ThreadsPerChild %d is more than %" APR_INT64_T_FMT " descriptors a child are good "
                      "for, %d will be used; raise the limit of open files (ulimit -n)", *threads,
-                     (apr_int64_t)limits.descriptors, limits_threads_by_descriptors(&limits));
+                     (apr_int64_t)limits_free_descriptors(&limits), limits_threads_by_descriptors(&limits));
     }
 }
 
@@ -601,6 +602,7 @@ static void find_limits(void)
     limits_usage_t usage = { 0 };
 
     limits_find(&limits, "", user);
+    limits.descriptors_held = descriptors_held;
     limits.policy.companions = ap_find_linked_module("mod_http2.c") ? HTTP2_COMPANIONS : 0.0;
     limits.policy.memory_share = given.memory_share;
     limits.policy.memory_bytes = given.memory_bytes;
@@ -706,6 +708,11 @@ void config_log_limits(server_rec *s)
 
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, ADPNO(0011) "%s",
                  config_describe(text, sizeof(text)));
+}
+
+void config_note_descriptors(int64_t held)
+{
+    limits.descriptors_held = descriptors_held = held;
 }
 
 void config_require_children(int count)

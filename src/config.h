@@ -24,6 +24,11 @@ void config_reset(void);
  * *fixed leaves open. check_config, when all modules are loaded; buckets are known later. */
 void config_resolve(config_fixed_t *fixed, bool to_console, server_rec *s);
 
+/* How many descriptors the parent's logs, listening sockets and modules hold, as its children will:
+ * those of the last configuration before config_resolve(), and those of this one when all are
+ * open, in post_config. */
+void config_note_descriptors(int64_t held);
+
 /* The effective configuration; valid after config_resolve(). */
 const adp_config_t *config_get(void);
 

@@ -2,6 +2,7 @@
 
 #include "conn_internal.h"
 
+#include "listeners.h"
 #include "testhook.h"
 
 #include "http_connection.h"
@@ -238,7 +239,8 @@ static step_e step_drain(conn_t *conn, worker_t *worker)
             break;
         }
     }
-    if (clock_coarse_us() >= conn->linger_until_us) {
+    /* with descriptors or memory short nobody is waited for */
+    if (clock_coarse_us() >= conn->linger_until_us || listeners_are_short(conn->child)) {
         return conn_close(conn);
     }
     conn_set_hint(conn, HINT_LINGERING);

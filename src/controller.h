@@ -32,6 +32,7 @@ typedef enum {
     CTL_HOLD,                   /* surplus, kept for a while because load comes back */
     CTL_SURPLUS,                /* surplus for long enough */
     CTL_CPU_BOUND,              /* requests compute: more threads only share processors */
+    CTL_NO_DESCRIPTORS,         /* children cannot take another connection */
     CTL_CEILING,                /* more is needed than may be: see the ceiling */
     CTL_REASONS
 } ctl_reason_e;
@@ -233,6 +234,7 @@ typedef struct ctl_child_sample_t {
     int64_t waited_us;          /* the longest that work has waited in a child for a thread */
     int exhausted;              /* children that have all threads they may have, all busy,
                                  * and work that waits */
+    int out_of_descriptors;     /* serving children that cannot take another connection */
     uint64_t arrivals;
     uint64_t completions;
     int64_t child_start_us;     /* 95th percentile of the time from fork to accepting, 0: unknown */

@@ -44,6 +44,7 @@
 typedef struct look_t {
     int64_t now_us;
     int serving, starting, parked, busy, waiting, exhausted;
+    int out_of_descriptors;     /* children: whatever idle threads they have, nothing comes to them */
     int have;                   /* that accept or soon will */
     int slots;                  /* threads a child */
     int least, most;            /* children */
@@ -78,6 +79,7 @@ static void take_counts(look_t *l, const ctl_child_sample_t *s, const ctl_child_
     l->busy = ctl_count(s->busy);
     l->waiting = ctl_count(s->waiting);
     l->exhausted = ctl_least(ctl_count(s->exhausted), l->serving);
+    l->out_of_descriptors = ctl_least(ctl_count(s->out_of_descriptors), l->serving);
     l->have = l->serving + l->starting;
     l->slots = ctl_most(limits->threads_per_child, 1);
     l->most = ctl_most(limits->max_children, 0);
@@ -208,14 +210,16 @@ static void find_spare_bounds(const ctl_child_state_t *state, look_t *l,
     l->spare_least = 0;
     l->spare_most = INT32_MAX;
     if (limits->min_spare_threads >= 0) {
-        l->spare_least = ctl_ceil(((double)l->busy + limits->min_spare_threads) / l->slots);
+        l->spare_least = ctl_ceil(((double)l->busy + limits->min_spare_threads) / l->slots)
+                         + l->out_of_descriptors;
     }
     if (limits->max_spare_threads >= 0) {
         l->settles = state->busy_smooth > l->busy + 1;
         double most = ctl_bounded((busy + limits->max_spare_threads) / l->slots, 1, 1e9);
 
         /* not so few that busy threads would have to go, or the others' bounds not be held */
-        l->spare_most = ctl_most((int)most, ctl_ceil((l->busy + 1.0) / l->slots));
+        l->spare_most = ctl_most((int)most, ctl_ceil((l->busy + 1.0) / l->slots))
+                        + l->out_of_descriptors;
         l->spare_most = ctl_most(l->spare_most, ctl_most(l->spare_least, l->least));
     }
 }
@@ -254,6 +258,11 @@ static void find_need(ctl_child_state_t *state, look_t *l, const ctl_child_limit
         l->why = CTL_LEAD_TIME;
     }
     panic(state, l);
+    if (l->out_of_descriptors >= l->need && l->out_of_descriptors > 0) {
+        /* one more that can take connections; when that is full, too, the next */
+        l->need = l->out_of_descriptors + 1;
+        l->why = CTL_NO_DESCRIPTORS;
+    }
     find_spare_bounds(state, l, limits);
     bound_need(l);
 }
@@ -379,7 +388,8 @@ ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_s
     }
 
     plan.reason = reason(&l, &plan);
-    plan.ceiling = plan.reason == CTL_CEILING ? limits->ceiling : CTL_NO_CEILING;
+    plan.ceiling = plan.reason != CTL_CEILING ? CTL_NO_CEILING
+                   : l.why == CTL_NO_DESCRIPTORS ? CTL_DESCRIPTORS : limits->ceiling;
     plan.demand = l.demand;
     plan.spare = ctl_bounded((double)l.need * l.slots - l.demand, 0, 1e12);
     plan.arrivals_per_s = l.rate;

@@ -26,6 +26,12 @@
 #define RETRY_US (100 * CLOCK_US_PER_MS)
 /* Resources that have been short for so long will not come by themselves. */
 #define STARVE_US CLOCK_US_PER_S
+/* Connections that wait for a next request, closed at a time to make room: as many as wait to
+ * be accepted, within: */
+#define LEAST_EVICTED 8
+#define MOST_EVICTED  64
+/* ... and no others before these have had time to go. */
+#define EVICTION_PAUSE_US (20 * CLOCK_US_PER_MS)
 
 /* Descriptors that connections leave to files, backends and scripts, or accepted requests
  * would be answered with errors: an eighth of the limit, and one a thread if a quarter
@@ -93,6 +99,7 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
 {
     listeners_t *l = &child->listeners;
     ap_listen_rec *lr;
+    apr_status_t rv;
     int i = 0;
 
     l->count = 0;
@@ -102,8 +109,7 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
     l->records = apr_pcalloc(child->pool, sizeof(*l->records) * l->count);
     l->openings = apr_pcalloc(child->pool, sizeof(*l->openings) * l->count);
     for (lr = bucket; lr; lr = lr->next, i++) {
-        apr_status_t rv = apr_socket_opt_set(lr->sd, APR_SO_NONBLOCK, 1);
-
+        rv = apr_socket_opt_set(lr->sd, APR_SO_NONBLOCK, 1);
         if (rv != APR_SUCCESS) {
             return rv;
         }
@@ -117,7 +123,10 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
     l->descriptor_limit = descriptor_limit(child);
     accept_gate_set(&l->gate, ACCEPT_CLOSED);
     atomic_init(&l->quota, accept_quota(child));
-    return pthread_mutex_init(&l->lock, NULL);
+    atomic_init(&l->is_narrow, false);
+    atomic_init(&l->narrow_above, 0);
+    rv = pthread_mutex_init(&l->narrow_lock, NULL);
+    return rv ? rv : pthread_mutex_init(&l->lock, NULL);
 }
 
 static int listener_fd(const listeners_t *l, int index)
@@ -174,6 +183,7 @@ void listeners_open(child_t *child)
     pthread_mutex_lock(&l->lock);
     accept_gate_set(&l->gate, ACCEPT_ON);
     child->score->not_accepting = 0;
+    atomic_store(&child->ext->out_of_descriptors, false);
     rc = register_all(child);
     pthread_mutex_unlock(&l->lock);
     report_registration(child, rc);
@@ -187,8 +197,9 @@ static void ask_for_relief(child_t *child)
 }
 
 /* Stop accepting for a while. The connection that this child was woken for goes to a
- * sibling: the kernel wakes one child for each and will not wake another by itself. */
-static void pause_accepting(child_t *child, accept_state_e why)
+ * sibling: the kernel wakes one child for each and will not wake another by itself. Where the
+ * descriptors of this process are short the parent starts another, if it may. */
+static void pause_accepting(child_t *child, accept_state_e why, bool out_of_descriptors)
 {
     listeners_t *l = &child->listeners;
     bool paused = false;
@@ -198,6 +209,7 @@ static void pause_accepting(child_t *child, accept_state_e why)
         deregister(child);
         accept_gate_pause(&l->gate, why, clock_now_us() + RETRY_US);
         child->score->not_accepting = 1;
+        atomic_store(&child->ext->out_of_descriptors, out_of_descriptors);
         paused = true;
     }
     pthread_mutex_unlock(&l->lock);
@@ -240,18 +252,68 @@ static void note_shortage(listeners_t *l, int64_t now_us)
     pthread_mutex_unlock(&l->lock);
 }
 
-bool listeners_starve(child_t *child, int64_t now_us)
+bool listeners_are_short(const child_t *child)
+{
+    return accept_gate_state(&child->listeners.gate) == ACCEPT_NO_RESOURCES;
+}
+
+static bool is_starving(listeners_t *l, int64_t now_us)
+{
+    bool starving;
+
+    pthread_mutex_lock(&l->lock);
+    starving = now_us - l->short_since_us >= STARVE_US;
+    pthread_mutex_unlock(&l->lock);
+    return starving;
+}
+
+/* Some sibling accepts, or will soon: one that starts counts, so that it is given time. */
+static bool sibling_accepts(const child_t *child)
+{
+    int i;
+
+    for (i = 0; i < child->config->slot_count; i++) {
+        const process_score *score = ap_get_scoreboard_process(i);
+
+        if (i != child->slot && score->pid != 0 && score->generation == child->generation
+            && !score->not_accepting && !score->quiescing) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is in the backlog is not only on its way to a sibling. */
+static bool backlog_stays(child_t *child, int waiting, int64_t now_us)
 {
     listeners_t *l = &child->listeners;
-    bool starve;
 
-    if (accept_gate_state(&l->gate) != ACCEPT_NO_RESOURCES) {
-        return false;
+    if (waiting == 0 || now_us - l->waiting_last_us > STARVE_US) {
+        l->waiting_since_us = now_us;
     }
-    pthread_mutex_lock(&l->lock);
-    starve = now_us - l->short_since_us >= STARVE_US;
-    pthread_mutex_unlock(&l->lock);
-    return starve;
+    l->waiting_last_us = now_us;
+    return waiting > 0
+           && now_us - l->waiting_since_us >= (sibling_accepts(child) ? STARVE_US : RETRY_US);
+}
+
+unsigned listeners_evictions(child_t *child, int64_t now_us)
+{
+    listeners_t *l = &child->listeners;
+    int waiting;
+
+    if (!listeners_are_short(child) || now_us - l->evicted_us < EVICTION_PAUSE_US) {
+        return 0;
+    }
+    waiting = listeners_backlog(child);
+    /* memory has to come back even if nobody waits; descriptors are there to be used */
+    if (!backlog_stays(child, waiting, now_us)
+        && (atomic_load(&child->ext->out_of_descriptors) || !is_starving(l, now_us))) {
+        return 0;
+    }
+    l->evicted_us = now_us;
+    /* siblings that have the same backlog make room as well */
+    waiting /= MAX(atomic_load(&child->ext->serving), 1);
+    return (unsigned)MIN(MAX(waiting, LEAST_EVICTED), MOST_EVICTED);
 }
 
 static void accept_failed(child_t *child, apr_status_t rv)
@@ -278,7 +340,7 @@ static void accept_failed(child_t *child, apr_status_t rv)
                           "accept failed: not accepting for a moment");
         break;
     }
-    pause_accepting(child, ACCEPT_NO_RESOURCES);
+    pause_accepting(child, ACCEPT_NO_RESOURCES, rv == EMFILE);
 }
 
 /* Directly where httpd's own accept function would only log what we have to act on. */
@@ -295,8 +357,42 @@ static apr_status_t accept_socket(ap_listen_rec *lr, apr_socket_t **socket, apr_
     return rv == APR_SUCCESS && !accepted ? EAGAIN : rv;
 }
 
+/* Whether the next descriptor would leave the reserve alone. Without any connection it is
+ * not connections that use it up. */
+static bool descriptors_left(const child_t *child)
+{
+    int lowest = lowest_descriptor(child);
+
+    return lowest < child->listeners.descriptor_limit
+           || (lowest != INT_MAX && conn_count(child) == 0);
+}
+
+/* When descriptors become so few that as many threads as there are, accepting at the same
+ * moment, could use up the reserve, they accept one after the other and look first: until half of
+ * the connections have gone. The number of the last descriptor would not tell when that is over,
+ * because one that became free below is given out first. */
+static void note_descriptor(child_t *child, apr_socket_t *socket)
+{
+    listeners_t *l = &child->listeners;
+    apr_uint32_t connections = conn_count(child);
+    int fd = -1;
+
+    apr_os_sock_get(&fd, socket);
+    if (fd >= l->descriptor_limit - child->workers.limit - 1) {
+        atomic_store(&l->narrow_above, connections / 2);
+        atomic_store(&l->is_narrow, true);
+    }
+    else if (atomic_load_explicit(&l->is_narrow, memory_order_relaxed)
+             && connections < atomic_load(&l->narrow_above)) {
+        atomic_store(&l->is_narrow, false);
+    }
+    if (fd >= l->descriptor_limit) {
+        accept_failed(child, EMFILE);
+    }
+}
+
 /* Accept into a fresh connection. */
-static accept_result_e accept_one(child_t *child, uint32_t index, worker_t *worker,
+static accept_result_e accept_now(child_t *child, uint32_t index, worker_t *worker,
                                   apr_socket_t **socket)
 {
     apr_status_t rv;
@@ -313,6 +409,7 @@ static accept_result_e accept_one(child_t *child, uint32_t index, worker_t *work
     ADP_PAUSE(accept_counted);
     rv = accept_socket(child->listeners.records[index], socket, worker->spare->pool);
     if (rv == APR_SUCCESS) {
+        note_descriptor(child, *socket);
         return ACCEPTED;
     }
     conn_uncount(child);
@@ -321,6 +418,27 @@ static accept_result_e accept_one(child_t *child, uint32_t index, worker_t *work
     }
     accept_failed(child, rv);
     return ACCEPT_FAILED;
+}
+
+/* Accept, unless descriptors run out. */
+static accept_result_e accept_one(child_t *child, uint32_t index, worker_t *worker,
+                                  apr_socket_t **socket)
+{
+    listeners_t *l = &child->listeners;
+    accept_result_e result = ACCEPT_FAILED;
+
+    if (!atomic_load_explicit(&l->is_narrow, memory_order_relaxed)) {
+        return accept_now(child, index, worker, socket);
+    }
+    pthread_mutex_lock(&l->narrow_lock);
+    if (accept_gate_state(&l->gate) == ACCEPT_CLOSED || descriptors_left(child)) {
+        result = accept_now(child, index, worker, socket);
+    }
+    else if (!listeners_are_short(child)) {
+        accept_failed(child, EMFILE);
+    }
+    pthread_mutex_unlock(&l->narrow_lock);
+    return result;
 }
 
 /* AsyncRequestWorkerFactor: more connections than these wait for threads of this child. */
@@ -392,17 +510,11 @@ static void step_back(child_t *child)
 }
 
 /* What an accept means for the limits of this child. */
-static void account_accepted(child_t *child, apr_socket_t *socket)
+static void account_accepted(child_t *child)
 {
-    int fd = -1;
-
     use_quota(child);
-    apr_os_sock_get(&fd, socket);
-    if (fd >= child->listeners.descriptor_limit) {
-        accept_failed(child, EMFILE);
-    }
-    else if (above_async_limit(child)) {
-        pause_accepting(child, ACCEPT_ASYNC_LIMIT);
+    if (above_async_limit(child)) {
+        pause_accepting(child, ACCEPT_ASYNC_LIMIT, false);
     }
     else if (atomic_fetch_add(&child->listeners.accepted, 1) % STEP_BACK_EVERY == 0
              && is_crowded(child)) {
@@ -423,7 +535,7 @@ static void serve_accepted(child_t *child, uint32_t index, worker_t *worker,
 {
     conn_t *conn = take_spare(worker);
 
-    account_accepted(child, socket);
+    account_accepted(child);
     conn_accepted(conn, socket, child->listeners.openings[index], worker);
 }
 
@@ -590,16 +702,6 @@ void listeners_connection_closed(child_t *child)
     if (accept_gate_hasten(&child->listeners.gate)) {
         child_wake_steward(child);
     }
-}
-
-/* Whether the next descriptor would leave the reserve alone. Without any connection it is
- * not connections that use it up. */
-static bool descriptors_left(const child_t *child)
-{
-    int lowest = lowest_descriptor(child);
-
-    return lowest < child->listeners.descriptor_limit
-           || (lowest != INT_MAX && conn_count(child) == 0);
 }
 
 int64_t listeners_retry_at(child_t *child)

@@ -36,9 +36,14 @@ void listeners_close(child_t *child, drain_order_e order);
  * workers accept until nothing is left. Any thread; workers do the work. */
 void listeners_look(child_t *child);
 
-/* Descriptors or memory have been missing for a second and more: somebody else has to give
- * something up. The steward. */
-bool listeners_starve(child_t *child, int64_t now_us);
+/* Descriptors or memory are short, and connections are not accepted because of that. What can do
+ * without a connection gives it up. Any thread. */
+bool listeners_are_short(const child_t *child);
+
+/* How many connections that wait for a next request should make room now; 0 while there is hope
+ * that siblings take what waits, or that what is missing comes back by itself. The steward,
+ * whose next round closes no more until these are gone. */
+unsigned listeners_evictions(child_t *child, int64_t now_us);
 
 /* A connection was closed: the resource that was missing may be there again. */
 void listeners_connection_closed(child_t *child);

@@ -227,6 +227,7 @@ typedef struct facts_t {
     double cpus;                /* 0: unknown */
     int min_spare;
     int max_spare;
+    int out_of_descriptors;     /* children */
 } facts_t;
 
 /* "212 requests under way, 1180/s arriving, 402 ms each" */
@@ -348,6 +349,12 @@ static void add_cpu_bound(out_t *out, const facts_t *f)
     out_add(out, "processors");
 }
 
+static void add_no_descriptors(out_t *out, const facts_t *f)
+{
+    out_add_count(out, f->out_of_descriptors, "child has", "children have");
+    out_add(out, " as many files open as ulimit -n allows, and cannot take another connection");
+}
+
 /* Directives go without. */
 static const char *article(ctl_ceiling_e ceiling)
 {
@@ -404,6 +411,7 @@ static void add_reason(out_t *out, const facts_t *f)
         [CTL_HOLD] = add_hold,
         [CTL_SURPLUS] = add_surplus,
         [CTL_CPU_BOUND] = add_cpu_bound,
+        [CTL_NO_DESCRIPTORS] = add_no_descriptors,
         [CTL_CEILING] = add_at_ceiling
     };
 
@@ -487,7 +495,8 @@ const char *report_child_text(char *text, size_t size, const ext_plan_t *plan,
         .unneeded_us = unneeded_us(report, plan->sample.now_us),
         .arrivals_per_s = plan->plan.arrivals_per_s, .service_us = plan->plan.service_us,
         .demand = plan->plan.demand, .spare = plan->plan.spare, .cpus = plan->limits.cpus,
-        .min_spare = plan->limits.min_spare_threads, .max_spare = plan->limits.max_spare_threads
+        .min_spare = plan->limits.min_spare_threads, .max_spare = plan->limits.max_spare_threads,
+        .out_of_descriptors = plan->sample.out_of_descriptors
     };
     out_t out = out_begin(text, size);
 
@@ -677,6 +686,9 @@ const char *report_because(char *text, size_t size, const ext_decision_t *decisi
         break;
     case CTL_CPU_BOUND:
         out_add(&out, "requests computed and more threads would only share the processors");
+        break;
+    case CTL_NO_DESCRIPTORS:
+        out_add(&out, "the others had as many files open as ulimit -n allows");
         break;
     case CTL_CEILING:
         out_add(&out, "%s%s allows no more", article((ctl_ceiling_e)decision->ceiling),

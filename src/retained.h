@@ -79,6 +79,7 @@ typedef struct retained_t {
     scoreboard_ext_t *board;    /* created at the first start */
     apr_size_t board_size;      /* bytes */
     ext_history_t history;      /* what was written last into the history there */
+    int64_t descriptors_held;   /* by logs and the like of the last configuration */
     int wakeup_fd;              /* eventfd by which children wake the parent's loop */
     pace_t pace;                /* ... and how often they may */
     unsigned turnover;          /* children that were started or have ended; wraps */

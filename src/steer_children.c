@@ -48,6 +48,8 @@ static void add_child(generation_t *g, int i, ctl_child_sample_t *sample,
     sample->waiting = board_sum(sample->waiting, view.waiting);
     sample->waited_us = MAX(sample->waited_us, view.waited_us);
     sample->exhausted += view.exhausted;
+    sample->out_of_descriptors += view.out_of_descriptors && slot->state == SLOT_SERVING
+                                  && children_is_current(g, slot);
 }
 
 static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
@@ -291,12 +293,21 @@ static void retire_one(generation_t *g, spare_rule_t *rule, int64_t now_us)
     }
 }
 
+/* A child without descriptors takes no connection: its idle threads are none to spare. */
+static int threads_not_spare(const generation_t *g, const ctl_child_sample_t *sample)
+{
+    int busy = board_sum(children_busy_threads(g),
+                         sample->out_of_descriptors * g->config->threads_per_child);
+
+    return MIN(busy, g->retained->wanted_children * g->config->threads_per_child);
+}
+
 /* Keep the spare threads between their bounds. Returns when to look again. */
 static int64_t follow_rule(generation_t *g, spare_rule_t *rule, ext_plan_t *p, int64_t now_us)
 {
     spares_sample_t sample = {
         .children = g->retained->wanted_children,
-        .busy_threads = children_busy_threads(g),
+        .busy_threads = threads_not_spare(g, &p->sample),
         .threads_per_child = g->config->threads_per_child,
         .min_spare_threads = g->config->min_spare_threads,
         .max_spare_threads = g->config->max_spare_threads,

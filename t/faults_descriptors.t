@@ -52,6 +52,7 @@ for my $kind (qw(silent idle)) {
             my $clients = Adaptive::Load->start($s->port,
                 mode => 'hold', kind => $kind, connections => CLIENTS, seconds => 300, timeout => 300);
             ok($s->wait_log($SHORTAGE, 20), "round $round: it is said");
+            $clients->ready;
             # What spins does so for as long as descriptors are short; what is only late comes to rest.
             ok_within { load_of($s) < 0.05 } 30, "round $round: it does not spin";
             my @lines = $s->log_since_mark =~ /^(.*$SHORTAGE.*)$/mg;

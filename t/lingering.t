@@ -18,6 +18,7 @@ my $server = Adaptive::Server->new(
     modules  => [qw(status)],
     mpm_conf => "StartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\nMinSpareThreads 1\nMaxSpareThreads 8\n",
     conf     => <<'CONF',
+Listen 127.0.0.1:@PORT2@
 KeepAlive On
 KeepAliveTimeout 60
 Timeout 60
@@ -26,6 +27,9 @@ LimitRequestFields 20
 <Location /1k.html>
     LimitRequestBody 1000
 </Location>
+<VirtualHost *:@PORT2@>
+    KeepAliveTimeout 1
+</VirtualHost>
 CONF
 );
 $server->start;
@@ -81,6 +85,16 @@ subtest "$LINGERING lingering connections, 8 threads" => sub {
         ok $server->graceful, 'graceful restart';
         ok_within { my $auto = $server->auto; !$auto->{Stopping} } 20, 'the old child does not wait for the others for long';
     }
+};
+
+subtest 'a kept-alive connection whose time is over, and whose client does not close' => sub {
+    my $client = Adaptive::Client->new($server->port(2));
+    is $client->get('/1k.html')->{status}, 200, 'is served';
+    ok $client->closed, 'hears that it is over';
+    my ($ended, $beats) = (time, 0);
+    ok_within { $beats++ % 10 == 0 && !$client->send('x') } 60, 'and is forgotten';
+    # Nothing was under way that it might still have to read: 2 s instead of 30.
+    cmp_ok time - $ended, '<', 20, 'soon';
 };
 
 subtest 'a client that neither reads nor closes' => sub {

@@ -62,6 +62,7 @@ static void test_bounds(void)
     view = board_view(&child, LIMIT);
     ok(is_in_range(&view), "all bits set");
     is(view.exhausted, 1, "a flag is one, whatever the byte");
+    is(view.out_of_descriptors, 1, "... each of them");
     memset(&child, 0, sizeof(child));
     atomic_store(&child.threads, INT_MAX);
     atomic_store(&child.arriving, INT_MIN);

@@ -435,6 +435,44 @@ static void test_looks(void)
     diag("%d looks a minute", s->looks);
 }
 
+static void test_out_of_descriptors(void)
+{
+    server_t *s = server_with(2);
+
+    s->sample.out_of_descriptors = 1;
+    is(ask(s).start, 0, "one of two children is out of descriptors: the other takes connections");
+    s->sample.out_of_descriptors = 2;
+    is(ask(s).start, 1, "both are: a third, however idle their threads are");
+    is(s->plan.reason, CTL_NO_DESCRIPTORS, "... because of that");
+    apply(s);
+    is(ask(s).start, 0, "... and no more while it starts");
+    s->sample.starting = 0;
+    s->sample.serving = s->sample.out_of_descriptors = 3;
+    is(ask(s).start, 1, "it is out of them, too: the next");
+
+    s = server_with(2);
+    s->sample.parked = 1;
+    s->sample.out_of_descriptors = 2;
+    is(ask(s).resurrect, 1, "a parked child comes before a new one");
+    is(s->plan.start, 0, "... instead of it");
+
+    s = server_with(2);
+    s->limits.max_spare_threads = 64;
+    s->sample.out_of_descriptors = 2;
+    is(ask(s).start, 1, "MaxSpareThreads is about threads that could serve");
+
+    s = server_with(4);
+    s->limits.max_children = 4;
+    s->sample.out_of_descriptors = 4;
+    is(ask(s).start, 0, "there may be no more");
+    is(s->plan.reason, CTL_CEILING, "... which is said");
+    is(s->plan.ceiling, CTL_DESCRIPTORS, "... with what would help");
+
+    s = server_with(2);
+    s->sample.out_of_descriptors = 5;
+    is(ask(s).target, 3, "no more children can be out of them than serve");
+}
+
 int main(void)
 {
     tap_begin(20);
@@ -449,5 +487,6 @@ int main(void)
     test_reload();
     test_learning();
     test_looks();
+    test_out_of_descriptors();
     return tap_done();
 }

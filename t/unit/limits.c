@@ -459,6 +459,9 @@ static void test_description(void)
     is_text(limits_describe(&l, text, sizeof(text)),
             "memory 9830 MB (80% of MemAvailable 12.0 GB), 8 processors, 60000 tasks (RLIMIT_NPROC), "
             "1024 descriptors a child", "a machine");
+    l.descriptors_held = 900;
+    ok(strstr(limits_describe(&l, text, sizeof(text)), ", 124 descriptors a child (1024 less 900 for logs and the like)"),
+       "log files are not counted as free");
     put_group(256 * MB, MB);
     put("/sys/fs/cgroup/g/cpu.max", "150000 100000\n");
     put("/sys/fs/cgroup/g/pids.max", "512\n");

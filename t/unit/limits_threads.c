@@ -74,6 +74,17 @@ static void test_names(void)
     l = plenty();
     l.descriptors = 64 + 30;
     is(asked(&l, &u, CTL_DESCRIPTORS, "descriptors"), 10 * 128, "ten threads a child");
+    l.descriptors_held = 20;
+    is(limits_threads_by_descriptors(&l), 10, "a few that are held are part of these");
+    l.descriptors = 2300;
+    l.descriptors_held = 2012;
+    is(limits_free_descriptors(&l), 288, "log files of many hosts are not free");
+    is(limits_threads_by_descriptors(&l), (288 - 32) / 3, "... for threads");
+    is(limits_children_by_descriptors(&l), 288 - 32, "... and not for children");
+    l.descriptors_held = 3000;
+    is(limits_free_descriptors(&l), 0, "more are held than a new limit allows");
+    is(limits_threads_by_descriptors(&l), 1, "... one thread a child all the same");
+    l.descriptors_held = 0;
     l.descriptors = 3;
     is(limits_threads_by_descriptors(&l), 1, "hardly any descriptor: one thread a child all the same");
     is(limits_children_by_descriptors(&l), 1, "and one child");

@@ -52,7 +52,7 @@ static ext_plan_t a_plan(ctl_reason_e reason)
         .mode = EXT_MODE_ON,
         .sample = {
             .now_us = 1000 * S, .serving = 1, .starting = 1, .threads = 128, .busy = 128,
-            .waiting = 84, .waited_us = 8000, .child_start_us = 12000
+            .waiting = 84, .waited_us = 8000, .child_start_us = 12000, .out_of_descriptors = 2
         },
         .limits = {
             .threads_per_child = 64, .max_children = 9, .max_threads = 576,
@@ -107,6 +107,8 @@ static void test_child_reasons(void)
                         "long enough",
         [CTL_CPU_BOUND] = GROWING LOAD ", and they compute: more threads would only share the "
                           "1.5 processors",
+        [CTL_NO_DESCRIPTORS] = GROWING "2 children have as many files open as ulimit -n allows, and "
+                               "cannot take another connection",
         [CTL_CEILING] = GROWING LOAD ": about 480 threads needed, but the memory limit of the "
                         "control group allows only 576"
     };
@@ -238,6 +240,8 @@ static void test_thread_reasons(void)
         [CTL_SURPLUS] = "8 of 8 threads busy, and the others were not needed for 1 min 30 s",
         [CTL_CPU_BOUND] = SAMPLE ", and they compute: more threads would only share the 2 "
                           "processors",
+        [CTL_NO_DESCRIPTORS] = "0 children have as many files open as ulimit -n allows, and cannot "
+                               "take another connection",
         [CTL_CEILING] = SAMPLE ": about 20 threads needed, but ThreadsPerChild allows only 64"
     };
     ctl_thread_sample_t sample = {
@@ -465,6 +469,7 @@ static void test_because(void)
         [CTL_HOLD] = "load may come back",
         [CTL_SURPLUS] = "it was not needed for a while",
         [CTL_CPU_BOUND] = "requests computed and more threads would only share the processors",
+        [CTL_NO_DESCRIPTORS] = "the others had as many files open as ulimit -n allows",
         [CTL_CEILING] = "the limit of open files (ulimit -n) allows no more"
     };
     ext_decision_t decision = {
