@@ -43,6 +43,9 @@
 /* Ports whose handshakes are waited for. */
 #define LAST_CALL_PORTS    64
 
+/* How long a child may take to obey when GracefulShutdownTimeout is over, and to be killed. */
+#define CUT_US (200 * CLOCK_US_PER_MS)
+
 /* How long old children may take to end what they are doing, before a configuration that has what
  * they need goes; and after what time without change what is left goes on for longer. */
 #define SETTLE_US           (3 * CLOCK_US_PER_S)
@@ -137,9 +140,20 @@ static bool may_make_room(const generation_t *g, int i)
     return false;
 }
 
-/* No slot is left for the new generation: the old one hands over child by child. What cannot
- * be handed over goes on being served by the old one. */
-static void make_room(generation_t *g)
+/* Children that serve, of earlier generations. */
+static int count_old(const generation_t *g)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        count += g->retained->slots[i].state == SLOT_SERVING
+                 && !children_is_current(g, &g->retained->slots[i]);
+    }
+    return count;
+}
+
+/* The child of an earlier generation that misses least when it makes room, -1: none may. */
+static int pick_old(const generation_t *g)
 {
     int i, best = -1, best_connections = 0;
 
@@ -153,9 +167,24 @@ static void make_room(generation_t *g)
             }
         }
     }
-    if (best >= 0) {
-        children_order(g, best, farewell(&g->retained->slots[best]));
+    return best;
+}
+
+/* No slot is left for the new generation: the old one hands over, child for child. As many as
+ * before serve at any time, unless not even one of the new ones has a place. What cannot be
+ * handed over goes on being served by the old one. Returns whether there is somebody to wait
+ * for. */
+static bool make_room(generation_t *g)
+{
+    int old = count_old(g), serving = children_serving(g, -1);
+    int needed = MIN(g->carried, g->retained->wanted_children);
+    int surplus = children_count(g, -1) > 0 ? old + serving - needed : 1;
+    int i;
+
+    while (surplus-- > 0 && (i = pick_old(g)) >= 0) {
+        children_order(g, i, farewell(&g->retained->slots[i]));
     }
+    return old > 0;
 }
 
 /* Start what is missing, whether it was never there or died. */
@@ -176,8 +205,9 @@ static void start_missing(generation_t *g, int64_t now_us)
             break;
         }
         slot = children_start(g, bucket, now_us);
-        if (slot == CHILDREN_NO_SLOT) {
-            make_room(g);
+        /* a child that ends, or that is ready, wakes us */
+        if (slot == CHILDREN_NO_SLOT && make_room(g)) {
+            break;
         }
         if (slot < 0) {
             r->start_pace.next_us = MAX(r->start_pace.next_us, now_us + RETRY_US);
@@ -508,6 +538,26 @@ static void await_handshakes(generation_t *g, const int *ports, int count, int64
     }
 }
 
+static void signal_children(const generation_t *g, int signo)
+{
+    int i;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        if (g->retained->slots[i].state != SLOT_FREE) {
+            kill(g->retained->slots[i].pid, signo);
+        }
+    }
+}
+
+/* GracefulShutdownTimeout is over: the children that are left have had their time. */
+static void cut_short(generation_t *g)
+{
+    signal_children(g, SIGTERM);
+    await_children(g, clock_now_us() + CUT_US);
+    signal_children(g, SIGKILL);
+    await_children(g, clock_now_us() + CUT_US);
+}
+
 /* Wait for children to finish, up to GracefulShutdownTimeout or a second signal. */
 static void stop_gracefully(generation_t *g)
 {
@@ -528,6 +578,9 @@ static void stop_gracefully(generation_t *g)
     await_handshakes(g, ports, count, MIN(give_up_us, now_us + LAST_CALL_US));
     drain_all(g);
     await_children(g, give_up_us);
+    if (!is_told_to_hurry(g)) {
+        cut_short(g);
+    }
     children_reclaim(g);
 }
 
@@ -811,6 +864,7 @@ static int run_children(run_t *run)
         r->monitor_us = run->began_us + MONITOR_INTERVAL_US;
     }
     run->handing_over = r->mpm->was_graceful;
+    g->carried = count_old(g);
     steer_children_begin(g, &run->rule, run->began_us);
     r->start_pace.next_us = 0;
     r->mpm->mpm_state = AP_MPMQ_RUNNING;

@@ -9,6 +9,7 @@ use Test::More;
 use Adaptive::Load;
 use Adaptive::Probe;
 use Adaptive::Server;
+use Time::HiRes qw(time);
 
 # A server that closes a connection must not end the test.
 $SIG{PIPE} = 'IGNORE';
@@ -49,6 +50,22 @@ subtest 'under load' => sub {
     }
     is($sum{$_}, 0, "no request $_") for qw(reset closed short status timeout);
     note "$sum{ok} answered";
+};
+
+# What is set is what there is: nothing is cut before, and then the server does not hang on.
+subtest 'GracefulShutdownTimeout' => sub {
+    my $s = server(test_module => 1, conf => $TEST_CONF, mpm_conf => "StartServers 2\nGracefulShutdownTimeout 2\n");
+    my ($sock) = hold_requests($s, 1);
+    wait_for { hooks($s)->{busy} } 15, 'the held request to be in its handler';
+    my $began = time;
+    $s->signal('WINCH');
+    ok(at_eof($sock, 30), 'the request that goes on is cut');
+    my $cut = time - $began;
+    ok($s->wait_gone(20), 'the server ends');
+    my $gone = time - $began;
+    note sprintf 'cut after %.2f s, gone after %.2f s', $cut, $gone;
+    cmp_ok($cut, '>=', 1.99, '... not before its time');
+    cmp_ok($gone, '<', 2 + 1.8, '... and soon after it') if mpm() eq 'adaptive';
 };
 
 done_testing;
