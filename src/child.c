@@ -457,6 +457,11 @@ static apr_status_t open_parts(child_t *child, const child_start_t *start)
     return APR_SUCCESS;
 }
 
+int child_bear_no_memory(int rv)
+{
+    return rv;
+}
+
 apr_pool_t *child_create_pool(apr_pool_t *parent, const char *tag)
 {
     apr_allocator_t *allocator;
@@ -466,10 +471,11 @@ apr_pool_t *child_create_pool(apr_pool_t *parent, const char *tag)
         return NULL;
     }
     apr_allocator_max_free_set(allocator, ap_max_mem_free);
-    if (apr_pool_create_ex(&pool, parent, NULL, allocator) != APR_SUCCESS) {
+    if (apr_pool_create_ex(&pool, parent, child_bear_no_memory, allocator) != APR_SUCCESS) {
         apr_allocator_destroy(allocator);
         return NULL;
     }
+    apr_pool_abort_set(apr_pool_abort_get(parent), pool);
     apr_allocator_owner_set(allocator, pool);
     apr_pool_tag(pool, tag);
     return pool;

@@ -48,8 +48,13 @@ typedef struct child_start_t {
 int child_run(const child_start_t *start);
 
 /* A pool with an allocator of its own, which keeps no more than MaxMemFree and belongs to the
- * pool: for one thread at a time. NULL: no memory. */
+ * pool: for one thread at a time. NULL: no memory. What is allocated from it later has the
+ * parent's abort function: with httpd's the process ends if there is no memory. */
 apr_pool_t *child_create_pool(apr_pool_t *parent, const char *tag);
+
+/* apr_abortfunc_t that lets the caller see APR_ENOMEM. A pool that is created without one
+ * inherits its parent's, and never returns. */
+int child_bear_no_memory(int rv);
 
 /* Wake the steward, or the parent's loop, for another round. Any thread. */
 void child_wake_steward(child_t *child);

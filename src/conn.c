@@ -18,6 +18,12 @@
 /* Free connections that keep their pool, for each thread a child may have. */
 #define POOLED_A_THREAD     2
 
+/* Memory that a connection has for its first steps, and for those of its first request,
+ * as nodes of its allocator. */
+#define NODE_BYTES          (8192 - APR_MEMNODE_T_SIZE)
+#define NODES_TO_CREATE     2
+#define NODES_TO_SERVE      6
+
 /* --- birth and death ------------------------------------------------------------- */
 
 conn_t *conn_new(child_t *child)
@@ -279,6 +285,39 @@ void conn_leave_to_workers(conn_t *conn, worker_t *worker, poller_want_e want)
               counter ? counter : &conn->child->score->wait_io);
 }
 
+/* Let the allocator of the connection have some nodes, so that what is allocated next cannot fail
+ * and end the process. False: there is no memory. */
+static bool reserve(conn_t *conn, int nodes)
+{
+    apr_allocator_t *allocator = apr_pool_allocator_get(conn->pool);
+    apr_memnode_t *list = NULL;
+    bool enough = true;
+
+    while (nodes-- > 0 && enough) {
+        apr_memnode_t *node = ADP_FAULT(no_memory) ? NULL
+                              : apr_allocator_alloc(allocator, NODE_BYTES);
+
+        enough = node != NULL;
+        if (enough) {
+            node->next = list;
+            list = node;
+        }
+    }
+    if (list) {
+        apr_allocator_free(allocator, list);
+    }
+    return enough;
+}
+
+/* There is no memory for this connection; those that we have need what there is. */
+static void refuse(conn_t *conn)
+{
+    child_t *child = conn->child;
+
+    conn_close(conn);
+    listeners_out_of_memory(child);
+}
+
 /* --- beginning and going on ---------------------------------------------------- */
 
 /* The conn_rec, and which virtual host's timeouts apply to it. */
@@ -345,6 +384,10 @@ static void begin(conn_t *conn, worker_t *worker)
 {
     first_byte_e first = conn->opening == OPENING_SERVE ? FIRST_THERE : conn_first_byte(conn);
 
+    if (!conn->c && !reserve(conn, NODES_TO_CREATE)) {
+        refuse(conn);
+        return;
+    }
     if (first == FIRST_NEVER || (!conn->c && !create(conn))) {
         conn_close(conn);
         return;
@@ -356,6 +399,10 @@ static void begin(conn_t *conn, worker_t *worker)
     }
     if (first == FIRST_MISSING && conn->opening == OPENING_WAIT) {
         wait_for_first_byte(conn);
+        return;
+    }
+    if (!reserve(conn, NODES_TO_SERVE)) {
+        refuse(conn);
         return;
     }
     introduce(conn, worker);

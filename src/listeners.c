@@ -343,6 +343,11 @@ static void accept_failed(child_t *child, apr_status_t rv)
     pause_accepting(child, ACCEPT_NO_RESOURCES, rv == EMFILE);
 }
 
+void listeners_out_of_memory(child_t *child)
+{
+    accept_failed(child, ENOMEM);
+}
+
 /* Directly where httpd's own accept function would only log what we have to act on. */
 static apr_status_t accept_socket(ap_listen_rec *lr, apr_socket_t **socket, apr_pool_t *pool)
 {

@@ -45,6 +45,9 @@ bool listeners_are_short(const child_t *child);
  * whose next round closes no more until these are gone. */
 unsigned listeners_evictions(child_t *child, int64_t now_us);
 
+/* There was no memory for a connection: accept no more for a moment. */
+void listeners_out_of_memory(child_t *child);
+
 /* A connection was closed: the resource that was missing may be there again. */
 void listeners_connection_closed(child_t *child);
 

@@ -75,7 +75,8 @@ static apr_status_t start(child_t *child, worker_t *worker, apr_thread_start_t e
         join(worker);
     }
     if (!worker->pool) {
-        rv = apr_pool_create(&worker->pool, child->pool);
+        /* the thread's own pool inherits it: worker_main() has httpd's again */
+        rv = apr_pool_create_ex(&worker->pool, child->pool, child_bear_no_memory, NULL);
     }
     if (rv == APR_SUCCESS) {
         rv = ap_thread_create(&worker->thread, child->workers.attributes, entry, worker,

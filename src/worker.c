@@ -39,6 +39,13 @@ static void note_start_time(const worker_t *worker)
                                               clock_now_us() - worker->started_us));
 }
 
+/* What modules allocate in this thread ends the process if there is no memory. */
+static void take_thread(worker_t *worker, apr_thread_t *thread)
+{
+    worker->self = thread;
+    apr_pool_abort_set(apr_pool_abort_get(worker->child->pool), apr_thread_pool_get(thread));
+}
+
 static void arrive(worker_t *worker)
 {
     child_t *child = worker->child;
@@ -135,7 +142,7 @@ void *worker_main(apr_thread_t *thread, void *arg)
     child_t *child = worker->child;
     bool staying = true;
 
-    worker->self = thread;
+    take_thread(worker, thread);
     arrive(worker);
     while (staying) {
         poller_token_t token = 0;
@@ -170,7 +177,7 @@ void *worker_janitor_main(apr_thread_t *thread, void *arg)
     worker_t *worker = arg;
     child_t *child = worker->child;
 
-    worker->self = thread;
+    take_thread(worker, thread);
     atomic_store(&worker->tid, (int)syscall(SYS_gettid));
     while (jobs_run_one(&child->jobs, worker)) {
         continue;

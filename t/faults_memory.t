@@ -1,0 +1,82 @@
+# A child that gets no more memory refuses new connections, and keeps and serves those that it has.
+
+use strict;
+use warnings;
+use lib 't/lib';
+
+use Test::More;
+
+use Adaptive::Client;
+use Adaptive::Probe;
+use Adaptive::Process;
+use Adaptive::Server;
+use Adaptive::Wait qw(ok_within);
+
+plan skip_all => 'event loses the child with all its connections' if mpm() ne 'adaptive';
+
+sub server {
+    my (%opt) = @_;
+    return Adaptive::Server->new(
+        test_module => 1,
+        mpm_conf    => "ServerLimit 1\nStartServers 1\nThreadsPerChild 4\nMaxRequestWorkers 4\nThreadStackSize 262144\n",
+        conf        => "${TEST_CONF}KeepAliveTimeout 120\nMaxKeepAliveRequests 0\n",
+        %opt,
+    )->start;
+}
+
+sub kept_alive {
+    my ($s, $seconds) = @_;
+    my $client = Adaptive::Client->new($s->port);
+    $client->send(Adaptive::Client::request_text('GET', '/1k.html'));
+    return ($client, $client->response(timeout => $seconds)->{status} == 200);
+}
+
+subtest 'no memory for a new connection' => sub {
+    my $s = server(hooked => 1);
+    my ($old) = kept_alive($s, 20);
+    my ($pid) = $s->child_pids;
+    $s->fault(no_memory => 1);
+    my $new = Adaptive::Client->new($s->port);
+    $new->send(Adaptive::Client::request_text('GET', '/1k.html'));
+    ok($s->wait_log(qr/ADP0032/, 20), 'the log says so');
+    is($old->get('/1k.html')->{status}, 200, 'one that is there is served');
+    $s->fault(no_memory => 0);
+    ok_within { (kept_alive($s, 5))[1] } 20, 'a new one is served when there is memory again';
+    is_deeply([ $s->child_pids ], [$pid], 'by the same child');
+    ok($s->stop, 'stops');
+};
+
+SKIP: {
+    skip 'sanitizers reserve more address space than there is', 1 if $ENV{ADAPTIVE_SANITIZER_DIR} || $ENV{ADAPTIVE_PRELOAD};
+    subtest 'the address space is used up' => sub {
+        # one heap: the others reserve space that they may use later
+        my %env = (env => { MALLOC_ARENA_MAX => 1 });
+        my $s = server(%env);
+        is((kept_alive($s, 20))[1], 1, 'serves without a limit');
+        my ($kb) = Adaptive::Server::read_text("/proc/@{[$s->child_pids]}/status") =~ /^VmPeak:\s+(\d+) kB/m;
+        ok($s->stop, 'stops');
+        $s = server(%env, rlimit => { as => ($kb + 14_000) * 1024 });
+        is((kept_alive($s, 20))[1], 1, 'serves with 14 MB more than that');
+        my ($pid) = $s->child_pids;
+        my (@kept, $refused);
+        while (@kept < 750 && !$refused) {
+            my ($client, $served) = kept_alive($s, 3);
+            push @kept, $client;
+            $refused = !$served;
+        }
+        my $last = pop @kept;
+        ok($refused, 'no more connections after ' . @kept);
+        cmp_ok(scalar @kept, '>', 50, '(which are some)');
+        is_deeply([ $s->child_pids ], [$pid], 'the child lives');
+        my $served = grep { $_->get('/1k.html')->{status} == 200 } @kept;
+        cmp_ok($served, '>=', @kept / 2, 'what it has is served, but for idle ones that it closed for others');
+        $_->close for @kept, $last;
+        ok_within { (kept_alive($s, 5))[1] } 20, 'new ones are served when others have gone';
+        is_deeply([ $s->child_pids ], [$pid], 'by the same child');
+        like($s->error_log, qr/ADP0032/, 'the log says that memory was short');
+        ok($s->stop, 'stops');
+        unlike($s->error_log, qr/exit signal/, 'no crash');
+    };
+}
+
+done_testing;
