@@ -26,6 +26,7 @@
 #include "report_text.h"
 #include "slab.h"
 #include "timers.h"
+#include "turns.h"
 
 extern module AP_MODULE_DECLARE_DATA mpm_adaptive_module;
 APLOG_USE_MODULE(mpm_adaptive);
@@ -239,6 +240,8 @@ struct child_t {
     int parent_pidfd;           /* readable when the parent has ended; -1: no such thing */
     int parent_fd;              /* wakes the parent; -1: no parent */
     int steward_fd;             /* wakes the steward */
+    bool deaf;                  /* the steward's: nothing can wake it any more, it has to look */
+    turns_t turns;              /* the steward's */
     int probe_fd;               /* see watch.c */
     int exit_fd;                /* written once: every worker leaves */
     poller_t poller;

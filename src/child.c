@@ -30,6 +30,8 @@
 #define DRAIN_SETTLED_US (5 * CLOCK_US_PER_S)
 /* A going child shortens lingering closes that may last longer. */
 #define LONG_LINGER_US (3 * CLOCK_US_PER_S)
+/* A steward that cannot be woken looks so often what there is. */
+#define DEAF_ROUND_US  (50 * CLOCK_US_PER_MS)
 /* How long an ungraceful stop waits for threads before it leaves without them; below the
  * time after which ap_reclaim_child_processes() resorts to SIGKILL. */
 #define STOP_PATIENCE_US CLOCK_US_PER_S
@@ -223,6 +225,16 @@ static int watch_parent(pid_t parent)
     return (int)syscall(SYS_pidfd_open, parent, 0);
 }
 
+/* Something in this process has closed a descriptor that the steward needs, or put another file in
+ * its place. It is not touched again: by now it may be a client's. */
+static void lose_descriptor(child_t *child, const char *what)
+{
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, child->server, ADPNO(0061)
+                 "the descriptor of %s was closed by something else in this process; finishing "
+                 "what there is and ending", what);
+    atomic_store(&child->told_to_drain, DRAIN_LEAVE_BACKLOG);
+}
+
 static void take_orders(child_t *child)
 {
     char orders[64];
@@ -231,6 +243,10 @@ static void take_orders(child_t *child)
     n = read(child->lifeline_fd, orders, sizeof(orders));
     if (n == 0) {
         lose_parent(child);
+    }
+    else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        child->lifeline_fd = -1;
+        lose_descriptor(child, "the parent's orders");
     }
     for (i = 0; i < n; i++) {
         switch (orders[i]) {
@@ -263,19 +279,86 @@ static void take_orders(child_t *child)
     }
 }
 
+/* What the steward sleeps on. */
+enum { ON_STEWARD, ON_LIFELINE, ON_PARENT, ON_POLLER, SLEEPS_ON };
+
+static bool is_lost(const struct pollfd *fd)
+{
+    return (fd->revents & POLLNVAL) != 0;
+}
+
+/* One that was closed would be reported at every turn. */
+static void take_leave_of_lost(child_t *child, const struct pollfd *fds)
+{
+    if (is_lost(&fds[ON_STEWARD])) {
+        child->deaf = true;
+        lose_descriptor(child, "the steward's wake-ups");
+    }
+    if (is_lost(&fds[ON_LIFELINE])) {
+        child->lifeline_fd = -1;
+        lose_descriptor(child, "the parent's orders");
+    }
+    if (is_lost(&fds[ON_PARENT])) {
+        /* the lifeline tells of its end as well */
+        child->parent_pidfd = -1;
+    }
+    if (is_lost(&fds[ON_POLLER])) {
+        /* no event reaches anybody any more */
+        lose_descriptor(child, "the poller");
+        atomic_store(&child->told_to_stop, true);
+    }
+}
+
+static void hear(child_t *child, const struct pollfd *fds)
+{
+    if (fds[ON_STEWARD].revents && !child->deaf) {
+        wakeup_receive(child->steward_fd);
+    }
+    if (fds[ON_LIFELINE].revents && !is_lost(&fds[ON_LIFELINE])) {
+        take_orders(child);
+    }
+    if (fds[ON_PARENT].revents && child->parent_pidfd >= 0) {
+        lose_parent(child);
+    }
+    if (fds[ON_POLLER].revents) {
+        watch_rang(child);
+    }
+}
+
+/* A steward that finds no sleep, for whatever reason, looks less often. */
+static int64_t bounded(child_t *child, int64_t until_us, int64_t now_us)
+{
+    bool begins;
+    int64_t pause_us = turns_pause_us(&child->turns, now_us, &begins);
+
+    if (begins) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0062)
+                     "the main thread of this child has turned %d times within a second; pausing "
+                     "%d ms at each turn until it sleeps again", TURNS_MOST_PER_S,
+                     (int)(TURNS_PAUSE_US / CLOCK_US_PER_MS));
+    }
+    if (pause_us > 0) {
+        poll(NULL, 0, (int)(pause_us / CLOCK_US_PER_MS));
+    }
+    return child->deaf ? clock_earlier(until_us, now_us + DEAF_ROUND_US) : until_us;
+}
+
 /* Sleep until something happens or until_us. Signals arrive here and nowhere else. */
 static void sleep_until(child_t *child, int64_t until_us)
 {
     int64_t now_us = clock_now_us();
-    struct pollfd fds[] = {
-        { .fd = child->steward_fd, .events = POLLIN },
-        { .fd = child->lifeline_fd, .events = POLLIN },
-        { .fd = child->parent_pidfd, .events = POLLIN },
-        { .fd = watch_fd(child, now_us, &until_us), .events = POLLIN }
+    struct pollfd fds[SLEEPS_ON] = {
+        [ON_STEWARD] = { .fd = child->deaf ? -1 : child->steward_fd, .events = POLLIN },
+        [ON_LIFELINE] = { .fd = child->lifeline_fd, .events = POLLIN },
+        [ON_PARENT] = { .fd = child->parent_pidfd, .events = POLLIN },
+        [ON_POLLER] = { .fd = watch_fd(child, now_us, &until_us), .events = POLLIN }
     };
     struct timespec timeout = { 0, 0 };
-    int64_t left_us = until_us - now_us;
     sigset_t open_mask;
+    int64_t left_us;
+
+    until_us = bounded(child, until_us, now_us);
+    left_us = until_us - now_us;
 
     if (left_us > 0) {
         timeout.tv_sec = left_us / CLOCK_US_PER_S;
@@ -286,21 +369,11 @@ static void sleep_until(child_t *child, int64_t until_us)
     if (child->one_process) {
         sigdelset(&open_mask, SIGINT);
     }
-    if (ppoll(fds, sizeof(fds) / sizeof(fds[0]), until_us == CLOCK_NEVER ? NULL : &timeout, &open_mask) <= 0) {
+    if (ppoll(fds, SLEEPS_ON, until_us == CLOCK_NEVER ? NULL : &timeout, &open_mask) <= 0) {
         return;
     }
-    if (fds[0].revents) {
-        wakeup_receive(child->steward_fd);
-    }
-    if (fds[1].revents) {
-        take_orders(child);
-    }
-    if (fds[2].revents && child->parent_pidfd >= 0) {
-        lose_parent(child);
-    }
-    if (fds[3].revents) {
-        watch_rang(child);
-    }
+    take_leave_of_lost(child, fds);
+    hear(child, fds);
 }
 
 /* Descriptors or memory are short. What only waits for its client to close goes at once, then

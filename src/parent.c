@@ -359,8 +359,8 @@ static int64_t next_wakeup_us(retained_t *r)
     return pace_next(&r->pace, used_us, clock_now_us());
 }
 
-/* One ppoll(2) with these signals blocked. True: fd (-1: none) is readable. */
-static bool doze(int fd, int64_t until_us, const sigset_t *mask)
+/* One ppoll(2) with these signals blocked. What it finds of fd (-1: none), 0: nothing. */
+static int doze(int fd, int64_t until_us, const sigset_t *mask)
 {
     struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
     int64_t left_us = until_us - clock_now_us();
@@ -370,7 +370,24 @@ static bool doze(int fd, int64_t until_us, const sigset_t *mask)
         timeout.tv_sec = left_us / CLOCK_US_PER_S;
         timeout.tv_nsec = left_us % CLOCK_US_PER_S * 1000;
     }
-    return ppoll(&poll_fd, 1, &timeout, mask) > 0;
+    return ppoll(&poll_fd, 1, &timeout, mask) > 0 ? poll_fd.revents : 0;
+}
+
+static void hear_children(const generation_t *g, int events)
+{
+    retained_t *r = g->retained;
+
+    if (events & POLLNVAL) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0063)
+                     "the descriptor by which children wake the parent was closed by something "
+                     "else in this process; looking ten times a second instead");
+        /* not touched again: by now it may be another file */
+        r->wakeup_fd = -1;
+    }
+    else if (events) {
+        wakeup_receive(r->wakeup_fd);
+        r->woken = true;
+    }
 }
 
 /* Sleep until a child wakes us or ends, a signal comes, or until_us. A signal that came since
@@ -382,6 +399,10 @@ static void sleep_until(const generation_t *g, int64_t until_us, bool (*is_over)
     int64_t pause_us = next_wakeup_us(r);
     sigset_t before, commands;
 
+    if (r->wakeup_fd < 0) {
+        until_us = clock_earlier(until_us, clock_now_us() + RETRY_US);
+    }
+
     signals_hold(&before);
     commands = before;
     sigaddset(&commands, SIGCHLD);
@@ -390,11 +411,10 @@ static void sleep_until(const generation_t *g, int64_t until_us, bool (*is_over)
     if (!is_over(g) && pause_us > clock_now_us()) {
         doze(-1, MIN(pause_us, until_us), &commands);
     }
-    if (!is_over(g) && !child_has_ended && doze(r->wakeup_fd, until_us, &before)) {
-        wakeup_receive(r->wakeup_fd);
-        r->woken = true;
+    if (!is_over(g) && !child_has_ended) {
+        hear_children(g, doze(r->wakeup_fd, until_us, &before));
     }
-    r->woken = r->woken || child_has_ended;
+    r->woken = r->woken || child_has_ended || r->wakeup_fd < 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 

@@ -74,7 +74,8 @@ bool poller_has_ready(const poller_t *p)
 {
     struct pollfd pfd = { .fd = p->fd, .events = POLLIN };
 
-    return poll(&pfd, 1, 0) == 1;
+    /* not one that is closed, which reports something else */
+    return poll(&pfd, 1, 0) == 1 && (pfd.revents & POLLIN);
 }
 
 int poller_fd(const poller_t *p)

@@ -75,6 +75,12 @@ static void leave(worker_t *worker)
     child_wake_steward(child);
 }
 
+/* What clients do counts as load; our own probes, jobs and farewells do not. */
+static bool is_clients(poller_token_t token)
+{
+    return token_kind(token) == TOKEN_CONNECTION || token_kind(token) == TOKEN_LISTENER;
+}
+
 /* Wait for one event as an idle thread. Returns as poller_wait(). */
 static int wait_idle(worker_t *worker, poller_token_t *token)
 {
@@ -84,7 +90,7 @@ static int wait_idle(worker_t *worker, poller_token_t *token)
 
     atomic_fetch_add(&child->ext->work, 1);
     n = poller_wait(&child->poller, token, -1);
-    before = atomic_fetch_add(&child->ext->work, n > 0 ? EXT_EVENT - 1 : (uint64_t)-1);
+    before = atomic_fetch_add(&child->ext->work, n > 0 && is_clients(*token) ? EXT_EVENT - 1 : (uint64_t)-1);
     if (ext_idle_of(before) == 1 || watch_many_busy(child)) {
         watch_wanted(child);
     }
@@ -162,9 +168,11 @@ void *worker_main(apr_thread_t *thread, void *arg)
             atomic_store_explicit(&worker->serving, false, memory_order_relaxed);
         }
         else if (n < 0) {
-            ap_log_error(APLOG_MARK, APLOG_CRIT, errno, child->server, ADPNO(0050)
-                         "cannot wait for events, this child ends");
-            child_drain(child);
+            child_log_limited(child, LOG_THREADS, APLOG_CRIT, errno, ADPNO(0050)
+                              "cannot wait for events, this child ends");
+            /* nothing that it has can be served to its end */
+            atomic_store(&child->told_to_stop, true);
+            child_wake_steward(child);
             staying = false;
         }
     }

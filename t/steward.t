@@ -58,4 +58,47 @@ subtest 'a connection ends while the listeners are opened again' => sub {
     ok $s->stop, 'stops';
 };
 
+# The descriptors of a process, and what they lead to.
+sub descriptors {
+    my ($pid) = @_;
+    return map { m{/(\d+)\z}, readlink $_ } grep { defined readlink $_ } glob "/proc/$pid/fd/*";
+}
+
+# A module that closes what is not its own must not make anybody spin, and costs one child at most.
+for my $kind (qw(orders poller wake-ups)) {
+    subtest "a module closes descriptors of the steward: $kind" => sub {
+        my $s = Adaptive::Server->new(
+            modules     => ['status'],
+            test_module => 1,
+            conf        => $TEST_CONF,
+            mpm_conf    => "StartServers 1\nServerLimit 4\nThreadsPerChild 8\n",
+        )->start;
+        my ($pid)  = $s->child_pids;
+        my %fds    = descriptors($pid);
+        my %parent = reverse descriptors($s->pid);
+        my @chosen = grep {
+            my $file = $fds{$_};
+            $kind eq 'orders' ? $file =~ /^pipe:/ && $parent{$file}
+                : $kind eq 'poller' ? $file =~ /eventpoll/
+                :                     $file =~ /eventfd/
+        } sort { $a <=> $b } keys %fds;
+        ok scalar @chosen, 'there are such';
+        my $sock = tcp($s->port);
+        for my $fd (@chosen) {
+            print {$sock} http_request("/adp/close?fd=$fd", keep => 1);
+            read_response($sock, timeout => 3) or last;
+        }
+        cmp_ok steward_part($pid), '<', 0.1, 'the steward does not spin';
+        is http_get($s->url('/1k.html'), timeout => 10)->{status}, 200, 'the server serves';
+        close $sock;
+        if ($kind ne 'wake-ups') {
+            ok $s->wait_log(qr/ADP00(?:61|50): /, 10), 'it is said';
+            ok_within { !grep { $_ == $pid } $s->child_pids } 20, 'the child ends';
+            ok_within { http_get($s->url('/1k.html'), timeout => 10)->{status} == 200 } 20, 'another serves';
+        }
+        cmp_ok scalar(() = $s->error_log =~ /ADP00(?:61|50|62)/g), '<', 10, 'in few lines';
+        ok $s->stop, 'it stops';
+    };
+}
+
 done_testing;

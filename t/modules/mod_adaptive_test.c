@@ -264,6 +264,13 @@ static int handle_crash(request_rec *r)
     abort();
 }
 
+/* Closes a descriptor of the child that is none of a module's business. */
+static int handle_close(request_rec *r)
+{
+    ap_rprintf(r, "closed=%d\n", close(atoi(arg_string(r, "fd"))));
+    return OK;
+}
+
 static int handle_query(request_rec *r)
 {
     static const struct {
@@ -464,6 +471,7 @@ static const struct {
     { "/adp/pid", handle_pid },
     { "/adp/bigbody", handle_bigbody },
     { "/adp/crash", handle_crash },
+    { "/adp/close", handle_close },
     { "/adp/query", handle_query },
     { "/adp/hooks", handle_hooks },
     { "/adp/timer", handle_timer },
