@@ -188,6 +188,8 @@ static void tame_plan(ext_plan_t *plan)
     tame_time(&plan->wall_us);
     tame_enum(&plan->mode, EXT_MODES);
     tame(&plan->draining);
+    tame_time(&plan->waited_most_us);
+    tame(&plan->busy_most);
     tame_sample(&plan->sample);
     tame_child_limits(&plan->limits);
     tame_child_plan(&plan->plan);

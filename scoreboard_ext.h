@@ -37,6 +37,7 @@
 
 #define EXT_DECISIONS 64        /* of a kind; a power of two */
 #define EXT_SECONDS   600
+#define EXT_RATE_SECONDS 8
 #define EXT_TEXT_SIZE 800
 
 /* --- what children write ---------------------------------------------------------- */
@@ -82,7 +83,11 @@ typedef struct ext_child_t {
     _Alignas(64) _Atomic int waiting;   /* events that nobody has taken */
     _Atomic int computing_permille; /* of the time of busy workers: needs a processor */
     _Atomic int64_t waited_us;      /* how long the oldest event has waited */
+    _Atomic int64_t waited_most_us; /* the most of it, and of busy threads, since the parent */
+    _Atomic int busy_most;          /* ... last looked, which takes them: then 0 */
     _Atomic int64_t ready_us;       /* when it began to take connections, monotonic */
+    /* requests read in each of the last seconds, for people: see ext_count_request() */
+    _Atomic uint64_t by_second[EXT_RATE_SECONDS];
     /* what the parent grants */
     _Atomic int most_threads;       /* threads that it may have */
     _Atomic int ceiling;            /* ctl_ceiling_e: why not more */
@@ -124,6 +129,29 @@ static inline int ext_busy(const ext_child_t *child)
     return busy > 0 ? (int)(busy < INT32_MAX ? busy : INT32_MAX) : 0;
 }
 
+/* A request was read in this second (monotonic). Any thread. */
+static inline void ext_count_request(ext_child_t *child, int64_t second)
+{
+    _Atomic uint64_t *place = &child->by_second[second % EXT_RATE_SECONDS];
+    uint64_t seen = atomic_load_explicit(place, memory_order_relaxed);
+
+    while (seen >> 32 != (uint32_t)second) {
+        if (atomic_compare_exchange_weak(place, &seen, (uint64_t)second << 32 | 1)) {
+            return;
+        }
+    }
+    atomic_fetch_add_explicit(place, 1, memory_order_relaxed);
+}
+
+/* Requests read in a second that is over, one of the last EXT_RATE_SECONDS - 1. Any process. */
+static inline uint32_t ext_requests_in(const ext_child_t *child, int64_t second)
+{
+    uint64_t seen = atomic_load_explicit(&child->by_second[second % EXT_RATE_SECONDS],
+                                         memory_order_relaxed);
+
+    return seen >> 32 == (uint32_t)second ? (uint32_t)seen : 0;
+}
+
 /* --- what goes in and out whole ---------------------------------------------------- */
 
 /* AdaptiveMode. */
@@ -149,6 +177,9 @@ typedef struct ext_plan_t {
     int64_t wall_us;                /* since 1970; filled in by scoreboard_ext_write_plan() */
     int32_t mode;                   /* ext_mode_e: with EXT_MODE_OBSERVE it was not followed */
     int32_t draining;               /* children that finish what they have, any generation */
+    int64_t waited_most_us;         /* the longest wait for a thread since the plan before */
+    int32_t busy_most;              /* the most busy threads since then */
+    int32_t reserved;
     ctl_child_sample_t sample;      /* sample.now_us is when */
     ctl_child_limits_t limits;
     ctl_child_plan_t plan;

@@ -5,6 +5,11 @@ static int clamp(int64_t told, int64_t most)
     return (int)(told < 0 ? 0 : told > most ? most : told);
 }
 
+static int64_t clamp_wait(int64_t told_us)
+{
+    return told_us < 0 ? 0 : told_us > BOARD_MOST_WAITED_US ? BOARD_MOST_WAITED_US : told_us;
+}
+
 #define LOAD(field) atomic_load_explicit(&(field), memory_order_relaxed)
 
 board_view_t board_view(const ext_child_t *ext, int thread_limit)
@@ -13,7 +18,6 @@ board_view_t board_view(const ext_child_t *ext, int thread_limit)
     int64_t threads = LOAD(ext->threads), arriving = LOAD(ext->arriving);
     int benched = clamp(LOAD(ext->benched), thread_limit);
     int computing = clamp(LOAD(ext->computing_permille), 1000);
-    int64_t waited_us = LOAD(ext->waited_us);
     board_view_t view = {
         .admitted = clamp(threads, thread_limit),
         .idle = clamp(ext_idle_of(work), thread_limit),
@@ -29,9 +33,16 @@ board_view_t board_view(const ext_child_t *ext, int thread_limit)
 
     view.threads = clamp((int64_t)view.admitted + benched, thread_limit);
     view.blocked_permille = (int64_t)view.busy * (1000 - computing);
-    view.waited_us = waited_us < 0 ? 0
-                     : waited_us > BOARD_MOST_WAITED_US ? BOARD_MOST_WAITED_US : waited_us;
+    view.waited_us = clamp_wait(LOAD(ext->waited_us));
     return view;
+}
+
+board_peak_t board_take_peak(ext_child_t *ext, int thread_limit)
+{
+    return (board_peak_t) {
+        .busy = clamp(atomic_exchange(&ext->busy_most, 0), thread_limit),
+        .waited_us = clamp_wait(atomic_exchange(&ext->waited_most_us, 0))
+    };
 }
 
 uint64_t board_events_since(uint64_t before, uint64_t now)
@@ -39,6 +50,11 @@ uint64_t board_events_since(uint64_t before, uint64_t now)
     uint64_t events = (now - before) & (UINT64_MAX >> EXT_IDLE_BITS);
 
     return events < BOARD_MOST_EVENTS ? events : BOARD_MOST_EVENTS;
+}
+
+int board_requests_in(const ext_child_t *ext, int64_t second)
+{
+    return clamp(ext_requests_in(ext, second), (int64_t)BOARD_MOST_EVENTS);
 }
 
 int64_t board_ready_us(const ext_child_t *ext, int64_t earliest_us, int64_t latest_us)

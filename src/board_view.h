@@ -50,8 +50,20 @@ board_view_t board_view(const ext_child_t *ext, int thread_limit);
 /* Events taken between two looks at board_view_t.events: 0 to BOARD_MOST_EVENTS. */
 uint64_t board_events_since(uint64_t before, uint64_t now);
 
+/* Requests that a child read in a second that is over: 0 to BOARD_MOST_EVENTS. */
+int board_requests_in(const ext_child_t *ext, int64_t second);
+
 /* When the child says that it became ready: from earliest_us to latest_us. */
 int64_t board_ready_us(const ext_child_t *ext, int64_t earliest_us, int64_t latest_us);
+
+/* What a child has noted since the last call: the most busy threads, 0 to thread_limit, and the
+ * longest wait, 0 to BOARD_MOST_WAITED_US. */
+typedef struct board_peak_t {
+    int busy;
+    int64_t waited_us;
+} board_peak_t;
+
+board_peak_t board_take_peak(ext_child_t *ext, int thread_limit);
 
 /* Whether the child wants its siblings to look at the backlog; the wish is then fulfilled. */
 bool board_take_relief(ext_child_t *ext);

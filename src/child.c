@@ -47,6 +47,13 @@ static void on_stop_signal(int signo)
     }
 }
 
+void child_count_request(void)
+{
+    if (self) {
+        ext_count_request(self->ext, clock_coarse_us() / CLOCK_US_PER_S);
+    }
+}
+
 void child_wake_steward(child_t *child)
 {
     wakeup_send(child->steward_fd);

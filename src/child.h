@@ -56,6 +56,9 @@ apr_pool_t *child_create_pool(apr_pool_t *parent, const char *tag);
  * inherits its parent's, and never returns. */
 int child_bear_no_memory(int rv);
 
+/* A request was read, on whatever thread of a child: HTTP/2 streams have threads of their own. */
+void child_count_request(void);
+
 /* Wake the steward, or the parent's loop, for another round. Any thread. */
 void child_wake_steward(child_t *child);
 void child_wake_parent(child_t *child);

@@ -41,6 +41,7 @@ int conn_hook_post_read_request(request_rec *r)
 {
     conn_t *conn = conn_of_conn_rec(r->connection);
 
+    child_count_request();
     if (conn) {
         const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
 

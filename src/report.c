@@ -77,8 +77,8 @@ static void add_to_history(ext_history_t *history, scoreboard_ext_t *board,
     ext_second_t now = {
         .threads = sample->threads, .serving = sample->serving, .parked = sample->parked,
         .starting = sample->starting, .draining = plan->draining, .target = plan->plan.target,
-        .busy = sample->busy,
-        .waited_us = sample->waited_us < INT32_MAX ? (int32_t)sample->waited_us : INT32_MAX,
+        .busy = plan->busy_most,
+        .waited_us = plan->waited_most_us < INT32_MAX ? (int32_t)plan->waited_most_us : INT32_MAX,
         .demand = (float)plan->plan.demand, .spare = (float)plan->plan.spare
     };
 

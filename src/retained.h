@@ -12,6 +12,7 @@
 #define ADP_RETAINED_H
 
 #include "adaptive.h"
+#include "board_view.h"
 #include "config.h"
 #include "pace.h"
 #include "report_text.h"
@@ -92,6 +93,7 @@ typedef struct retained_t {
     bool controlled;            /* control is initialised */
     uint64_t arrivals;          /* events taken by all children, */
     uint64_t completions;       /* ... and done */
+    board_peak_t peak;          /* of all children, since it was last written down */
     limits_usage_t usage;       /* of the memory and the tasks that there are */
     report_t report;            /* what was said of plans that are followed, */
     report_t observed;          /* ... and of those that are not, and of ceilings */

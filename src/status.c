@@ -12,6 +12,8 @@
 
 /* Decisions of a kind that a page has. */
 #define DECISIONS_SHOWN 12
+/* Requests a second are those of so many whole seconds. */
+#define RATE_SECONDS    5
 /* Children that a page names. */
 #define CHILDREN_NAMED  8
 
@@ -84,11 +86,25 @@ typedef struct view_t {
     int64_t oldest_us[EXT_SLOT_STATES];     /* how long the first of them is in this state */
     int threads;                            /* of all children, those that are going too */
     int busy;
+    double requests_per_s;
+    int busier;                             /* a child was, since the parent last looked */
     int busy_peak;                          /* in the last ten minutes */
-    int waited_peak_us;
+    int64_t waited_peak_us;
     int decision_count;
     ext_decision_t decisions[EXT_MOST_DECISIONS];
 } view_t;
+
+/* The mean of the last whole seconds. */
+static double requests_per_s(const ext_child_t *child, int64_t now_us)
+{
+    int64_t now = now_us / CLOCK_US_PER_S, second;
+    double requests = 0;
+
+    for (second = MAX(now - RATE_SECONDS, 0); second < now; second++) {
+        requests += ext_requests_in(child, second);
+    }
+    return requests / RATE_SECONDS;
+}
 
 /* Children and their threads as they are now; the parent sleeps while nothing changes, so its
  * last plan may be old. */
@@ -101,7 +117,7 @@ static void view_children(view_t *view, apr_pool_t *p)
         const ext_child_t *child = &shown.board->children[i];
         int limit = shown.config->thread_limit;
         ext_slot_t *slot = &view->slots[i];
-        int threads;
+        int threads, busy;
 
         if (!scoreboard_ext_read_slot(shown.board, i, slot)) {
             /* without a parent (-X) nobody notes what there is */
@@ -118,7 +134,12 @@ static void view_children(view_t *view, apr_pool_t *p)
                   + atomic_load(&child->benched);
         threads = MIN(MAX(threads, 0), limit);
         view->threads += threads;
-        view->busy += MIN(ext_busy(child), threads);
+        busy = MIN(ext_busy(child), threads);
+        view->busy += busy;
+        /* what the parent has not looked at yet */
+        view->requests_per_s += requests_per_s(child, view->now_us);
+        view->busier = MAX(view->busier, MIN(atomic_load(&child->busy_most), limit) - busy);
+        view->waited_peak_us = MAX(view->waited_peak_us, atomic_load(&child->waited_most_us));
     }
 }
 
@@ -127,10 +148,10 @@ static void view_peaks(view_t *view, apr_pool_t *p)
     ext_second_t *seconds = apr_palloc(p, sizeof(*seconds) * EXT_SECONDS);
     int i, count = scoreboard_ext_read_seconds(shown.board, view->now_us, seconds);
 
-    view->busy_peak = view->busy;
+    view->busy_peak = view->busy + view->busier;
     for (i = 0; i < count; i++) {
         view->busy_peak = MAX(view->busy_peak, seconds[i].busy);
-        view->waited_peak_us = MAX(view->waited_peak_us, seconds[i].waited_us);
+        view->waited_peak_us = MAX(view->waited_peak_us, (int64_t)seconds[i].waited_us);
     }
 }
 
@@ -173,7 +194,6 @@ static void put_plan(request_rec *r, const view_t *view)
     put_count(r, "Reason", plan->reason);
     put_number(r, "ThreadsDemand", plan->demand);
     put_number(r, "ThreadsSpare", plan->spare);
-    put_number(r, "ArrivalsPerSecond", plan->arrivals_per_s);
     put_number(r, "ServiceMs", plan->service_us / 1000);
     put_number(r, "WaitedMs", (double)view->plan.sample.waited_us / 1000);
     put_count(r, "ThreadsMax", view->plan.limits.max_threads);
@@ -202,6 +222,7 @@ static void put_auto(request_rec *r, const view_t *view)
     put_count(r, "ThreadsBusy", view->busy);
     put_count(r, "ThreadsBusyPeak", view->busy_peak);
     put_number(r, "WaitedPeakMs", (double)view->waited_peak_us / 1000);
+    put_number(r, "ArrivalsPerSecond", view->requests_per_s);
     put_count(r, "ThreadsPerChild", shown.config->threads_per_child);
     put_count(r, "ChildrenStarting", view->children[EXT_SLOT_STARTING]);
     put_count(r, "ChildrenServing", view->children[EXT_SLOT_SERVING]);
@@ -318,17 +339,19 @@ static void show_need(request_rec *r, const view_t *view)
     ap_rprintf(r, "<dt>Needed %s ago: about %.1f threads for the load and %.1f to spare, in %d "
                "%s", duration(r, view->now_us - view->plan.sample.now_us), plan->demand,
                plan->spare, plan->target, plan->target == 1 ? "child" : "children");
-    if (plan->arrivals_per_s > 0 && plan->service_us > 0) {
-        ap_rprintf(r, "; %.1f arrivals a second of %s each", plan->arrivals_per_s,
-                   duration(r, (int64_t)plan->service_us));
+    if (plan->service_us > 0) {
+        ap_rprintf(r, "; an event held a thread for %s", duration(r, (int64_t)plan->service_us));
     }
     ap_rputs("</dt>\n", r);
 }
 
 static void show_peaks(request_rec *r, const view_t *view)
 {
-    ap_rprintf(r, "<dt>In the last ten minutes: %d threads busy at most, and requests "
+    ap_rprintf(r, "<dt>In the last %d seconds: %.1f requests a second</dt>\n", RATE_SECONDS,
+               view->requests_per_s);
+    ap_rprintf(r, "<dt>In the last ten minutes: %d %s busy at most, and requests "
                "waited %s for a thread at most</dt>\n", view->busy_peak,
+               view->busy_peak == 1 ? "thread" : "threads",
                duration(r, view->waited_peak_us));
 }
 

@@ -31,10 +31,22 @@ static bool is_sharing(const slot_t *slot)
     return slot->state == SLOT_SERVING || slot->state == SLOT_PARKED;
 }
 
-/* *blocked_permille: of the busy threads; rounded in the end, or many children with few busy ones
- * would never be seen to compute. */
-static void add_child(generation_t *g, int i, ctl_child_sample_t *sample,
-                      int64_t *blocked_permille)
+/* What the children of a sample come to beside it. */
+typedef struct sums_t {
+    int64_t blocked_permille;   /* of the busy threads; rounded in the end, or many children with few
+                                 * busy ones would never be seen to compute */
+    int busier;                 /* by so many threads was a child busier at its peak, at most */
+} sums_t;
+
+static void note_peak(retained_t *r, int i, int busy, sums_t *sums)
+{
+    board_peak_t peak = board_take_peak(&r->board->children[i], r->fixed.thread_limit);
+
+    sums->busier = MAX(sums->busier, peak.busy - busy);
+    r->peak.waited_us = MAX(r->peak.waited_us, peak.waited_us);
+}
+
+static void add_child(generation_t *g, int i, ctl_child_sample_t *sample, sums_t *sums)
 {
     retained_t *r = g->retained;
     slot_t *slot = &r->slots[i];
@@ -43,13 +55,22 @@ static void add_child(generation_t *g, int i, ctl_child_sample_t *sample,
     r->arrivals += board_events_since(slot->events, view.events);
     slot->events = view.events;
     sample->busy = board_sum(sample->busy, view.busy);
-    *blocked_permille += view.blocked_permille;
+    sums->blocked_permille += view.blocked_permille;
     sample->threads = board_sum(sample->threads, view.threads);
     sample->waiting = board_sum(sample->waiting, view.waiting);
     sample->waited_us = MAX(sample->waited_us, view.waited_us);
     sample->exhausted += view.exhausted;
     sample->out_of_descriptors += view.out_of_descriptors && slot->state == SLOT_SERVING
                                   && children_is_current(g, slot);
+    note_peak(r, i, view.busy, sums);
+}
+
+/* The children's own peaks, which lie between two looks of ours. They need not have been at the
+ * same time: the most busy threads are those of now, with one child at its peak. */
+static void note_peaks(retained_t *r, const ctl_child_sample_t *sample, int busier)
+{
+    r->peak.busy = MAX(r->peak.busy, board_sum(sample->busy, busier));
+    r->peak.waited_us = MAX(r->peak.waited_us, sample->waited_us);
 }
 
 static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
@@ -60,7 +81,7 @@ static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
         .parked = children_parked(g),
         .child_start_us = r->child_start_us
     };
-    int64_t blocked_permille = 0;
+    sums_t sums = { 0 };
     int i, count = children_count(g, -1);
 
     sample.starting = count - children_serving(g, -1);
@@ -71,10 +92,11 @@ static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
     for (i = 0; i < r->slots_used; i++) {
         /* those of the last generation carry load until they are told to finish */
         if (is_sharing(&r->slots[i])) {
-            add_child(g, i, &sample, &blocked_permille);
+            add_child(g, i, &sample, &sums);
         }
     }
-    sample.blocked = (int)MIN((blocked_permille + 500) / 1000, sample.busy);
+    sample.blocked = (int)MIN((sums.blocked_permille + 500) / 1000, sample.busy);
+    note_peaks(r, &sample, sums.busier);
     sample.arrivals = r->arrivals;
     r->completions = MAX(r->completions, r->arrivals - MIN((uint64_t)sample.busy, r->arrivals));
     sample.completions = r->completions;
@@ -243,6 +265,32 @@ static void act(generation_t *g, const ext_plan_t *p)
     retire(g, p->plan.retire);
 }
 
+/* What people are told of arrivals are requests, over a whole second: what the controller makes of
+ * some milliseconds looks like thousands where twenty come at once. */
+static double requests_per_s(const generation_t *g, int64_t now_us)
+{
+    const retained_t *r = g->retained;
+    int64_t last = now_us / CLOCK_US_PER_S - 1;
+    int i, count = 0;
+
+    for (i = 0; i < r->slots_used; i++) {
+        if (is_sharing(&r->slots[i])) {
+            count = board_sum(count, board_requests_in(&r->board->children[i], last));
+        }
+    }
+    return count;
+}
+
+static void write_down(generation_t *g, report_t *report, ext_plan_t *p)
+{
+    retained_t *r = g->retained;
+
+    p->busy_most = r->peak.busy;
+    p->waited_most_us = r->peak.waited_us;
+    report_child_plan(report, &r->history, r->board, g->server, p);
+    r->peak = (board_peak_t) { 0 };
+}
+
 /* Returns when the controller wants to be asked again. */
 static int64_t control(generation_t *g, ext_plan_t *p, int64_t now_us)
 {
@@ -257,8 +305,10 @@ static int64_t control(generation_t *g, ext_plan_t *p, int64_t now_us)
     }
     r->woken = false;
     r->decided_us = now_us;
-    r->plan = p->plan = controller_children(&r->control, &p->sample, &whole);
-    report_child_plan(followed ? &r->report : &r->observed, &r->history, r->board, g->server, p);
+    p->plan = controller_children(&r->control, &p->sample, &whole);
+    p->plan.arrivals_per_s = requests_per_s(g, now_us);
+    r->plan = p->plan;
+    write_down(g, followed ? &r->report : &r->observed, p);
     if (followed) {
         act(g, p);
     }
@@ -337,8 +387,7 @@ static int64_t follow_rule(generation_t *g, spare_rule_t *rule, ext_plan_t *p, i
         p->plan.ceiling = p->limits.ceiling;
     }
     if (g->config->adaptive_mode == EXT_MODE_OFF) {
-        report_child_plan(&g->retained->report, &g->retained->history, g->retained->board,
-                          g->server, p);
+        write_down(g, &g->retained->report, p);
     }
     else {
         report_child_act(&g->retained->report, g->retained->board, g->server, p);

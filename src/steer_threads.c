@@ -125,6 +125,22 @@ static ctl_thread_sample_t take_sample(child_t *child, int64_t waited_us, int64_
     return sample;
 }
 
+/* What one look finds and the parent may not see. */
+static void note_peak(ext_child_t *ext, int busy, int64_t waited_us)
+{
+    int busy_most = atomic_load(&ext->busy_most);
+    int64_t waited_most_us = atomic_load(&ext->waited_most_us);
+
+    while (busy > busy_most
+           && !atomic_compare_exchange_weak(&ext->busy_most, &busy_most, busy)) {
+        continue;
+    }
+    while (waited_us > waited_most_us
+           && !atomic_compare_exchange_weak(&ext->waited_most_us, &waited_most_us, waited_us)) {
+        continue;
+    }
+}
+
 /* For the parent. */
 static void publish(child_t *child, const ctl_thread_sample_t *sample,
                     const ctl_thread_plan_t *plan)
@@ -133,6 +149,7 @@ static void publish(child_t *child, const ctl_thread_sample_t *sample,
 
     atomic_store(&ext->waiting, sample->waiting);
     atomic_store(&ext->waited_us, sample->waited_us);
+    note_peak(ext, sample->busy, sample->waited_us);
     atomic_store(&ext->computing_permille, 1000 - (int)(1000 * plan->blocked_part));
 }
 

@@ -5,6 +5,7 @@ use warnings;
 
 use lib 't/lib';
 use Test::More;
+use Time::HiRes ();
 use Adaptive::Paths qw(is_static module_file);
 use Adaptive::Probe;
 use Adaptive::Server;
@@ -116,6 +117,71 @@ subtest 'a ceiling' => sub {
     ok $s->wait_log(qr/mpm_adaptive:notice.*ADP0092: below MaxRequestWorkers @{[MOST]} again after [\d.]+ \w+.*: \d+ threads? busy/, 30),
         'its end is logged as well, with how long it lasted';
     is lines(qr/ADP0091/), 1, 'for one line of each';
+};
+
+# In milliseconds: what a cell of the table says.
+sub milliseconds {
+    my ($text) = @_;
+    my ($number, $unit) = $text =~ /\A([\d.]+) (us|ms|s)\b/ or return 0;
+    return $number * { us => 0.001, ms => 1, s => 1000 }->{$unit};
+}
+
+subtest 'what is shown fits together' => sub {
+    my @rows = decisions();
+    my $auto = $s->auto;
+    my ($busy)   = sort { $b <=> $a } map { $_->[3] } @rows;
+    my ($waited) = sort { $b <=> $a } map { milliseconds($_->[6]) } @rows;
+    cmp_ok $auto->{AdaptiveThreadsBusyPeak}, '>=', $busy, 'no row has more busy threads than the peak';
+    cmp_ok $auto->{AdaptiveWaitedPeakMs} + 1, '>=', $waited, 'nor a longer wait';
+    unlike section(), qr/\b1 threads busy at most/, 'one thread is not many';
+};
+
+# A child whose threads are all held is woken, too, for a connection that another child takes: nothing has waited.
+subtest 'waits of nobody' => sub {
+    my $two = Adaptive::Server->new(
+        modules     => ['status'],
+        test_module => 1,
+        conf        => $TEST_CONF,
+        mpm_conf    => "StartServers 2\nServerLimit 2\nThreadsPerChild 4\n",
+    )->start;
+    my @socks = hold_requests($two, 4);
+    ok_within { hooks($two)->{busy} == 4 } 20, 'a child is held, or both in part';
+    my $until = time + 3;
+    my $good  = 0;
+    my $slowest = 0;
+    while (time < $until) {
+        my $begun = Time::HiRes::time();
+        $good += http_get($two->url('/1k.html'))->{status} == 200;
+        my $took = Time::HiRes::time() - $begun;
+        $slowest = $took if $took > $slowest;
+    }
+    cmp_ok $good, '>', 3, 'others are served meanwhile';
+    cmp_ok $two->auto->{AdaptiveWaitedPeakMs}, '<', 1000 * $slowest + 500, 'no longer wait is shown than there was';
+    lift_hold($two);
+    is scalar(grep { (read_response($_) // { status => 0 })->{status} == 200 } @socks), 4, 'those are served, too';
+    ok $two->stop, 'it stops';
+};
+
+# Twenty at a time, twice a second: within ten milliseconds that looks like thousands.
+subtest 'arrivals' => sub {
+    my $other = Adaptive::Server->new(modules => ['status'], test_module => 1, conf => "${TEST_CONF}KeepAliveTimeout 60\n")->start;
+    my @socks = map { tcp($other->port) } 1 .. 20;
+    my (@rates, $sent);
+    my $begun = Time::HiRes::time();
+    ok_within {
+        print {$_} http_request('/1k.html', keep => 1) for @socks;
+        read_response($_) for @socks;
+        $sent += @socks + 1;
+        push @rates, $other->auto->{AdaptiveArrivalsPerSecond} // 0;
+        Time::HiRes::sleep(0.5);
+        @rates >= 12 && $rates[-1] > 0;
+    } 30, 'there is a rate';
+    my $per_s = $sent / (Time::HiRes::time() - $begun);
+    my ($most) = sort { $b <=> $a } @rates;
+    cmp_ok $most, '<', 4 * $per_s, 'it is about what was asked for' or diag "@rates";
+    cmp_ok $most, '>', $per_s / 4, 'and not far less' or diag "@rates";
+    ok_within { my $now = $other->auto; Time::HiRes::sleep(1); $now->{AdaptiveArrivalsPerSecond} < 3 } 20, 'it ends with them';
+    ok $other->stop, 'it stops';
 };
 
 subtest 'restart' => sub {

@@ -136,6 +136,39 @@ static void test_noise(void)
     is(wrong, 0, "noise comes out in range");
 }
 
+static void test_peak(void)
+{
+    ext_child_t ext;
+    board_peak_t peak;
+
+    memset(&ext, 0, sizeof(ext));
+    atomic_store(&ext.busy_most, 7);
+    atomic_store(&ext.waited_most_us, 4711);
+    peak = board_take_peak(&ext, 64);
+    is(peak.busy, 7, "the most busy threads");
+    is(peak.waited_us, 4711, "the longest wait");
+    peak = board_take_peak(&ext, 64);
+    ok(peak.busy == 0 && peak.waited_us == 0, "are taken once");
+    atomic_store(&ext.busy_most, 65);
+    atomic_store(&ext.waited_most_us, INT64_MAX);
+    peak = board_take_peak(&ext, 64);
+    ok(peak.busy == 64 && peak.waited_us == BOARD_MOST_WAITED_US, "and clamped");
+    atomic_store(&ext.busy_most, -1);
+    atomic_store(&ext.waited_most_us, INT64_MIN);
+    peak = board_take_peak(&ext, 64);
+    ok(peak.busy == 0 && peak.waited_us == 0, "at both ends");
+    ext_count_request(&ext, 1000);
+    ext_count_request(&ext, 1000);
+    ext_count_request(&ext, 1001);
+    is(board_requests_in(&ext, 1000), 2, "requests of a second");
+    is(board_requests_in(&ext, 999), 0, "of one without any");
+    ext_count_request(&ext, 1000 + EXT_RATE_SECONDS);
+    is(board_requests_in(&ext, 1000), 0, "of one that is too long ago");
+    is(board_requests_in(&ext, 1000 + EXT_RATE_SECONDS), 1, "of the one in its place");
+    memset(&ext.by_second, 0xff, sizeof(ext.by_second));
+    is(board_requests_in(&ext, UINT32_MAX), BOARD_MOST_EVENTS, "and what a child makes up is clamped");
+}
+
 int main(void)
 {
     tap_begin(60);
@@ -145,5 +178,6 @@ int main(void)
     test_counts();
     test_relief();
     test_noise();
+    test_peak();
     return tap_done();
 }
