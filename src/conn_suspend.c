@@ -2,8 +2,9 @@
 
 #include "conn_internal.h"
 
-/* The connection whose process_connection hooks this thread runs. */
-static _Thread_local conn_t *in_hooks;
+/* The connection whose process_connection hooks this thread runs. Of this model, because the
+ * usual one of a shared object would need another library than libc. */
+static _Thread_local conn_t *in_hooks __attribute__((tls_model("initial-exec")));
 
 /* httpd 2.4 does not tell the MPM when a module is done with a connection that it
  * suspended: the module's timed callback merely leaves another state in c->cs. Which

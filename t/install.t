@@ -122,8 +122,10 @@ sub debian_confdir {
     $load =~ s/^LoadModule .*/$module_line/m;
     Adaptive::Server::write_file("$mods/mpm_adaptive.load", $load);
     Adaptive::Server::write_file("$mods/mpm_adaptive.conf", "StartServers 2\n");
+    # apachectl hands a directory to this user, which nobody but root may do for others.
+    my ($user, $group) = $> == 0 ? qw(www-data www-data) : (scalar getpwuid($>), scalar getgrgid($) + 0));
     Adaptive::Server::write_file("$confdir/envvars", <<"ENVVARS");
-export APACHE_RUN_USER=www-data APACHE_RUN_GROUP=www-data
+export APACHE_RUN_USER=$user APACHE_RUN_GROUP=$group
 export APACHE_PID_FILE=$root/run/httpd.pid APACHE_RUN_DIR=$root/run APACHE_LOCK_DIR=$root/run APACHE_LOG_DIR=$root/logs
 ENVVARS
     Adaptive::Server::write_file("$confdir/apache2.conf", <<"CONF");
