@@ -106,8 +106,9 @@ typedef struct listeners_t {
     int64_t short_since_us;     /* guarded by lock: resources are short since then ... */
     int64_t short_last_us;      /* ... and were last found so then */
     /* the steward's, while resources are short */
-    int64_t waiting_since_us;   /* the backlog was found filled at each look since then ... */
-    int64_t waiting_last_us;    /* ... of which this was the last */
+    int64_t waiting_since_us;   /* the backlog was found filled at each look since then, */
+    int64_t helpless_since_us;  /* ... and no sibling accepted */
+    int64_t waiting_last_us;    /* the last such look */
     int64_t evicted_us;         /* when connections last had to make room */
     int descriptor_limit;       /* an accepted descriptor this high means they run out */
     _Atomic bool is_narrow;     /* one was near it, and half of the connections are still there: */

@@ -26,6 +26,10 @@
 #define RETRY_US (100 * CLOCK_US_PER_MS)
 /* Resources that have been short for so long will not come by themselves. */
 #define STARVE_US CLOCK_US_PER_S
+/* Connections have waited so long to be accepted, while no sibling accepts: a child that the
+ * parent starts would be known by then; and while one does, or starts, and does not help. */
+#define HELPLESS_US (200 * CLOCK_US_PER_MS)
+#define UNHELPED_US (3 * CLOCK_US_PER_S)
 /* Connections that wait for a next request, closed at a time to make room: as many as wait to
  * be accepted, within: */
 #define LEAST_EVICTED 8
@@ -283,17 +287,22 @@ static bool sibling_accepts(const child_t *child)
     return false;
 }
 
-/* What is in the backlog is not only on its way to a sibling. */
+/* What is in the backlog is not only on its way to a sibling, nor to a child that the parent is
+ * about to start. */
 static bool backlog_stays(child_t *child, int waiting, int64_t now_us)
 {
     listeners_t *l = &child->listeners;
+    bool stale = now_us - l->waiting_last_us > STARVE_US;
 
-    if (waiting == 0 || now_us - l->waiting_last_us > STARVE_US) {
+    if (waiting == 0 || stale) {
         l->waiting_since_us = now_us;
     }
+    if (waiting == 0 || stale || sibling_accepts(child)) {
+        l->helpless_since_us = now_us;
+    }
     l->waiting_last_us = now_us;
-    return waiting > 0
-           && now_us - l->waiting_since_us >= (sibling_accepts(child) ? STARVE_US : RETRY_US);
+    return waiting > 0 && (now_us - l->helpless_since_us >= HELPLESS_US
+                           || now_us - l->waiting_since_us >= UNHELPED_US);
 }
 
 unsigned listeners_evictions(child_t *child, int64_t now_us)
