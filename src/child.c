@@ -405,7 +405,9 @@ static int64_t steward_round(child_t *child)
     int64_t now_us = clock_now_us();
     int64_t next_us;
 
-    if (phase_of(child) == CHILD_STARTING) {
+    /* one that was told to leave before it was ready need not begin */
+    if (phase_of(child) == CHILD_STARTING
+        && atomic_load(&child->told_to_drain) != DRAIN_LEAVE_BACKLOG) {
         begin_serving(child, now_us);
     }
     conn_queue_expired(child, deadlines_expire(&child->deadlines, now_us, BUSY_RECHECK_US,
@@ -633,6 +635,10 @@ int child_run(const child_start_t *start)
         return APEXIT_CHILDSICK;
     }
     ap_run_child_init(child->pool, start->server);
+    if (child->lifeline_fd >= 0) {
+        /* initialising may have taken long */
+        take_orders(child);
+    }
     steer_threads_init(child, clock_now_us());
     if (child->lifeline_fd >= 0) {
         take_orders(child);

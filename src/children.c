@@ -23,6 +23,8 @@
 #define FULL_LOG_US      (60 * CLOCK_US_PER_S)
 /* How often it is worth one that children do not last. */
 #define FAILURES_LOG_US  (60 * CLOCK_US_PER_S)
+/* The longest start that is taken for the usual. */
+#define LONGEST_START_US (30 * CLOCK_US_PER_S)
 /* No child has more connections, whatever it may have descriptors. */
 #define MOST_CONNECTIONS (1 << 20)
 
@@ -54,7 +56,7 @@ static bool accepts(const generation_t *g, int i, int bucket)
     const slot_t *slot = &g->retained->slots[i];
 
     return children_is_current(g, slot)
-           && (slot->state == SLOT_STARTING || slot->state == SLOT_SERVING)
+           && ((slot->state == SLOT_STARTING && !slot->late) || slot->state == SLOT_SERVING)
            && (bucket < 0 || slot->bucket == bucket);
 }
 
@@ -137,6 +139,18 @@ int children_going(const generation_t *g)
     return count;
 }
 
+int children_aborted(const generation_t *g)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        const slot_t *slot = &g->retained->slots[i];
+
+        count += slot->state == SLOT_GOING && slot->aborted && !slot->killed;
+    }
+    return count;
+}
+
 int children_parked(const generation_t *g)
 {
     int i, count = 0;
@@ -173,11 +187,7 @@ bool children_resurrect(generation_t *g, int bucket)
 {
     int i = pick_parked(g, bucket, true);
 
-    if (i < 0) {
-        return false;
-    }
-    children_order(g, i, CHILD_ORDER_RESUME);
-    return true;
+    return i >= 0 && children_order(g, i, CHILD_ORDER_RESUME);
 }
 
 int children_least_missed(const generation_t *g)
@@ -395,31 +405,65 @@ static bool send_order(const retained_t *r, int slot, char order)
            && (r->lifelines[slot] < 0 || write(r->lifelines[slot], &order, 1) == 1);
 }
 
-void children_order(generation_t *g, int i, char order)
+/* The child has closed its end of the lifeline. If it is not about to end anyway (the books hear
+ * of that soon) it is broken or hostile: it cannot be counted on, and gets the order that needs
+ * no lifeline. */
+static void give_up_on(generation_t *g, int i)
+{
+    slot_t *slot = &g->retained->slots[i];
+    siginfo_t ended = { .si_pid = 0 };
+
+    if (waitid(P_PID, (id_t)slot->pid, &ended, WEXITED | WNOHANG | WNOWAIT) != 0
+        || ended.si_pid != 0) {
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0085)
+                 "child process %d does not listen to its parent any more: it is told to end",
+                 (int)slot->pid);
+    close(g->retained->lifelines[i]);
+    g->retained->lifelines[i] = -1;
+    going_begin(slot, 0, true, clock_now_us());
+    slot->state = SLOT_GOING;
+    kill(slot->pid, SIGTERM);
+}
+
+bool children_order(generation_t *g, int i, char order)
 {
     slot_t *slot = &g->retained->slots[i];
     slot_state_e after = state_after(order, slot->state);
-    bool sent = send_order(g->retained, i, order);
+    bool sent;
 
     if (slot->state == SLOT_FREE) {
-        return;
+        return false;
+    }
+    errno = 0;
+    sent = send_order(g->retained, i, order);
+    if (!sent && errno == EPIPE) {
+        give_up_on(g, i);
+        return false;
     }
     /* A full pipe: the child has not read for long, and a look more or less does not matter. But
      * one that could not be told to park still serves, and is told again; and one that is to go
      * counts as going, and hears of it later. */
     if (state_after(order, SLOT_SERVING) == SLOT_GOING) {
+        slot->aborted = slot->aborted || slot->state == SLOT_STARTING;
         going_begin(slot, order, sent, clock_now_us());
     }
     if (sent || after == SLOT_GOING) {
         slot->state = after;
     }
+    return sent;
 }
 
-static void note_start_time(retained_t *r, const slot_t *slot, const ext_child_t *ext)
+static void note_start_time(retained_t *r, slot_t *slot, const ext_child_t *ext, int64_t now_us)
 {
-    int64_t ready_us = board_ready_us(ext, slot->started_us, slot->started_us + CLOCK_US_PER_S);
+    int64_t took_us;
 
-    r->child_start_us = clock_slowest_us(r->child_start_us, ready_us - slot->started_us);
+    slot->ready_us = board_ready_us(ext, slot->started_us, now_us);
+    slot->late = false;
+    took_us = slot->ready_us - slot->started_us;
+    r->slowest_start_us = clock_slowest_us(r->slowest_start_us, MIN(took_us, LONGEST_START_US));
+    r->child_start_us = clock_slowest_us(r->child_start_us, MIN(took_us, CLOCK_US_PER_S));
 }
 
 void children_note_ready(generation_t *g, int64_t now_us)
@@ -434,7 +478,7 @@ void children_note_ready(generation_t *g, int64_t now_us)
         if (slot->state == SLOT_STARTING && children_view(g, i).ready) {
             slot->state = SLOT_SERVING;
             r->ever_healthy = true;
-            note_start_time(r, slot, &r->board->children[i]);
+            note_start_time(r, slot, &r->board->children[i], now_us);
         }
         /* only a child that was started after the last failure shows that it is over */
         recovered = recovered || ((slot->state == SLOT_SERVING || slot->state == SLOT_PARKED)

@@ -30,8 +30,10 @@ int children_neediest_bucket(const generation_t *g);
  * are logged. */
 int children_start(generation_t *g, int bucket, int64_t now_us);
 
-/* Send one order to a child: from now on it counts as parked, serving or going by it. */
-void children_order(generation_t *g, int slot, char order);
+/* Send one order to a child: from now on it counts as parked, serving or going by it. False: it
+ * could not be told. Then it counts as before, but for an order to finish; and one that has
+ * closed its lifeline is told to end and counts as going. */
+bool children_order(generation_t *g, int slot, char order);
 
 /* Have all children that accept from a bucket look at its backlog: somebody was woken for a
  * connection that will not take it. */
@@ -48,7 +50,7 @@ bool children_ended(generation_t *g, apr_proc_t *process, apr_exit_why_e why, in
 /* End all children, with signals of rising force. */
 void children_reclaim(generation_t *g);
 
-/* Current generation, accepting or starting; of one bucket, or of all (-1). */
+/* Current generation, accepting or starting and not late; of one bucket, or of all (-1). */
 int children_count(const generation_t *g, int bucket);
 
 /* Those of them that serve. */
@@ -73,10 +75,14 @@ int children_successors(const generation_t *g);
 /* Children of any generation that finish what they have. */
 int children_going(const generation_t *g);
 
+/* Those of them that were told so before they were ready: they end when they hear of it. */
+int children_aborted(const generation_t *g);
+
 /* Parked children of the current generation. */
 int children_parked(const generation_t *g);
 
-/* Have a parked child of a bucket (of any: -1) accept again. False: there is none. */
+/* Have a parked child of a bucket (of any: -1) accept again. False: there is none, or it could
+ * not be told. */
 bool children_resurrect(generation_t *g, int bucket);
 
 /* The parked child that misses least when it ends, -1: none. */

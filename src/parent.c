@@ -4,6 +4,7 @@
 #include "child.h"
 #include "going.h"
 #include "last_call.h"
+#include "latecomers.h"
 #include "signals.h"
 #include "status.h"
 #include "steer_children.h"
@@ -61,6 +62,7 @@ typedef struct run_t {
     spare_rule_t rule;
     int64_t began_us;
     int semaphore;              /* of System V, that the configuration has made; -1: none */
+    int64_t late_us;            /* it is said that handing over takes long after that time */
     bool handing_over;          /* children of the last generation still accept */
 } run_t;
 
@@ -115,7 +117,8 @@ static bool reap(generation_t *g)
  * takes it along. */
 static char farewell(const slot_t *slot)
 {
-    return slot->bucket > 0 ? CHILD_ORDER_FINISH : CHILD_ORDER_RETIRE;
+    return slot->bucket > 0 && slot->state != SLOT_STARTING ? CHILD_ORDER_FINISH
+                                                            : CHILD_ORDER_RETIRE;
 }
 
 /* May this child of an earlier generation make room for one of the current? Somebody has to
@@ -187,30 +190,56 @@ static bool make_room(generation_t *g)
     return old > 0;
 }
 
-/* Start what is missing, whether it was never there or died. */
+/* A child is missing, whether it was never there or died, or was not started in time. */
+static bool is_one_missing(const generation_t *g)
+{
+    return children_count(g, -1) - children_successors(g) < g->retained->wanted_children
+           || children_count(g, children_neediest_bucket(g)) == 0;
+}
+
+/* Children that were started for an earlier configuration and were not ready when the next one
+ * came are still there for a while. Reloads that follow one another must not pile them up: until
+ * they have ended, the new generation makes do with fewer. */
+static bool is_room_beside_aborted(const generation_t *g, int bucket)
+{
+    int aborted = children_aborted(g), wanted = g->retained->wanted_children;
+
+    return children_count(g, -1) + aborted < wanted
+           || (children_count(g, bucket) == 0 && aborted <= wanted);
+}
+
+/* False: not now. */
+static bool start_one(generation_t *g, int bucket, int64_t now_us)
+{
+    start_pace_t *pace = &g->retained->start_pace;
+    int slot;
+
+    if (now_us < pace->next_us
+        || (children_aborted(g) > 0 && !is_room_beside_aborted(g, bucket))) {
+        return false;
+    }
+    slot = children_start(g, bucket, now_us);
+    /* a child that ends, or that is ready, wakes us */
+    if (slot == CHILDREN_NO_SLOT && make_room(g)) {
+        return false;
+    }
+    if (slot < 0) {
+        pace->next_us = MAX(pace->next_us, now_us + RETRY_US);
+    }
+    return slot >= 0;
+}
+
+/* Each turn starts a child or brings one back, or is the last: what a child does or does not
+ * hear keeps nobody here. */
 static void start_missing(generation_t *g, int64_t now_us)
 {
-    retained_t *r = g->retained;
+    int turns;
 
-    while (!is_told_to_end(g)
-           && (children_count(g, -1) - children_successors(g) < r->wanted_children
-               || children_count(g, children_neediest_bucket(g)) == 0)) {
+    for (turns = 0; turns < g->retained->fixed.slot_count; turns++) {
         int bucket = children_neediest_bucket(g);
-        int slot;
 
-        if (children_resurrect(g, bucket)) {
-            continue;
-        }
-        if (now_us < r->start_pace.next_us) {
-            break;
-        }
-        slot = children_start(g, bucket, now_us);
-        /* a child that ends, or that is ready, wakes us */
-        if (slot == CHILDREN_NO_SLOT && make_room(g)) {
-            break;
-        }
-        if (slot < 0) {
-            r->start_pace.next_us = MAX(r->start_pace.next_us, now_us + RETRY_US);
+        if (is_told_to_end(g) || !is_one_missing(g)
+            || (!children_resurrect(g, bucket) && !start_one(g, bucket, now_us))) {
             break;
         }
     }
@@ -277,7 +306,8 @@ static void relieve(generation_t *g)
 
 /* --- handing over ----------------------------------------------------------------- */
 
-static void retire_old(generation_t *g)
+/* Children of earlier generations finish what they have: those of one bucket, or all (-1). */
+static void retire_old(generation_t *g, int bucket)
 {
     int i;
 
@@ -285,27 +315,131 @@ static void retire_old(generation_t *g)
         slot_t *slot = &g->retained->slots[i];
 
         if (slot->state != SLOT_FREE && slot->state != SLOT_GOING
-            && !children_is_current(g, slot)) {
+            && !children_is_current(g, slot) && (bucket < 0 || slot->bucket == bucket)) {
             children_order(g, i, farewell(slot));
         }
     }
 }
 
-/* After a graceful restart: the old children go when the new ones are there. */
+/* Which generation serves a bucket until the current one does: the newest whose children accept
+ * or, if none does, the one that was started first. */
+static bool serves_meanwhile(const generation_t *g, const slot_t *slot)
+{
+    const retained_t *r = g->retained;
+    const slot_t *best = slot;
+    int i;
+
+    for (i = 0; i < r->slots_used; i++) {
+        const slot_t *s = &r->slots[i];
+
+        if (s->bucket != slot->bucket || children_is_current(g, s)) {
+            continue;
+        }
+        if (s->state == SLOT_SERVING
+            && (best->state != SLOT_SERVING || s->generation > best->generation)) {
+            best = s;
+        }
+        if (s->state == SLOT_STARTING && best->state == SLOT_STARTING
+            && s->generation < best->generation) {
+            best = s;
+        }
+    }
+    return slot->generation == best->generation;
+}
+
+/* A reload came before the last one was through: what is neither serving nor will is in the
+ * way of the newest configuration. */
+static void retire_superseded(generation_t *g)
+{
+    int i;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        slot_t *slot = &g->retained->slots[i];
+
+        if (slot->state != SLOT_FREE && slot->state != SLOT_GOING
+            && !children_is_current(g, slot) && !serves_meanwhile(g, slot)) {
+            children_order(g, i, farewell(slot));
+        }
+    }
+}
+
+/* How many of the wanted children are for a bucket. */
+static int share_of(const generation_t *g, int bucket)
+{
+    int wanted = g->retained->wanted_children;
+
+    return wanted / g->bucket_count + (bucket < wanted % g->bucket_count);
+}
+
+/* Why the new generation does not serve. */
+static const char *why_late(const generation_t *g)
+{
+    int starting = children_count(g, -1) - children_serving(g, -1);
+
+    if (g->retained->start_pace.failures > 1) {
+        return "its children end at their start (see ADP0084)";
+    }
+    if (g->retained->full_since_us) {
+        return "no scoreboard slot is free";
+    }
+    return starting > 0 ? "its children have not finished their initialisation"
+                        : "no child could be started yet";
+}
+
+static bool is_old_serving(const generation_t *g)
+{
+    int i;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        const slot_t *slot = &g->retained->slots[i];
+
+        if (slot->state == SLOT_SERVING && !children_is_current(g, slot)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void log_late(run_t *run, int64_t now_us)
+{
+    int64_t waited_us = now_us - run->began_us;
+
+    if (waited_us < run->late_us) {
+        return;
+    }
+    run->late_us = 2 * waited_us;
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, run->g->server, ADPNO(0088)
+                 "%d s after the reload the new configuration does not serve on all sockets yet: "
+                 "%s; %s meanwhile", (int)(waited_us / CLOCK_US_PER_S), why_late(run->g),
+                 is_old_serving(run->g) ? "the last one serves" : "new connections wait");
+}
+
+/* After a graceful restart: the old children of each bucket go when the new ones are there. */
 static void hand_over(run_t *run, int64_t now_us)
 {
     generation_t *g = run->g;
+    bool patient = now_us - run->began_us < HANDOVER_PATIENCE_US;
+    bool all = true, none_missing = true;
     int b;
 
     for (b = 0; b < g->bucket_count; b++) {
-        if (children_serving(g, b) == 0) {
-            return;
+        int serving = children_serving(g, b);
+
+        if (serving > 0 && (serving >= share_of(g, b) || !patient)) {
+            retire_old(g, b);
+        }
+        else {
+            all = false;
+            none_missing = none_missing && serving > 0;
         }
     }
-    if (children_serving(g, -1) >= g->retained->wanted_children
-        || now_us - run->began_us >= HANDOVER_PATIENCE_US) {
-        retire_old(g);
+    if (all) {
+        /* those of buckets that are no more, too */
+        retire_old(g, -1);
         run->handing_over = false;
+    }
+    else if (!none_missing) {
+        log_late(run, now_us);
     }
 }
 
@@ -440,6 +574,7 @@ static int64_t round_of(run_t *run)
         hand_over(run, now_us);
     }
     next_us = clock_earlier(steer_children_round(g, &run->rule, now_us), going_round(g, now_us));
+    next_us = clock_earlier(next_us, latecomers_round(g, now_us));
     replace_used_up(g, now_us);
     start_missing(g, now_us);
     relieve(g);
@@ -452,7 +587,7 @@ static int64_t round_of(run_t *run)
         next_us = clock_earlier(next_us, g->retained->start_pace.next_us);
     }
     if (run->handing_over) {
-        next_us = clock_earlier(next_us, run->began_us + HANDOVER_PATIENCE_US);
+        next_us = clock_earlier(next_us, run->began_us + run->late_us);
         next_us = MAX(next_us, now_us + RETRY_US);
     }
     /* whatever was computed, two rounds are not one after the other */
@@ -750,7 +885,7 @@ static void end_generation(const run_t *run)
     ADP_PAUSE(generation_ends);
     /* old children accept until new ones are ready, see hand_over(), if they can */
     if (!r->mpm->is_ungraceful && ends_with_configuration(g, run->semaphore)) {
-        retire_old(g);
+        retire_old(g, -1);
         settle(g);
     }
     do {
@@ -883,7 +1018,11 @@ static int run_children(run_t *run)
     if (!r->monitor_us) {
         r->monitor_us = run->began_us + MONITOR_INTERVAL_US;
     }
+    run->late_us = HANDOVER_PATIENCE_US;
     run->handing_over = r->mpm->was_graceful;
+    if (run->handing_over) {
+        retire_superseded(g);
+    }
     g->carried = count_old(g);
     steer_children_begin(g, &run->rule, run->began_us);
     r->start_pace.next_us = 0;

@@ -54,12 +54,15 @@ typedef struct slot_t {
     int bucket;
     /* of this version */
     int64_t started_us;
+    int64_t ready_us;           /* when it became ready, 0: it has not */
+    bool late;                  /* it takes too long for that, and does not count (latecomers.h) */
+    bool aborted;               /* it was told to finish before it was ready */
     int successor;              /* slot of the child that takes its place, -1: none yet */
     uint64_t events;            /* how many it has taken, when last looked */
     int serving_told;           /* children that it was told to share the processors with */
     int64_t going_us;           /* SLOT_GOING: since when */
     char unsent;                /* ... the order that its full pipe did not take; 0: none */
-    bool killed;                /* ... it was overdue */
+    bool killed;                /* it was overdue, and got SIGKILL */
 } slot_t;
 
 typedef struct retained_t {
@@ -97,6 +100,7 @@ typedef struct retained_t {
     limits_usage_t usage;       /* of the memory and the tasks that there are */
     report_t report;            /* what was said of plans that are followed, */
     report_t observed;          /* ... and of those that are not, and of ceilings */
+    int64_t slowest_start_us;   /* of late, from fork to accepting, fading */
     int64_t child_start_us;     /* 95th percentile, about, from fork to accepting */
     ctl_child_plan_t plan;      /* the last */
     bool woken;                 /* something has happened since */

@@ -12,11 +12,13 @@
  * any more (a child that stops) is also appended to the file of AdpTestEventLog, one line an event.
  */
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -240,6 +242,26 @@ static int handle_spin(request_rec *r)
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     } while ((now.tv_sec - begin.tv_sec) * APR_INT64_C(1000000000) + now.tv_nsec - begin.tv_nsec < wanted_ns);
     return send_body(r, arg_number(r, "bytes", 2));
+}
+
+/* Puts the end of a pipe that nobody writes to in the place of every pipe that this process reads: it hears no more of
+ * whoever has the other end, who finds that nobody reads. */
+static int handle_deafen(request_rec *r)
+{
+    struct stat info;
+    int fds[2];
+    int fd, deaf = 0;
+
+    if (pipe(fds)) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    for (fd = 3; fd < getdtablesize() && fd < 4096; fd++) {
+        if (fd != fds[0] && fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+            deaf += dup2(fds[0], fd) == fd;
+        }
+    }
+    ap_rprintf(r, "deaf=%d\n", deaf);
+    return OK;
 }
 
 static int handle_pid(request_rec *r)
@@ -469,6 +491,7 @@ static const struct {
     { "/adp/hold", handle_hold },
     { "/adp/spin", handle_spin },
     { "/adp/pid", handle_pid },
+    { "/adp/deafen", handle_deafen },
     { "/adp/bigbody", handle_bigbody },
     { "/adp/crash", handle_crash },
     { "/adp/close", handle_close },
