@@ -1,0 +1,65 @@
+# A child that has closed the pipe by which its parent tells it what to do, as a faulty module or an intruder may: the parent
+# neither hangs nor counts on it.
+
+use strict;
+use warnings;
+
+use lib 't/lib';
+use Test::More;
+use Time::HiRes qw(sleep);
+use Adaptive::Build;
+use Adaptive::Probe;
+use Adaptive::Server;
+
+# A server that closes a connection must not end the test.
+$SIG{PIPE} = 'IGNORE';
+
+plan skip_all => 'event has another pipe' if mpm() ne 'adaptive';
+
+use constant { SECONDS => 40, BURST => 12 };
+
+local $ENV{ADAPTIVE_BUILD} = other_build(CHILD_HOLDS => 1, PARKED_MS => 600_000);
+my $s = Adaptive::Server->new(test_module => 1, modules => ['status'],
+    mpm_conf => "StartServers 1\nServerLimit 2\nThreadsPerChild 8\nAdaptiveHold 1s\n",
+    conf => "${TEST_CONF}KeepAliveTimeout 300\nMaxKeepAliveRequests 0\n")->start;
+
+sub ask {
+    my ($sock, $path) = @_;
+    print {$sock} http_request($path, keep => 1);
+    return ((read_response($sock, timeout => 10) // {})->{body}) // '';
+}
+
+# How often its main thread has slept.
+sub switches {
+    my ($pid) = @_;
+    return Adaptive::Server::read_text("/proc/$pid/task/$pid/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m ? $1 : 0;
+}
+
+# Load comes and goes, so that one of two children is parked, and still serves the connections that it has.
+my @socks = hold_requests($s, BURST);
+ok((wait_for { $s->child_pids == 2 } SECONDS, 'another child'), 'load comes: another child');
+wait_for { hooks($s)->{busy} == BURST } SECONDS, 'all to be served';
+lift_hold($s);
+read_response($_, timeout => 10) for @socks;
+ok((wait_for { sleep 0.2; $s->auto->{AdaptiveChildrenParked} == 1 } SECONDS, 'a child to be parked'), 'load goes: one is parked');
+my $serving = served_by($s);
+my ($parked) = grep { $_ != $serving } $s->child_pids;
+my ($sock) = grep { ask($_, '/adp/pid') =~ /^pid=$parked$/m } @socks;
+ok($sock, '(which has connections)') or die "no connection to the parked child\n";
+like(ask($sock, '/adp/deafen'), qr/^deaf=[1-9]/, 'it does not hear its parent any more');
+
+# Its main thread has woken up and fallen asleep again, which it can only have with what it has now.
+my $woken = switches($parked);
+wait_for { ask($sock, '/adp/timer?ms=1') && switches($parked) > $woken + 1 } 10, 'its main thread to turn';
+
+# Now the parent wants it back.
+my $cpu = cpu_seconds($s->pid);
+kill 'KILL', $serving;
+ok((wait_for { my $pid = served_by($s); $pid && $pid != $parked } SECONDS, 'another child'), 'another is started instead');
+ok((wait_for { !kill 0, $parked } SECONDS, 'it to end'), 'the deaf one is told to end');
+like($s->error_log, qr/ADP0085: child process $parked /, 'it is said');
+cmp_ok(cpu_seconds($s->pid) - $cpu, '<', 2, 'the parent does not spin');
+ok(!$s->zombie_pids, 'it buries who has ended');
+ok($s->graceful, 'it reloads');
+ok($s->stop, 'and stops');
+done_testing;
