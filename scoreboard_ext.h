@@ -33,7 +33,7 @@
 
 /* Raise it with every change of what lies in the shared memory, records of controller.h
  * included. */
-#define EXT_VERSION   4
+#define EXT_VERSION   5
 
 #define EXT_DECISIONS 64        /* of a kind; a power of two */
 #define EXT_SECONDS   600

@@ -93,6 +93,15 @@ int children_connections(int slot)
                        (int)MIN(descriptors, MOST_CONNECTIONS));
 }
 
+int children_lasting(int slot)
+{
+    const process_score *score = ap_get_scoreboard_process(slot);
+    int connections = children_connections(slot);
+
+    return connections - MIN(connections, board_count(&score->keep_alive, connections)
+                                          + board_count(&score->lingering_close, connections));
+}
+
 int children_busy_threads(const generation_t *g)
 {
     int i, busy = 0;
@@ -162,22 +171,33 @@ int children_parked(const generation_t *g)
     return count;
 }
 
-/* Of two parked children the one that is the better kept: it has more connections. */
-static int pick_parked(const generation_t *g, int bucket, bool most)
+static bool is_parked(const generation_t *g, int i)
 {
-    int i, connections, best = -1, best_connections = 0;
+    const slot_t *slot = &g->retained->slots[i];
+
+    return slot->state == SLOT_PARKED && children_is_current(g, slot);
+}
+
+int children_parked_lasting(const generation_t *g)
+{
+    int i, count = 0;
 
     for (i = 0; i < g->retained->slots_used; i++) {
-        const slot_t *slot = &g->retained->slots[i];
+        count += is_parked(g, i) && children_lasting(i) > 0;
+    }
+    return count;
+}
 
-        if (slot->state != SLOT_PARKED || !children_is_current(g, slot)
-            || (bucket >= 0 && slot->bucket != bucket)) {
-            continue;
-        }
-        connections = children_connections(i);
-        if (best < 0 || (connections > best_connections) == most) {
+/* The one that is the best kept: it has most connections. */
+static int best_parked(const generation_t *g, int bucket)
+{
+    int i, best = -1, most = -1;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        if (is_parked(g, i) && (bucket < 0 || g->retained->slots[i].bucket == bucket)
+            && children_connections(i) > most) {
             best = i;
-            best_connections = connections;
+            most = children_connections(i);
         }
     }
     return best;
@@ -185,29 +205,39 @@ static int pick_parked(const generation_t *g, int bucket, bool most)
 
 bool children_resurrect(generation_t *g, int bucket)
 {
-    int i = pick_parked(g, bucket, true);
+    int i = best_parked(g, bucket);
 
     return i >= 0 && children_order(g, i, CHILD_ORDER_RESUME);
 }
 
 int children_least_missed(const generation_t *g)
 {
-    return pick_parked(g, -1, false);
+    int i, best = -1, fewest = INT_MAX;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        if (is_parked(g, i) && children_lasting(i) == 0 && children_connections(i) < fewest) {
+            best = i;
+            fewest = children_connections(i);
+        }
+    }
+    return best;
 }
 
 int children_least_needed(const generation_t *g)
 {
-    int i, best = -1, best_connections = 0;
+    int i, best = -1, best_lasting = 0, best_connections = 0;
 
     for (i = 0; i < g->retained->slots_used; i++) {
         const slot_t *slot = &g->retained->slots[i];
 
         if (accepts(g, i, -1) && slot->state == SLOT_SERVING && slot->successor < 0
             && children_serving(g, slot->bucket) > 1 && !is_successor(g, i)) {
-            int connections = children_connections(i);
+            int lasting = children_lasting(i), connections = children_connections(i);
 
-            if (best < 0 || connections < best_connections) {
+            if (best < 0 || lasting < best_lasting
+                || (lasting == best_lasting && connections < best_connections)) {
                 best = i;
+                best_lasting = lasting;
                 best_connections = connections;
             }
         }

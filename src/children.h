@@ -62,11 +62,15 @@ board_view_t children_view(const generation_t *g, int slot);
 /* Its connections, by httpd's scoreboard: no more than it may have descriptors. */
 int children_connections(int slot);
 
+/* Those of them that may last when the child is told to finish: a request is under way, or
+ * something else than the next request is waited for. */
+int children_lasting(int slot);
+
 /* Threads of these children that are busy. */
 int children_busy_threads(const generation_t *g);
 
 /* Which child misses least when it goes: of the current generation, serving, not the last
- * of its bucket, with the fewest connections. -1: none. */
+ * of its bucket, with the fewest connections that may last, then the fewest. -1: none. */
 int children_least_needed(const generation_t *g);
 
 /* Children that were started to take the place of another, which still serves. */
@@ -85,7 +89,11 @@ int children_parked(const generation_t *g);
  * not be told. */
 bool children_resurrect(generation_t *g, int bucket);
 
-/* The parked child that misses least when it ends, -1: none. */
+/* Parked children that have connections that may last: told to finish they would hold their
+ * slots for as long, and nobody could bring them back. */
+int children_parked_lasting(const generation_t *g);
+
+/* The parked child that misses least when it ends, and has nothing that lasts. -1: none. */
 int children_least_missed(const generation_t *g);
 
 bool children_is_current(const generation_t *g, const slot_t *slot);

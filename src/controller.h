@@ -227,6 +227,11 @@ typedef struct ctl_child_sample_t {
     int serving;                /* children that accept */
     int starting;               /* forked, not yet accepting */
     int parked;                 /* stopped accepting, may be brought back */
+    int lasting;                /* of these, would not end soon if they were told to: a request is
+                                 * under way, or a connection is suspended */
+    int draining;               /* children of any generation that end when their last connection
+                                 * does: each holds a slot */
+    int slots;                  /* for children, in all; 0: as many as are needed */
     int threads;                /* of serving and parked children */
     int busy;                   /* of these */
     int blocked;                /* of the busy ones: not computing (a backend, a lock, a sleep) */

@@ -45,6 +45,9 @@ typedef struct look_t {
     int64_t now_us;
     int serving, starting, parked, busy, waiting, exhausted;
     int out_of_descriptors;     /* children: whatever idle threads they have, nothing comes to them */
+    int ending;                 /* parked ones that would end soon */
+    int free_slots;             /* where a child could be started, */
+    int spare_slots;            /* ... beside all children that there may be */
     int have;                   /* that accept or soon will */
     int slots;                  /* threads a child */
     int least, most;            /* children */
@@ -57,6 +60,7 @@ typedef struct look_t {
     int spare_least, spare_most; /* children, by MinSpareThreads and MaxSpareThreads */
     bool settles;               /* busy threads of a moment ago still keep MaxSpareThreads up */
     bool full, trimmed;         /* the need was cut: by the ceiling, by MaxSpareThreads */
+    bool no_slot;               /* draining children hold those that are needed */
     double demand, forecast, spare, rate, least_rate, service_s, growth;
 } look_t;
 
@@ -69,6 +73,19 @@ void controller_children_init(ctl_child_state_t *state, int64_t now_us)
     state->blocked_part = 1;
     state->batch = 1;
     state->quiet_us = BUSY_LOOK_US;
+}
+
+/* A child that was told to end keeps its slot until its last connection ends, which may be never. */
+static void take_slots(look_t *l, const ctl_child_sample_t *s)
+{
+    int draining = ctl_count(s->draining);
+
+    l->ending = ctl_most(l->parked - ctl_count(s->lasting), 0);
+    l->free_slots = l->spare_slots = INT32_MAX;
+    if (s->slots > 0) {
+        l->free_slots = ctl_most(s->slots - l->have - l->parked - draining, 0);
+        l->spare_slots = ctl_most(s->slots - ctl_most(l->most, l->have + l->parked) - draining, 0);
+    }
 }
 
 static void take_counts(look_t *l, const ctl_child_sample_t *s, const ctl_child_limits_t *limits)
@@ -88,6 +105,7 @@ static void take_counts(look_t *l, const ctl_child_sample_t *s, const ctl_child_
         l->most = ctl_least(l->most, ctl_most(limits->max_threads / l->slots, 1));
     }
     l->least = ctl_least(ctl_most(limits->min_children, 0), l->most);
+    take_slots(l, s);
     l->panic = s->waited_us > 0
                && s->waited_us / PANIC_FACTOR > (limits->wait_target_us > 0
                                                  ? limits->wait_target_us : 0);
@@ -268,7 +286,7 @@ static void find_need(ctl_child_state_t *state, look_t *l, const ctl_child_limit
 }
 
 /* How to get from what there is to the target. */
-static void find_steps(ctl_child_state_t *state, const look_t *l, ctl_child_plan_t *plan)
+static void find_steps(ctl_child_state_t *state, look_t *l, ctl_child_plan_t *plan)
 {
     int missing = ctl_most(plan->target - l->have, 0);
     int parked, start;
@@ -276,19 +294,22 @@ static void find_steps(ctl_child_state_t *state, const look_t *l, ctl_child_plan
     plan->resurrect = ctl_least(missing, l->parked);
     parked = l->parked - plan->resurrect;
     start = ctl_least(missing - plan->resurrect, LARGEST_BATCH - l->starting);
-    plan->start = ctl_most(ctl_least(start, l->most - l->have - l->parked), 0);
+    start = ctl_most(ctl_least(start, l->most - l->have - l->parked), 0);
+    plan->start = ctl_least(start, l->free_slots);
+    l->no_slot = plan->start < start;
     plan->park = ctl_least(ctl_most(l->have - plan->target, 0), l->serving);
 
     ctl_peak_put(&state->unparked, l->now_us, PARKED_US, -parked);
     if (!missing) {
-        plan->retire = ctl_least(-ctl_peak(&state->unparked), parked);
+        plan->retire = ctl_least(-ctl_peak(&state->unparked), ctl_least(parked, l->ending));
+        plan->retire = ctl_least(plan->retire, l->spare_slots);
         plan->retire = ctl_most(ctl_least(plan->retire, l->have + l->parked - l->held), 0);
     }
 }
 
 static ctl_reason_e reason(const look_t *l, const ctl_child_plan_t *plan)
 {
-    if (l->full) {
+    if (l->full || l->no_slot) {
         return CTL_CEILING;
     }
     if (plan->park) {
@@ -389,6 +410,7 @@ ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_s
 
     plan.reason = reason(&l, &plan);
     plan.ceiling = plan.reason != CTL_CEILING ? CTL_NO_CEILING
+                   : !l.full ? CTL_SERVER_LIMIT
                    : l.why == CTL_NO_DESCRIPTORS ? CTL_DESCRIPTORS : limits->ceiling;
     plan.demand = l.demand;
     plan.spare = ctl_bounded((double)l.need * l.slots - l.demand, 0, 1e12);

@@ -15,6 +15,8 @@
 #define LARGEST_STEP        16      /* children at once */
 /* While threads are busy the spare threads are counted at least so often. */
 #define BUSY_ROUND_US       (100 * CLOCK_US_PER_MS)
+/* ... and whether parked ones can end. */
+#define PARKED_ROUND_US     CLOCK_US_PER_S
 /* However often children wake the parent, it does not decide more often than: */
 #define SHORTEST_ROUND_US   (5 * CLOCK_US_PER_MS)
 /* A child costs more than a thread to start, and is kept longer, by this factor. */
@@ -79,6 +81,9 @@ static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
     ctl_child_sample_t sample = {
         .now_us = now_us,
         .parked = children_parked(g),
+        .lasting = children_parked_lasting(g),
+        .draining = children_going(g),
+        .slots = r->fixed.slot_count,
         .child_start_us = r->child_start_us
     };
     sums_t sums = { 0 };
@@ -332,6 +337,7 @@ static void add_children(generation_t *g, spare_rule_t *rule, int change, int64_
     rule->shrink_us = now_us + SHRINK_INTERVAL_US;
 }
 
+/* A child with connections that last would hold its slot as long: parked it can come back. */
 static void retire_one(generation_t *g, spare_rule_t *rule, int64_t now_us)
 {
     int slot = children_least_needed(g);
@@ -339,7 +345,7 @@ static void retire_one(generation_t *g, spare_rule_t *rule, int64_t now_us)
     rule->shrink_us = now_us + SHRINK_INTERVAL_US;
     if (slot >= 0) {
         g->retained->wanted_children--;
-        children_order(g, slot, CHILD_ORDER_RETIRE);
+        children_order(g, slot, children_lasting(slot) > 0 ? CHILD_ORDER_PARK : CHILD_ORDER_RETIRE);
     }
 }
 
@@ -372,6 +378,7 @@ static int64_t follow_rule(generation_t *g, spare_rule_t *rule, ext_plan_t *p, i
     else if (change < 0 && now_us >= rule->shrink_us) {
         retire_one(g, rule, now_us);
     }
+    retire(g, children_parked(g));
     p->mode = EXT_MODE_OFF;
     p->limits.min_spare_threads = sample.min_spare_threads;
     p->limits.max_spare_threads = sample.max_spare_threads;
@@ -394,6 +401,9 @@ static int64_t follow_rule(generation_t *g, spare_rule_t *rule, ext_plan_t *p, i
     }
     if (change < 0) {
         return rule->shrink_us;
+    }
+    if (children_parked(g) > 0) {
+        return now_us + PARKED_ROUND_US;
     }
     /* with few threads busy only a child's wake-up can change the answer */
     return sample.busy_threads > sample.children ? now_us + BUSY_ROUND_US : CLOCK_NEVER;

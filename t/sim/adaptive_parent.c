@@ -18,12 +18,20 @@ void adaptive_wake_parent(model_t *m)
     model_parent_at(m, m->now_us + ADAPTIVE_WAKE_US + model_stall_us(m));
 }
 
+static int slots_of(const model_t *m)
+{
+    const adaptive_memory_t *memory = m->memory;
+
+    return adaptive_least(SLOTS_FOR(memory->max_children), MODEL_CHILDREN);
+}
+
 /* What the children have told it last; how many threads are busy is always up to date. */
 static ctl_child_sample_t take_sample(model_t *m)
 {
     ctl_child_sample_t sample = {
         .now_us = (int64_t)m->now_us, .serving = model_count(m, CHILD_SERVING),
         .starting = model_count(m, CHILD_STARTING), .parked = model_count(m, CHILD_PARKED),
+        .draining = model_count(m, CHILD_GOING), .slots = slots_of(m),
         .child_start_us = (int64_t)model_recent_p95(&m->child_starts)
     };
     double waited_us = 0, blocked = 0;
@@ -36,6 +44,7 @@ static ctl_child_sample_t take_sample(model_t *m)
         if (c->state != CHILD_SERVING && c->state != CHILD_PARKED) {
             continue;
         }
+        sample.lasting += c->state == CHILD_PARKED && !model_may_end(c);
         s = adaptive_steward(m, c);
         sample.threads += c->threads + c->starting;
         sample.busy += c->busy;
@@ -79,6 +88,22 @@ static child_t *pick(model_t *m, child_state_e state, bool largest)
     return best;
 }
 
+/* The parked one with the fewest busy threads that would end soon. */
+static child_t *pick_ending(model_t *m)
+{
+    child_t *best = NULL;
+    int i;
+
+    for (i = 0; i < m->slots; i++) {
+        child_t *c = &m->children[i];
+
+        if (c->state == CHILD_PARKED && model_may_end(c) && (!best || c->busy <= best->busy)) {
+            best = c;
+        }
+    }
+    return best;
+}
+
 /* Threads that a new child starts with: its part of those that are missing. */
 static int threads_for_new(const model_t *m, const ctl_child_plan_t *plan, const ctl_child_sample_t *sample)
 {
@@ -90,20 +115,19 @@ static int threads_for_new(const model_t *m, const ctl_child_plan_t *plan, const
 
 static void carry_out(model_t *m, const ctl_child_plan_t *plan, const ctl_child_sample_t *sample)
 {
-    const adaptive_memory_t *memory = m->memory;
-    int slots = adaptive_least(SLOTS_FOR(memory->max_children), MODEL_CHILDREN), i;
     child_t *c;
+    int i;
 
     for (i = 0; i < plan->resurrect && (c = pick(m, CHILD_PARKED, true)); i++) {
         model_resurrect(m, c);
     }
-    for (i = 0; i < plan->start && m->alive < slots; i++) {
+    for (i = 0; i < plan->start && m->alive < slots_of(m); i++) {
         model_fork(m, threads_for_new(m, plan, sample));
     }
     for (i = 0; i < plan->park && (c = pick(m, CHILD_SERVING, false)); i++) {
         model_park(m, c);
     }
-    for (i = 0; i < plan->retire && (c = pick(m, CHILD_PARKED, false)); i++) {
+    for (i = 0; i < plan->retire && (c = pick_ending(m)); i++) {
         model_stop_child(m, c);
     }
 }

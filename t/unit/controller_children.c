@@ -392,6 +392,40 @@ static void test_parking(void)
     is(s->plan.look_again_us, CTL_NEVER_US, "... then nothing is looked at");
 }
 
+/* Children that were told to end keep their slots as long as one connection lasts. */
+static void test_slots(void)
+{
+    server_t *s = server_with(4);
+
+    s->limits.hold_us = 5 * S;
+    s->limits.max_children = 4;
+    s->limits.min_children = 1;
+    s->sample.slots = 12;
+    serve(s, 15 * S, 0, 0);
+    s->sample.lasting = s->sample.parked;
+    is(s->sample.parked, 3, "surplus is parked");
+    serve(s, 60 * S, 0, 0);
+    is(s->ended, 0, "with connections that last they are not told to end");
+    ok(from_now_us(s) > S, "... and seldom looked at");
+    s->sample.lasting = 1;
+    s->sample.draining = 7;
+    ask(s);
+    is(s->plan.retire, 1, "slots are left for all children that there may be");
+    s->sample.draining = 0;
+    ask(s);
+    is(s->plan.retire, 2, "those that hold nothing may end");
+
+    s = server_with(1);
+    s->limits.max_children = 4;
+    s->sample.slots = 12;
+    s->sample.draining = 9;
+    s->sample.busy = s->sample.blocked = 180;
+    ask(s);
+    is(s->plan.start, 2, "no more is started than there are slots");
+    is(s->plan.reason, CTL_CEILING, "... which is a ceiling");
+    is(s->plan.ceiling, CTL_SERVER_LIMIT, "... with a name");
+}
+
 /* The state outlives a graceful restart: the counters begin anew, the children are new. */
 static void test_reload(void)
 {
@@ -484,6 +518,7 @@ int main(void)
     test_bursts();
     test_flapping();
     test_parking();
+    test_slots();
     test_reload();
     test_learning();
     test_looks();
