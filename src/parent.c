@@ -602,6 +602,10 @@ static bool serve(run_t *run)
 
     run_monitor(run, clock_now_us());
     while ((healthy = reap(run->g)) && !is_told_to_end(run->g)) {
+        if (signals_take_resize()) {
+            ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, run->g->server, ADPNO(0047)
+                         "the terminal was resized; its SIGWINCH is no reason to stop");
+        }
         sleep_until(run->g, round_of(run), is_told_to_end);
     }
     if (!healthy) {

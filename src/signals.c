@@ -50,10 +50,78 @@ void signals_ignore_restarts(void)
     sigaction(AP_SIG_GRACEFUL, &ignore, NULL);
 }
 
+/* --- a terminal's SIGWINCH ---------------------------------------------------------- */
+
+/* httpd's handler of SIGWINCH; parent only. */
+static struct sigaction stop_gracefully;
+static volatile sig_atomic_t resized;
+
+/* The terminal in whose foreground the server runs was resized: that is no wish of anybody's. What
+ * kill(2) sends has another code, from outside of a container too. */
+static bool is_of_terminal(const siginfo_t *info)
+{
+    return info->si_code == SI_KERNEL;
+}
+
+static void on_window_change(int signo, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (is_of_terminal(info)) {
+        resized = 1;
+    }
+    else {
+        stop_gracefully.sa_handler(signo);
+    }
+}
+
+/* Let on_window_change() look first. */
+static void filter_window_changes(void)
+{
+    struct sigaction filter = { .sa_sigaction = on_window_change };
+    sigset_t set;
+
+    if (!sigaction(AP_SIG_GRACEFUL_STOP, NULL, &stop_gracefully)
+        && !(stop_gracefully.sa_flags & SA_SIGINFO) && stop_gracefully.sa_handler != SIG_DFL
+        && stop_gracefully.sa_handler != SIG_IGN) {
+        filter.sa_flags = stop_gracefully.sa_flags | SA_SIGINFO;
+        filter.sa_mask = stop_gracefully.sa_mask;
+        sigaction(AP_SIG_GRACEFUL_STOP, &filter, NULL);
+    }
+    sigemptyset(&set);
+    sigaddset(&set, AP_SIG_GRACEFUL_STOP);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* The module will be unloaded, and the filter with it. Until it is back the signal waits. */
+static void unfilter_window_changes(void)
+{
+    struct sigaction now;
+
+    if (!sigaction(AP_SIG_GRACEFUL_STOP, NULL, &now) && now.sa_flags & SA_SIGINFO
+        && now.sa_sigaction == on_window_change) {
+        sigaction(AP_SIG_GRACEFUL_STOP, &stop_gracefully, NULL);
+    }
+}
+
+bool signals_take_resize(void)
+{
+    bool taken = resized != 0;
+
+    resized = 0;
+    return taken;
+}
+
+/* --- the configuration comes and goes ------------------------------------------------- */
+
 static apr_status_t pool_is_cleared(void *unused)
 {
+    sigset_t set;
+
     (void)unused;
-    signals_release();
+    unfilter_window_changes();
+    obeyed(&set);
+    sigdelset(&set, AP_SIG_GRACEFUL_STOP);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
     return APR_SUCCESS;
 }
 
@@ -63,4 +131,5 @@ void signals_listen(apr_pool_t *pconf, int one_process)
      * noted, and only then those that were held are noted. */
     apr_pool_cleanup_register(pconf, NULL, pool_is_cleared, apr_pool_cleanup_null);
     ap_unixd_mpm_set_signals(pconf, one_process);
+    filter_window_changes();
 }

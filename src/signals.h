@@ -7,7 +7,11 @@
  *   pre_config           handlers are there before anything tells others that there is a server
  *   run                  blocked but for the parent's sleep; noted, looked at
  *   last look of a run   held from here ...
- *   pool is cleared      ... to here, where they are noted for the next run
+ *   pool is cleared      ... to here, where they are noted for the next run; SIGWINCH waits until
+ *                        pre_config
+ *
+ * A SIGWINCH that the kernel sends because the terminal was resized (docker run -t, a server in the
+ * foreground) is not obeyed.
  *
  * All of this is for the parent, which has one thread. */
 #ifndef ADP_SIGNALS_H
@@ -16,6 +20,7 @@
 #include "apr_pools.h"
 
 #include <signal.h>
+#include <stdbool.h>
 
 /* Note signals from now on, and let go of held ones when pconf is cleared. Once a load of the
  * configuration, early, but not before the server has detached: what handlers do depends on the
@@ -30,6 +35,9 @@ void signals_release(void);
 
 /* Have those that wait noted, and hold again. */
 void signals_let_in(void);
+
+/* Whether the terminal was resized since it was last asked. */
+bool signals_take_resize(void);
 
 /* A stop has begun, which no restart changes: forget those that wait and any that come. */
 void signals_ignore_restarts(void);
