@@ -122,7 +122,8 @@ for my $state (@states) {
 }
 
 group('other return values', rows(
-    state => \@states, sense => \@senses, rc => [qw(DONE SUSPENDED 500)], clog => $all ? \@both : [0], out => $all ? [ 0, 2 ] : [0]));
+    state => \@states, sense => \@senses, rc => [qw(DONE SUSPENDED 500)], clog => $all ? \@both : [0],
+    out => $all ? [ 0, 2 ] : [0]));
 
 # What a wait was for says nothing about the next one, whose hook leaves the sense alone.
 for my $first (

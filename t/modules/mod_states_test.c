@@ -4,8 +4,8 @@
  * that, one line an event: t/states.t drives every combination.
  *
  * The first line of a connection is "<id>;<step>;<step>..." and a step, for one call of the hook, is
- * "<state>,<sense>,<return value>,<aborted>,<keepalive>,<output>,<input>": numbers of httpd's enums; output 1 is a line that the
- * core keeps back, 2 the file of StatesTest, more than a socket takes; input 1 says that input filters hold the next
+ * "<state>,<sense>,<return value>,<aborted>,<keepalive>,<output>,<input>": numbers of httpd's enums; output 1 is a line that
+ * the core keeps back, 2 the file of StatesTest, more than a socket takes; input 1 says that input filters hold the next
  * line. A call without a step closes the connection. Each later call reads one line, if it is there.
  *
  * The lines of the log are "<id> <milliseconds of the monotonic clock> <event>": call, return, suspend, resume, close (the

@@ -55,14 +55,14 @@ sub every {
     return @rows;
 }
 
-my @FIELDS = qw(state sense rc aborted keep out in);
 my %DEFAULT = (sense => 'DEFAULT', rc => 'OK', aborted => 0, keep => 1, out => 0, in => 0, clog => 0);
 
 sub row_name {
     my ($row) = @_;
     my %r = (%DEFAULT, %$row);
     my $then = join '', map { ', then ' . row_name($_) } @{ $row->{then} // [] };
-    return join(' ', $r{state}, $r{sense} eq 'DEFAULT' ? () : $r{sense} eq 'LEFT' ? 'sense left alone' : "WANT_$r{sense}", $r{rc} eq 'OK' ? () : "rc=$r{rc}",
+    my $sense = $r{sense} eq 'LEFT' ? 'sense left alone' : "WANT_$r{sense}";
+    return join(' ', $r{state}, $r{sense} eq 'DEFAULT' ? () : $sense, $r{rc} eq 'OK' ? () : "rc=$r{rc}",
         (map { $r{$_} ? $_ : () } qw(aborted clog)), $r{keep} ? () : 'close', (map { $r{$_} ? "$_=$r{$_}" : () } qw(out in)))
         . $then;
 }
