@@ -409,7 +409,7 @@ static void timer_fired(void *data)
     apr_atomic_set32(&record->done, 1);
     log_event("timer %u %u", record->requested_ms, record->fired_after_ms);
     if (baton->hold && hold_file) {
-        hold_thread(apr_time_from_sec(60));
+        hold_thread(apr_time_from_sec(600));
     }
     if (baton->chain == 0) {
         apr_pool_destroy(baton->pool);
@@ -478,7 +478,7 @@ static void finish_suspended(void *data)
     ap_process_request_after_handler(r);
     /* the connection has its next state, and this callback could still be at work on it */
     if (hold && hold_file) {
-        hold_thread(apr_time_from_sec(60));
+        hold_thread(apr_time_from_sec(600));
     }
 }
 
