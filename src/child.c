@@ -237,8 +237,8 @@ static int watch_parent(pid_t parent)
 static void lose_descriptor(child_t *child, const char *what)
 {
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, child->server, ADPNO(0061)
-                 "the descriptor of %s was closed by something else in this process; finishing "
-                 "what there is and ending", what);
+                 "the descriptor of %s was closed by something else in this process; this child "
+                 "ends", what);
     atomic_store(&child->told_to_drain, DRAIN_LEAVE_BACKLOG);
 }
 
@@ -298,8 +298,10 @@ static bool is_lost(const struct pollfd *fd)
 static void take_leave_of_lost(child_t *child, const struct pollfd *fds)
 {
     if (is_lost(&fds[ON_STEWARD])) {
+        /* then the events by which workers leave may be gone, too */
         child->deaf = true;
         lose_descriptor(child, "the steward's wake-ups");
+        atomic_store(&child->told_to_stop, true);
     }
     if (is_lost(&fds[ON_LIFELINE])) {
         child->lifeline_fd = -1;
