@@ -133,10 +133,22 @@ static void find_tasks(limits_t *l, const char *limits_text, uid_t user)
     }
 }
 
+/* Version 1 has a huge number for "none". */
+static void take_memory_groups(limits_t *l, const cgroup_levels_t *found)
+{
+    int i;
+
+    l->memory.count = 0;
+    for (i = 0; i < found->count; i++) {
+        if (found->level[i].most < l->total_bytes && found->level[i].most < INT64_MAX / 4) {
+            l->memory.level[l->memory.count++] = found->level[i];
+        }
+    }
+}
+
 static void find_memory(limits_t *l, const cgroup_levels_t *found)
 {
     char text[PROCFILE_SIZE];
-    int i;
 
     l->total_bytes = l->available_bytes = LIMITS_NONE;
     if (procfile_read(l->root, "/proc/meminfo", text, sizeof(text))) {
@@ -146,12 +158,7 @@ static void find_memory(limits_t *l, const cgroup_levels_t *found)
         l->total_bytes = total_kb < INT64_MAX / KB ? total_kb * KB : LIMITS_NONE;
         l->available_bytes = available_kb < INT64_MAX / KB ? available_kb * KB : LIMITS_NONE;
     }
-    /* version 1 has a huge number for "none" */
-    for (i = 0; i < found->count; i++) {
-        if (found->level[i].most < l->total_bytes && found->level[i].most < INT64_MAX / 4) {
-            l->memory.level[l->memory.count++] = found->level[i];
-        }
-    }
+    take_memory_groups(l, found);
 }
 
 void limits_find(limits_t *limits, const char *root, uid_t user)
@@ -196,6 +203,29 @@ int64_t limits_count_descriptors(const char *root)
     closedir(directory);
     /* one of them was the directory itself */
     return count > 0 ? count - 1 : 0;
+}
+
+static bool same_levels(const cgroup_levels_t *a, const cgroup_levels_t *b)
+{
+    int i;
+
+    for (i = 0; i < a->count && i < b->count; i++) {
+        if (a->level[i].most != b->level[i].most || strcmp(a->level[i].path, b->level[i].path)) {
+            return false;
+        }
+    }
+    return a->count == b->count;
+}
+
+bool limits_find_groups(limits_t *limits)
+{
+    cgroup_levels_t memory = limits->memory, pids = limits->pids;
+    cgroup_limits_t groups;
+
+    cgroup_find(&groups, limits->root);
+    take_memory_groups(limits, &groups.memory);
+    limits->pids = groups.pids;
+    return !same_levels(&memory, &limits->memory) || !same_levels(&pids, &limits->pids);
 }
 
 /* --- usage ------------------------------------------------------------------------ */

@@ -5,6 +5,7 @@
  * made-up trees. What cannot be read, or is nonsense, does not limit anything.
  *
  *   limits_find()            once a start, restarts included: what the limits are
+ *   limits_find_groups()     now and then: those of them that may change meanwhile
  *   limits_refresh_usage()   while something grows, when limits_is_due(): what is used of them
  *   limits_max_threads()     how many worker threads there may be now, and what says so
  *
@@ -103,6 +104,11 @@ typedef struct limits_usage_t {
  * machine where RLIMIT_NPROC is small enough to matter. Cannot fail: what is unknown does
  * not limit. */
 void limits_find(limits_t *limits, const char *root, uid_t user);
+
+/* Look again at what control groups say about memory and tasks: whoever runs the container may
+ * change that at any time. True: it has changed, and what is used of it has to be refreshed
+ * before it is relied on. Processors are not looked for again. Up to 0.3 ms. */
+bool limits_find_groups(limits_t *limits);
 
 /* Whether it is time to look at usage again, with so many worker threads now: a second after
  * the last look, or a tenth of one if half of the threads that were handed out then are

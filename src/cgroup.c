@@ -2,6 +2,7 @@
 
 #include "procfile.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,16 +271,32 @@ static const char *below(const char *place, const char *mounted)
     return strcmp(place + length, "/") ? place + length : "";
 }
 
-/* Look at the group of this process and all around it that the mount shows. */
-static void look_upwards(cgroup_limits_t *limits, const char *root, const mount_t *mount,
+/* Whether something is mounted there that this process may look at, and nothing hides it. */
+static bool is_readable(const char *directory)
+{
+    DIR *opened = opendir(directory);
+    const struct dirent *entry = NULL;
+
+    while (opened && (entry = readdir(opened)) && entry->d_name[0] == '.') {
+        continue;
+    }
+    if (opened) {
+        closedir(opened);
+    }
+    return entry != NULL;
+}
+
+/* Look at the group of this process and all around it that the mount shows. False: it shows
+ * nothing. */
+static bool look_upwards(cgroup_limits_t *limits, const char *root, const mount_t *mount,
                          const char *place, look_t look)
 {
     char directory[PATH_MAX];
     int top = snprintf(directory, sizeof(directory), "%s%s", root, mount->point);
     const char *rest = below(place, mount->root);
 
-    if (top < 0 || top + strlen(rest) >= sizeof(directory)) {
-        return;
+    if (top < 0 || top + strlen(rest) >= sizeof(directory) || !is_readable(directory)) {
+        return false;
     }
     snprintf(directory + top, sizeof(directory) - (size_t)top, "%s", rest);
     if (!is_directory(directory)) {
@@ -290,13 +307,13 @@ static void look_upwards(cgroup_limits_t *limits, const char *root, const mount_
 
         look(limits, directory);
         if (!end || end < directory + top) {
-            break;
+            return true;
         }
         *end = '\0';
     }
 }
 
-/* A hierarchy that is mounted more than once is looked at where it was found first. */
+/* A hierarchy that is mounted more than once is looked at where it can first be seen. */
 static void use_mount(cgroup_limits_t *limits, const char *root, const mount_t *mount,
                       places_t *places)
 {
@@ -313,8 +330,8 @@ static void use_mount(cgroup_limits_t *limits, const char *root, const mount_t *
     size_t i;
 
     for (i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
-        if (uses[i].matches && *uses[i].place) {
-            look_upwards(limits, root, mount, uses[i].place, uses[i].look);
+        if (uses[i].matches && *uses[i].place
+            && look_upwards(limits, root, mount, uses[i].place, uses[i].look)) {
             *uses[i].place = '\0';
         }
     }

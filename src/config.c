@@ -66,6 +66,8 @@ typedef struct directives_t {
 
 static directives_t given;
 static adp_config_t effective;
+/* How often control groups are asked whether their limits have changed. */
+#define GROUPS_INTERVAL_US (5 * CLOCK_US_PER_S)
 static limits_t limits;
 static int64_t descriptors_held;
 static int expected_threads;    /* that the limits found allow, whatever is configured */
@@ -337,6 +339,15 @@ const adp_config_t *config_get(void)
 const limits_t *config_limits(void)
 {
     return &limits;
+}
+
+bool config_look_at_groups(int64_t *looked_us, int64_t now_us)
+{
+    if (now_us - *looked_us < GROUPS_INTERVAL_US) {
+        return false;
+    }
+    *looked_us = now_us;
+    return limits_find_groups(&limits);
 }
 
 /* Where the corrections of one run go. */

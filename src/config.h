@@ -39,6 +39,11 @@ const limits_t *config_limits(void);
 /* Threads that what was found is expected to allow, and the directives do: requests at a time. */
 int config_expected_threads(void);
 
+/* Look again at what control groups allow, every five seconds at most: *looked_us is when this
+ * process last did, 0 at first. True: it has changed, and config_limits() with it. One thread of a process at a
+ * time, and the only one that uses the groups in config_limits() then. */
+bool config_look_at_groups(int64_t *looked_us, int64_t now_us);
+
 /* One line on what was found and what follows from it. Returns buffer. */
 char *config_describe(char *buffer, size_t size);
 

@@ -15,6 +15,7 @@ typedef struct guard_t {
     _Atomic int64_t looked_us;
     _Atomic bool looking;       /* some thread does */
     limits_usage_t usage;       /* of the thread that is looking */
+    int64_t groups_us;          /* likewise: when the limits themselves were looked at */
 } guard_t;
 
 /* One for the process: what it guards is of the process. */
@@ -22,6 +23,7 @@ static guard_t guard;
 
 static void look(int64_t now_us)
 {
+    config_look_at_groups(&guard.groups_us, now_us);
     limits_refresh_usage(config_limits(), &guard.usage, now_us);
     if (limits_is_short(config_limits(), &guard.usage)) {
         /* what connections have freed the C library keeps, each arena for itself */

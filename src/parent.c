@@ -552,6 +552,15 @@ static void sleep_until(const generation_t *g, int64_t until_us, bool (*is_over)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+/* What the parent has used of processors, for status pages: as old as its last round. */
+static void publish_times(retained_t *r, int64_t now_us)
+{
+    if (now_us - r->times_us >= CLOCK_US_PER_S) {
+        r->times_us = now_us;
+        ap_update_global_status();
+    }
+}
+
 /* When it is due is retained: reloads, however many, do not put it off. */
 static void run_monitor(run_t *run, int64_t now_us)
 {
@@ -579,6 +588,7 @@ static int64_t round_of(run_t *run)
     start_missing(g, now_us);
     relieve(g);
     status_note_slots(g->retained, now_us);
+    publish_times(g->retained, now_us);
     run_monitor(run, now_us);
     if (g->retained->start_pace.failures) {
         next_us = clock_earlier(next_us, now_us + RETRY_US);

@@ -2,6 +2,7 @@
 
 #include "bench.h"
 #include "child.h"
+#include "config.h"
 
 #include "apr_portable.h"
 #include "mpm_common.h"
@@ -35,7 +36,8 @@ apr_status_t pool_init(child_t *child)
     apr_status_t rv;
     int i;
 
-    pool->limit = child->config->threads_per_child;
+    pool->limit = MIN(child->config->threads_per_child,
+                      limits_threads_by_descriptors(config_limits()));
     pool->workers = apr_pcalloc(child->pool, sizeof(*pool->workers) * (places(pool) + 1));
     for (i = 0; i <= places(pool); i++) {
         pool->workers[i].child = child;

@@ -89,6 +89,7 @@ typedef struct retained_t {
     unsigned turnover;          /* children that were started or have ended; wraps */
     unsigned paced_turnover;    /* as of the last sleep, */
     int64_t paced_cpu_us;       /* ... and the processor time that the parent had used */
+    int64_t times_us;           /* when its times were last shown in httpd's scoreboard */
     int slots_used;             /* highest slot that was ever in use, plus one */
     int wanted_children;        /* of the current generation */
     int start_threads;          /* worker threads of the next child at first */
@@ -98,6 +99,7 @@ typedef struct retained_t {
     uint64_t completions;       /* ... and done */
     board_peak_t peak;          /* of all children, since it was last written down */
     limits_usage_t usage;       /* of the memory and the tasks that there are */
+    int64_t groups_us;          /* when it was last looked whether their limits have changed */
     report_t report;            /* what was said of plans that are followed, */
     report_t observed;          /* ... and of those that are not, and of ceilings */
     int64_t slowest_start_us;   /* of late, from fork to accepting, fading */

@@ -5,6 +5,7 @@
 #include "config.h"
 #include "report.h"
 #include "spares.h"
+#include "status.h"
 
 #include <sys/param.h>
 
@@ -128,6 +129,10 @@ static void measure(generation_t *g, const ctl_child_sample_t *sample, int64_t n
             connections = board_sum(connections, children_connections(i));
         }
     }
+    if (config_look_at_groups(&r->groups_us, now_us)) {
+        status_show(r, g->config);
+        config_log_limits(g->server);
+    }
     limits_refresh_usage(config_limits(), &r->usage, now_us);
     limits_note_children(&r->usage, count, sample->threads, connections - sample->busy,
                          limits_children_bytes("", pids, count));
@@ -137,7 +142,8 @@ static ctl_child_limits_t limits_of(const generation_t *g)
 {
     const adp_config_t *config = g->config;
     ctl_child_limits_t limits = {
-        .threads_per_child = config->threads_per_child,
+        .threads_per_child = MIN(config->threads_per_child,
+                                 limits_threads_by_descriptors(config_limits())),
         .min_children = MAX(config->start_servers, g->bucket_count),
         .max_children = config->max_children,
         .max_threads = config->max_request_workers,
@@ -364,7 +370,7 @@ static int64_t follow_rule(generation_t *g, spare_rule_t *rule, ext_plan_t *p, i
     spares_sample_t sample = {
         .children = g->retained->wanted_children,
         .busy_threads = threads_not_spare(g, &p->sample),
-        .threads_per_child = g->config->threads_per_child,
+        .threads_per_child = p->limits.threads_per_child,
         .min_spare_threads = g->config->min_spare_threads,
         .max_spare_threads = g->config->max_spare_threads,
         .min_children = g->bucket_count,

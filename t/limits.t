@@ -78,6 +78,17 @@ subtest 'RLIMIT_NOFILE' => sub {
     $s = server(rlimit => { nofile => 124 }, mpm_conf => "ThreadsPerChild 40\nServerLimit 2\n");
     like $s->run_httpd('-t')->{output}, qr/ADP0015: ThreadsPerChild 40 is more than 124 descriptors .* 20 will be used.*ulimit -n/,
         'a larger ThreadsPerChild is warned of';
+    for my $mode (qw(on off)) {
+        $s = server(rlimit => { nofile => 124 }, test_module => 1, conf => "AdaptiveMode $mode\n",
+            mpm_conf => "StartServers 1\nThreadsPerChild 40\nServerLimit 1\nMaxRequestWorkers 40\n")->start;
+        my @socks = hold_requests($s, 30);
+        my $held  = sub { scalar(() = Adaptive::Server::read_text($s->root . '/logs/events') =~ / hold$/mg) };
+        wait_for { $held->() >= 20 } 20, "AdaptiveMode $mode: 20 requests under way";
+        ok !(wait_for { $held->() > 20 } 0.5), "AdaptiveMode $mode: and kept to";
+        lift_hold($s);
+        is scalar(grep { (read_response($_) // {})->{status} } @socks), 30, 'the others are served later';
+        ok $s->stop, q{it stops};
+    }
 };
 
 SKIP: {
@@ -129,6 +140,10 @@ subtest 'a control group' => sub {
     is_deeply [@{ $found->{memory} }[0, 1]], [256, 50], 'another share';
     is_deeply $found->{tasks}, [200, 'pids.max'], 'another limit';
     cmp_ok $found->{threads}, '<', 200, 'fewer threads';
+    $group->change(pids => 150);
+    $s->log_mark;
+    my $tasks = sub { ($s->log_since_mark =~ /ADP0011: .* (\d+) tasks/)[0] // 0 };
+    ok((wait_for { http_get($s->url('/adp/sleep?ms=20')); $tasks->() == 150 } 20, 'the new limit'), 'another limit while it serves');
     is $group->killed, 0, 'nobody was killed';
     quit($s);
 };

@@ -148,6 +148,41 @@ static void test_nothing(void)
        "no /proc: and that is said");
 }
 
+/* Somebody gives the container other limits while the server runs. */
+static void test_changes(const limits_t *first)
+{
+    limits_t l = *first;
+
+    ok(!limits_find_groups(&l), "no change is told as none");
+    is(tightest(&l.memory), 512 * MB, "... and is none");
+    put("/sys/fs/cgroup/system.slice/apache2.service/memory.max", "134217728\n");
+    ok(limits_find_groups(&l), "a limit that was changed is seen");
+    is(tightest(&l.memory), 128 * MB, "... as it is");
+    put("/sys/fs/cgroup/system.slice/apache2.service/memory.max", "max\n");
+    ok(limits_find_groups(&l) && l.memory.count == 0, "one that was taken away");
+    put("/sys/fs/cgroup/system.slice/memory.max", "67108864\n");
+    ok(limits_find_groups(&l), "one that was not there");
+    is(tightest(&l.memory), 64 * MB, "... as it is");
+    put("/sys/fs/cgroup/system.slice/memory.max", "max\n");
+    put("/sys/fs/cgroup/system.slice/apache2.service/memory.max", "536870912\n");
+    put("/sys/fs/cgroup/system.slice/apache2.service/pids.max", "400\n");
+    ok(limits_find_groups(&l) && tightest(&l.pids) == 400, "and one of tasks");
+    put("/sys/fs/cgroup/system.slice/apache2.service/pids.max", "512\n");
+}
+
+/* Something else is mounted over the first place where the hierarchy is. */
+static void test_hidden_mount(void)
+{
+    put_machine();
+    put("/proc/self/mountinfo", "23 1 0:1 / / rw - ext4 /dev/sda rw\n"
+        "29 23 0:26 / /hidden rw - cgroup2 cgroup2 rw\n"
+        "28 23 0:26 / /missing rw - cgroup2 cgroup2 rw\n" V2_MOUNT);
+    put("/proc/self/cgroup", "0::/a\n");
+    put("/hidden/.empty", "");
+    put("/sys/fs/cgroup/a/memory.max", "536870912\n");
+    is(tightest(&found(USER)->memory), 512 * MB, "a mount that shows nothing is passed over");
+}
+
 static void test_unified(void)
 {
     const limits_t *l;
@@ -170,6 +205,8 @@ static void test_unified(void)
     is(tightest(&l->pids), 512, "version 2: pids.max");
     ok(is_near(l->cpus, 1.5) && !strcmp(l->cpu_file, "cpu.max"), "version 2: 1.5 processors");
     is(l->memory.count, 1, "version 2: groups without a limit do not count");
+
+    test_changes(l);
 
     put("/sys/fs/cgroup/system.slice/memory.max", "268435456\n");
     put("/sys/fs/cgroup/system.slice/pids.max", "100\n");
@@ -486,6 +523,7 @@ int main(void)
     }
     test_machine();
     test_nothing();
+    test_hidden_mount();
     test_unified();
     test_version_1();
     test_hybrid();
