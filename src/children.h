@@ -15,6 +15,7 @@ typedef struct generation_t {
     ap_listen_rec **buckets;
     int bucket_count;
     double cpus;                /* processors that the server may use */
+    int64_t next_successor_us;  /* MaxConnectionsPerChild: no child is replaced before */
     int carried;                /* children that served when it began */
     const belongings_before_t *before;  /* what there was before its configuration */
 } generation_t;

@@ -29,6 +29,9 @@
 #define MONITOR_INTERVAL_US (10 * CLOCK_US_PER_S)
 #endif
 #define SHORTEST_PAUSE_US   CLOCK_US_PER_MS
+/* MaxConnectionsPerChild: one child is replaced in this time. A small limit must not make a storm
+ * of children; meanwhile the others go on serving. */
+#define SUCCESSOR_PAUSE_US  (100 * CLOCK_US_PER_MS)
 /* How soon to look again at what cannot be done now. */
 #define RETRY_US            (100 * CLOCK_US_PER_MS)
 /* After a graceful restart old children accept until the new ones are ready, but if some
@@ -266,12 +269,14 @@ static void replace_used_up(generation_t *g, int64_t now_us)
         if (slot->state != SLOT_SERVING) {
             continue;
         }
-        if (slot->successor < 0 && now_us >= r->start_pace.next_us) {
+        if (slot->successor < 0 && now_us >= r->start_pace.next_us
+            && now_us >= g->next_successor_us) {
             int successor = children_start(g, slot->bucket, now_us);
 
+            g->next_successor_us = now_us + SUCCESSOR_PAUSE_US;
             slot->successor = MAX(successor, -1);
-            if (successor == CHILDREN_NO_SLOT) {
-                /* no place beside it: it makes its own */
+            if (successor == CHILDREN_NO_SLOT && children_lasting(i) == 0) {
+                /* no place beside it: it makes its own, if it can end soon */
                 children_order(g, i, CHILD_ORDER_RETIRE);
             }
         }
@@ -595,6 +600,9 @@ static int64_t round_of(run_t *run)
     }
     if (g->retained->start_pace.next_us > now_us) {
         next_us = clock_earlier(next_us, g->retained->start_pace.next_us);
+    }
+    if (g->next_successor_us > now_us) {
+        next_us = clock_earlier(next_us, g->next_successor_us);
     }
     if (run->handing_over) {
         next_us = clock_earlier(next_us, run->began_us + run->late_us);

@@ -56,6 +56,19 @@ subtest 'many connections' => sub {
     unlike($s->error_log, qr/exit signal|scoreboard is full/, 'no complaint in the log');
 };
 
+# Ten children a second, however small the limit.
+subtest 'no storm of children' => sub {
+    plan skip_all => 'event replaces a child after it has gone' if mpm() ne 'adaptive';
+    my $s     = server(mpm_conf => "StartServers 2\nThreadsPerChild 10\nMaxConnectionsPerChild 2\n");
+    my $begin = time;
+    my $load  = Adaptive::Load->start($s->port, mode => 'new', rate => 400, path => '/adp/pid', seconds => 3);
+    my $result = $load->result;
+    my $started = grep { $_->[1] eq 'child_init' } events($s);
+    is($result->{failed}, 0, 'no request fails');
+    cmp_ok($started, '<=', 12 * (time - $begin + 1), "$started children in " . (time - $begin) . ' s');
+    ok($s->stop, 'stops');
+};
+
 subtest 'connections count, not requests' => sub {
     my $s    = server();
     my $sock = tcp($s->port);
