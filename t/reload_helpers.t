@@ -97,7 +97,7 @@ for my $name (sort keys %CASE) {
         my @missing = grep { !-e module_file($_) } @{ $case->{modules} // [] };
         plan skip_all => "needs mod_@missing" if @missing;
         my $s = prepare(Adaptive::Server->new(mpm_conf => $MPM, modules => $case->{modules} // [],
-                conf => "$case->{conf}LogLevel mpm_adaptive:info\n"))->start;
+                conf => "$case->{conf}<IfModule mpm_adaptive_module>\nLogLevel mpm_adaptive:info\n</IfModule>\n"))->start;
         ok_within { http_get($s->url($case->{path}))->{status} == 200 } 15, 'it serves';
         my $load = Adaptive::Load->start($s->port, mode => 'new', path => $case->{path}, rate => $case->{rate} // RATE,
             seconds => 120, timeout => 20);

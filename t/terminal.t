@@ -33,7 +33,7 @@ PERL
 my $s = Adaptive::Server->new(
     modules => ['status'],
     wrapper => [ $^X, '-e', $wrapper, $terminal ],
-    conf    => "LogLevel mpm_adaptive:debug\n",
+    conf    => "<IfModule mpm_adaptive_module>\nLogLevel mpm_adaptive:debug\n</IfModule>\n",
 )->start;
 is(unpack('i', do { my $group = pack 'i', 0; ioctl $master, TIOCGPGRP, $group; $group }), $s->pid, 'the server has the terminal');
 
