@@ -7,11 +7,22 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 
 #define TCP_FLAGS_OFFSET 13     /* in the header, with which a packet begins for such a filter */
 #define TCP_FLAG_SYN     0x02
 #define KEEP_ALL         0xffffffffu
+#define FIRST_LENT       3      /* SD_LISTEN_FDS_START */
+
+/* Handed over by a service manager, sd_listen_fds(3): it listens on when we have ended, and starts
+ * us again for whoever connects. */
+static bool is_lent(int fd)
+{
+    const char *count = getenv("LISTEN_FDS");
+
+    return count && fd >= FIRST_LENT && fd - FIRST_LENT < atoi(count);
+}
 
 int last_call(int fd)
 {
@@ -24,6 +35,9 @@ int last_call(int fd)
     struct sock_fprog program = { sizeof(drop_syn) / sizeof(drop_syn[0]), drop_syn };
     int off = 0;
 
+    if (is_lent(fd)) {
+        return EPERM;
+    }
     if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program))) {
         return errno;
     }

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -50,6 +52,23 @@ static int connected(int *fd)
     return error;
 }
 
+/* Clients of a socket that systemd holds start the server again. */
+static void lent(void)
+{
+    char count[12];
+    int listener, client;
+
+    address.sin_port = 0;
+    listener = listening();
+    snprintf(count, sizeof(count), "%d", listener - 2);
+    setenv("LISTEN_FDS", count, 1);
+    is(last_call(listener), EPERM, "a socket that a service manager has handed over is left alone");
+    is(connected(&client), 0, "and clients connect to it");
+    snprintf(count, sizeof(count), "%d", listener - 3);
+    setenv("LISTEN_FDS", count, 1);
+    is(last_call(listener), 0, "the next socket is ours");
+}
+
 int main(void)
 {
     int listener, clients[EARLY], late, i, accepted = 0, last = -1;
@@ -86,5 +105,6 @@ int main(void)
        && read(clients[EARLY - 1], text, 2) == 2 && !strcmp(text, "ho"), "and the answer");
     is(connected(&i), ECONNREFUSED, "the closed port refuses whoever comes now");
     is(last_call(-1), EBADF, "no socket: an error");
+    lent();
     return tap_done();
 }
