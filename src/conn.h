@@ -68,7 +68,7 @@ typedef struct conn_t {
     /* while suspended: guarded by child_t.suspended_lock */
     struct conn_t *suspended_next;
     struct conn_t **suspended_link;
-    uint64_t settled_after;     /* resumed when all callbacks up to this one have ended */
+    uint64_t settled_after;     /* resumed when all since callbacks_before, up to this one, have ended */
     /* the owner's again */
     bool has_callback;          /* one was registered from within hooks on this connection */
     uint64_t callbacks_before;  /* those that had begun before the hooks */

@@ -9,8 +9,9 @@ static _Thread_local conn_t *in_hooks __attribute__((tls_model("initial-exec")))
 /* httpd 2.4 does not tell the MPM when a module is done with a connection that it
  * suspended: the module's timed callback merely leaves another state in c->cs. Which
  * callback that was is unknown, and the one that did it may still be at work on the
- * connection. So the change counts once every callback that had begun by the time it was
- * seen has ended.
+ * connection. So the change counts once every callback that began after the hooks, and by the
+ * time it was seen, has ended. Earlier ones were not registered for this suspension: one that
+ * hangs does not hold connections that are suspended later.
  *
  * The callback may be so fast that the thread which suspends the connection never sees
  * CONN_STATE_SUSPENDED. If one was registered from within hooks on this connection, and one
@@ -30,16 +31,28 @@ void conn_callback_registered(void)
     }
 }
 
-static bool callback_runs_since(child_t *child, uint64_t before)
+/* Called with suspended_lock held: one of the callbacks after this one, up to the last, still runs. */
+static bool callback_runs(const child_t *child, uint64_t after, uint64_t last)
 {
     const pool_t *pool = &child->workers;
-    bool runs = false;
     int i;
 
-    pthread_mutex_lock(&child->suspended_lock);
-    for (i = 0; i < pool->limit + MOST_JANITORS && !runs; i++) {
-        runs = atomic_load(&pool->workers[i].callback) > before;
+    for (i = 0; i < pool->limit + MOST_JANITORS; i++) {
+        uint64_t running = atomic_load(&pool->workers[i].callback);
+
+        if (running > after && running <= last) {
+            return true;
+        }
     }
+    return false;
+}
+
+static bool callback_runs_since(child_t *child, uint64_t before)
+{
+    bool runs;
+
+    pthread_mutex_lock(&child->suspended_lock);
+    runs = callback_runs(child, before, UINT64_MAX);
     pthread_mutex_unlock(&child->suspended_lock);
     return runs;
 }
@@ -57,22 +70,6 @@ void conn_callback_begins(child_t *child, worker_t *worker)
     pthread_mutex_lock(&child->suspended_lock);
     atomic_store(&worker->callback, atomic_fetch_add(&child->callbacks_started, 1) + 1);
     pthread_mutex_unlock(&child->suspended_lock);
-}
-
-/* The lowest number of a callback that still runs. Called with suspended_lock held. */
-static uint64_t oldest_callback(child_t *child)
-{
-    uint64_t oldest = UINT64_MAX;
-    int i;
-
-    for (i = 0; i < child->workers.limit + MOST_JANITORS; i++) {
-        uint64_t running = atomic_load(&child->workers.workers[i].callback);
-
-        if (running && running < oldest) {
-            oldest = running;
-        }
-    }
-    return oldest;
 }
 
 /* A suspended connection is done with; job_fn, on a worker. */
@@ -97,7 +94,6 @@ static void run_resumed(job_t *job, void *taker)
 /* Called with suspended_lock held. */
 static void resume_settled(child_t *child)
 {
-    uint64_t oldest = child->suspended ? oldest_callback(child) : 0;
     conn_t *conn, *next;
 
     for (conn = child->suspended; conn; conn = next) {
@@ -108,7 +104,7 @@ static void resume_settled(child_t *child)
         if (!conn->settled_after) {
             conn->settled_after = child->callbacks_started;
         }
-        if (oldest > conn->settled_after) {
+        if (!callback_runs(child, conn->callbacks_before, conn->settled_after)) {
             *conn->suspended_link = next;
             if (next) {
                 next->suspended_link = conn->suspended_link;

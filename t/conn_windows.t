@@ -82,4 +82,18 @@ subtest 'callbacks hold all workers, and those that are there to help' => sub {
     unlike($s->error_log, qr/exit signal/, 'no crash');
 };
 
+subtest 'a callback that hangs does not hold connections that are suspended later' => sub {
+    my $s = Adaptive::Server->new(
+        test_module => 1,
+        mpm_conf    => "ServerLimit 1\nStartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\n",
+        conf        => $TEST_CONF,
+    )->start;
+    put_hold($s);
+    http_get($s->url('/adp/timer?ms=1&hold=1'));
+    ok_within { events_of($s, qr/ hold$/) } 20, 'one hangs';
+    is(http_get($s->url('/adp/suspend?ms=1'), timeout => 20)->{status}, 200, 'a suspended request is answered meanwhile');
+    lift_hold($s);
+    ok($s->stop, 'stops');
+};
+
 done_testing;
