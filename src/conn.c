@@ -440,6 +440,10 @@ bool conn_first_byte_late(conn_t *conn, worker_t *worker)
     if (conn_is_janitor(worker) || (!conn->begun && first_byte_is_tls(conn->server))) {
         return false;
     }
+    /* a line in the log is not worth the last memory */
+    if (!conn->begun && !reserve(conn, NODES_TO_SERVE)) {
+        return false;
+    }
     conn->no_request = true;
     conn_count_served(conn);
     conn_attach(conn, worker);
