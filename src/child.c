@@ -141,7 +141,8 @@ static void begin_serving(child_t *child, int64_t now_us)
 {
     int missing = child->start_threads - pool_live(child);
 
-    /* its configuration may have ended while modules were initialised, with what they need */
+    /* One that was told to finish before it was ready does not begin: its configuration may have
+     * ended meanwhile, with what modules need. */
     if (now_us < pool_retry_at(&child->workers)
         || atomic_load(&child->told_to_drain) != DRAIN_NOT) {
         return;
@@ -229,7 +230,12 @@ static void lose_parent(child_t *child)
  * the end of the lifeline has to do. */
 static int watch_parent(pid_t parent)
 {
+#ifdef SYS_pidfd_open
     return (int)syscall(SYS_pidfd_open, parent, 0);
+#else
+    (void)parent;
+    return -1;
+#endif
 }
 
 /* Something in this process has closed a descriptor that the steward needs, or put another file in
@@ -407,9 +413,7 @@ static int64_t steward_round(child_t *child)
     int64_t now_us = clock_now_us();
     int64_t next_us;
 
-    /* one that was told to leave before it was ready need not begin */
-    if (phase_of(child) == CHILD_STARTING
-        && atomic_load(&child->told_to_drain) != DRAIN_LEAVE_BACKLOG) {
+    if (phase_of(child) == CHILD_STARTING) {
         begin_serving(child, now_us);
     }
     conn_queue_expired(child, deadlines_expire(&child->deadlines, now_us, BUSY_RECHECK_US,
