@@ -69,8 +69,9 @@ for my $cause (qw(crash exit)) {
 subtest 'a crash of every child from the start' => sub {
     my $s = Adaptive::Server->new(test_module => 1, mpm_conf => $MPM_CONF, conf => $CONF);
     put($s, 'crash');
-    my $end = time + WATCH_SECONDS;
     $s->{started} = $s->spawn_httpd($s->root . '/logs/console', '-DFOREGROUND');
+    wait_for { births($s) > 0 } 20, 'the first child';
+    my $end = time + WATCH_SECONDS;
     wait_for { time > $end } WATCH_SECONDS + 5;
     cmp_ok(births($s), '<', FORKS_A_SECOND * WATCH_SECONDS + CHILDREN, 'no fork storm');
     note births($s) . ' forks in ' . WATCH_SECONDS . ' s';
@@ -87,8 +88,9 @@ subtest 'children that crash as soon as they serve' => sub {
     my $s = Adaptive::Server->new(test_module => 1, conf => "${TEST_CONF}AdpTestCrashSoon tmp/soon\n",
         mpm_conf => "StartServers $children\nThreadsPerChild 2\nMinSpareThreads 16\nMaxSpareThreads 18\nMaxRequestWorkers 24\n");
     put($s, 'soon');
-    my $end = time + WATCH_SECONDS;
     $s->{started} = $s->spawn_httpd($s->root . '/logs/console', '-DFOREGROUND');
+    wait_for { births($s) > 0 } 20, 'the first child';
+    my $end = time + WATCH_SECONDS;
     wait_for { time > $end } WATCH_SECONDS + 5;
     my $births = births($s);
     note "$births forks in " . WATCH_SECONDS . ' s';

@@ -47,7 +47,7 @@ cmp_ok($restarts, '<', MOST_RESTARTS, 'that the scoreboard is full is said');
 my $end = time + AFTERWARDS_SECONDS;
 wait_for { $failed++ if !serves(); time > $end } AFTERWARDS_SECONDS + 20;
 is($failed, undef, 'it serves all the time');
-my @lines = $s->log_since_mark =~ /ADP\d{4}: [^\n]*slot/g;
+my @lines = $s->log_since_mark =~ /ADP0081: [^\n]*slot/g;
 is(scalar @lines, 1, 'the message does not fill the log') or diag join "\n", @lines;
 
 lift_hold($s);
