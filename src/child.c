@@ -22,7 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A connection that was busy when its filed deadline came up is looked at again after: */
+/* A connection that was busy when its filed deadline came up is looked at again within: */
 #define BUSY_RECHECK_US (2 * CLOCK_US_PER_S)
 /* A going child looks for connections that became idle so often. */
 #define DRAIN_ROUND_US  (200 * CLOCK_US_PER_MS)

@@ -278,6 +278,7 @@ typedef struct ctl_child_state_t {
     int batch;                  /* children that the next panic starts */
     int64_t calm_at_us;
     int64_t quiet_us;
+    int threads, most_threads;  /* that there were, and that there might be, at the last look */
 } ctl_child_state_t;
 
 void controller_children_init(ctl_child_state_t *state, int64_t now_us);

@@ -61,6 +61,7 @@ typedef struct look_t {
     bool settles;               /* busy threads of a moment ago still keep MaxSpareThreads up */
     bool full, trimmed;         /* the need was cut: by the ceiling, by MaxSpareThreads */
     bool no_slot;               /* draining children hold those that are needed */
+    bool widens;                /* more threads than at the last look, or a higher ceiling */
     double demand, forecast, spare, rate, least_rate, service_s, growth;
 } look_t;
 
@@ -88,7 +89,8 @@ static void take_slots(look_t *l, const ctl_child_sample_t *s)
     }
 }
 
-static void take_counts(look_t *l, const ctl_child_sample_t *s, const ctl_child_limits_t *limits)
+static void take_counts(ctl_child_state_t *state, look_t *l, const ctl_child_sample_t *s,
+                        const ctl_child_limits_t *limits)
 {
     l->serving = ctl_count(s->serving);
     l->starting = ctl_count(s->starting);
@@ -106,6 +108,9 @@ static void take_counts(look_t *l, const ctl_child_sample_t *s, const ctl_child_
     }
     l->least = ctl_least(ctl_most(limits->min_children, 0), l->most);
     take_slots(l, s);
+    l->widens = ctl_count(s->threads) > state->threads || limits->max_threads > state->most_threads;
+    state->threads = ctl_count(s->threads);
+    state->most_threads = limits->max_threads;
     l->panic = s->waited_us > 0
                && s->waited_us / PANIC_FACTOR > (limits->wait_target_us > 0
                                                  ? limits->wait_target_us : 0);
@@ -327,11 +332,20 @@ static ctl_reason_e reason(const look_t *l, const ctl_child_plan_t *plan)
     return l->why == CTL_FLOOR || l->why == CTL_MIN_SPARE ? l->why : CTL_STEADY;
 }
 
+/* The next look may show that another child is needed. At a ceiling it may as well, but there is
+ * none to be had until a child ends, which wakes the parent, or the ceiling rises. Threads that are
+ * being added up to a ceiling are measured soon, and that may raise it. */
+static bool is_urgent(const look_t *l, const ctl_child_plan_t *plan)
+{
+    return plan->start || plan->resurrect || l->starting
+           || ((l->panic || l->exhausted > 0 || l->fills)
+               && (plan->reason != CTL_CEILING || l->widens));
+}
+
 static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
                              const ctl_child_plan_t *plan)
 {
-    bool changes = plan->start || plan->resurrect || l->starting || l->panic
-                   || l->exhausted > 0 || l->fills;
+    bool changes = is_urgent(l, plan);
     int64_t delay_us = CTL_NEVER_US;
 
     state->quiet_us = changes ? FAST_LOOK_US
@@ -387,7 +401,7 @@ ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_s
 
     memset(&l, 0, sizeof(l));
     l.now_us = state->clock.now_us;
-    take_counts(&l, sample, limits);
+    take_counts(state, &l, sample, limits);
     estimate(state, &l, sample, ctl_bounded(limits->cpus, 1, 1e6), elapsed_us);
     find_need(state, &l, limits);
 

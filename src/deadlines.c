@@ -67,6 +67,7 @@ int deadlines_init(deadlines_t *d, int64_t now_us)
 {
     memset(d, 0, sizeof(*d));
     d->tick = tick_of(now_us);
+    d->began_us = now_us;
     d->sleeping_until_us = CLOCK_NEVER;
     return pthread_mutex_init(&d->lock, NULL);
 }
@@ -114,6 +115,14 @@ void deadlines_drop(deadlines_t *d, deadline_t *e)
     pthread_mutex_unlock(&d->lock);
 }
 
+/* The next beat of all rechecks. */
+static int64_t recheck_at_us(const deadlines_t *d, int64_t now_us, int64_t busy_recheck_us)
+{
+    int64_t since_us = now_us > d->began_us ? now_us - d->began_us : 0;
+
+    return now_us + busy_recheck_us - since_us % busy_recheck_us;
+}
+
 /* Look at every entry of a slot: those that are due and claimed go to *expired. */
 static void look_at_slot(deadlines_t *d, unsigned slot, int64_t now_us, int64_t busy_recheck_us,
                          deadlines_claim_fn *claim, void *ctx, deadline_t **expired)
@@ -139,7 +148,7 @@ static void look_at_slot(deadlines_t *d, unsigned slot, int64_t now_us, int64_t 
         }
         else {
             /* the deadline that has passed belongs to a wait that is over */
-            link_entry(d, e, now_us + busy_recheck_us);
+            link_entry(d, e, recheck_at_us(d, now_us, busy_recheck_us));
         }
         e = next;
     }

@@ -37,6 +37,7 @@ typedef struct deadlines_t {
     uint64_t occupied[DEADLINES_SLOTS / 64];
     int64_t tick;               /* all slots before this tick have been looked at */
     int64_t sleeping_until_us;  /* what deadlines_next() last told the steward */
+    int64_t began_us;           /* from then on rechecks are counted: each child has its own beat */
     uint64_t count;
 } deadlines_t;
 
@@ -59,7 +60,8 @@ bool deadlines_set(deadlines_t *d, deadline_t *e, int64_t due_us);
 void deadlines_drop(deadlines_t *d, deadline_t *e);
 
 /* Take out every entry that is due and that claim takes, and return them linked by next.
- * Entries that are busy are looked at again busy_recheck_us later. The steward only. */
+ * Entries that are busy are looked at again within busy_recheck_us, all of them at a time: however
+ * many there are, they cost one look in that time. The steward only. */
 deadline_t *deadlines_expire(deadlines_t *d, int64_t now_us, int64_t busy_recheck_us,
                              deadlines_claim_fn *claim, void *ctx);
 

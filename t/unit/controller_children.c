@@ -469,6 +469,37 @@ static void test_looks(void)
     diag("%d looks a minute", s->looks);
 }
 
+/* Everything is full: looks are worth something only if a child can be had. */
+static void test_looks_at_ceiling(void)
+{
+    server_t *s = server_with(4);
+    int64_t began_us = s->sample.now_us;
+
+    s->limits.max_children = 4;
+    s->sample.busy = s->sample.blocked = s->sample.threads;
+    s->sample.exhausted = 4;
+    s->sample.waiting = 100;
+    s->sample.waited_us = S;
+    for (s->looks = 0; s->sample.now_us < began_us + 10 * S; s->looks++) {
+        ask(s);
+        s->sample.now_us = s->plan.look_again_us;
+    }
+    is(s->plan.reason, CTL_CEILING, "all children there may be are exhausted: a ceiling");
+    ok(s->looks <= 15, "... and few looks, as nothing can be started");
+    ok(from_now_us(s) <= S, "... at least one a second");
+    diag("%d looks in ten seconds", s->looks);
+
+    s->sample.threads++;
+    ask(s);
+    ok(from_now_us(s) <= 20 * MS, "while a ceiling of threads is approached it may rise: looks are frequent");
+    ask(s);
+    ok(from_now_us(s) >= 100 * MS, "... and then not any more");
+    s->limits.max_children = 6;
+    ask(s);
+    is(s->plan.start, 2, "the ceiling rises: children start at the next look");
+    ok(from_now_us(s) <= 20 * MS, "... and looks are frequent");
+}
+
 static void test_out_of_descriptors(void)
 {
     server_t *s = server_with(2);
@@ -522,6 +553,7 @@ int main(void)
     test_reload();
     test_learning();
     test_looks();
+    test_looks_at_ceiling();
     test_out_of_descriptors();
     return tap_done();
 }
