@@ -52,7 +52,7 @@ typedef struct adp_config_t {
     int thread_limit;           /* scoreboard slots a child, constant for the parent's life */
     int threads_per_child;      /* worker threads a child may grow to */
     int max_request_workers;    /* worker threads in all, at most */
-    int max_children;           /* of one generation: that many threads make so many */
+    int max_children;           /* of one generation: what max_request_workers amounts to */
     int min_spare_threads;      /* threads that children have or may grow, and that are idle */
     int max_spare_threads;
     double async_factor;        /* AsyncRequestWorkerFactor, 0: connections are not limited */
@@ -163,7 +163,7 @@ typedef struct pool_t {
     apr_threadattr_t *attributes;
     job_t dismiss_job;          /* an idle worker that takes it leaves, see pool_retire() */
     _Atomic bool dismiss_queued;
-    _Atomic int dismissals;     /* workers that shall leave that way */
+    _Atomic int dismissals;     /* workers that are to leave that way */
     _Atomic int left_count;     /* threads that have left and are not joined */
     _Atomic int64_t slowest_start_us;   /* from pthread_create(3) to work, decaying */
     /* the steward's */
@@ -186,14 +186,14 @@ typedef struct bench_t {
 /* The measure of how long work waits; see watch.c. */
 typedef struct watch_t {
     _Atomic bool on;            /* the steward looks by itself, workers need not wake it */
-    _Atomic int many;           /* so many busy workers are worth a look of the steward */
+    _Atomic int many;           /* from this many busy workers on the steward looks */
     _Atomic bool probe_taken;
     /* the steward's */
     int quiet_rounds;
     int64_t probe_sent_us;      /* 0: none outstanding */
     uint64_t events;            /* taken, as of the last look */
     bool rang;                  /* the poller has woken the steward */
-    int64_t deaf_us;            /* it was for nothing: for so long it does not again, */
+    int64_t deaf_us;            /* it was for nothing: for this long it does not again, */
     int64_t deaf_until_us;      /* ... which is until then */
 } watch_t;
 
@@ -243,6 +243,7 @@ struct child_t {
     int steward_fd;             /* wakes the steward */
     bool deaf;                  /* the steward's: nothing can wake it any more, it has to look */
     turns_t turns;              /* the steward's */
+    int64_t lingers_cut_us;     /* the steward's: lingering connections last had to make room then */
     int probe_fd;               /* see watch.c */
     int exit_fd;                /* written once: every worker leaves */
     poller_t poller;

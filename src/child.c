@@ -24,13 +24,16 @@
 
 /* A connection that was busy when its filed deadline came up is looked at again within: */
 #define BUSY_RECHECK_US (2 * CLOCK_US_PER_S)
-/* A going child looks for connections that became idle so often. */
+/* How often a going child looks for connections that have become idle, */
 #define DRAIN_ROUND_US  (200 * CLOCK_US_PER_MS)
-/* ... as long as there may be any: later nothing becomes idle, it is closed. */
+/* ... for as long as there may be any: later nothing becomes idle, it is closed. */
 #define DRAIN_SETTLED_US (5 * CLOCK_US_PER_S)
 /* A going child shortens lingering closes that may last longer. */
 #define LONG_LINGER_US (3 * CLOCK_US_PER_S)
-/* A steward that cannot be woken looks so often what there is. */
+/* How often lingering connections are looked for while descriptors are short: each connection that
+ * ends brings a round, and a look goes through all that there are. */
+#define LINGERS_PAUSE_US (20 * CLOCK_US_PER_MS)
+/* How often a steward that cannot be woken looks by itself. */
 #define DEAF_ROUND_US  (50 * CLOCK_US_PER_MS)
 /* How long an ungraceful stop waits for threads before it leaves without them; below the
  * time after which ap_reclaim_child_processes() resorts to SIGKILL. */
@@ -399,8 +402,11 @@ static void make_room(child_t *child, int64_t now_us)
     unsigned evictions = listeners_evictions(child, now_us);
     int64_t any_us = 0;
 
-    conn_queue_close(child, deadlines_take(&child->deadlines, UINT_MAX, conn_claim_long_linger,
-                                           &any_us), now_us);
+    if (now_us - child->lingers_cut_us >= LINGERS_PAUSE_US) {
+        child->lingers_cut_us = now_us;
+        conn_queue_close(child, deadlines_take(&child->deadlines, UINT_MAX,
+                                               conn_claim_long_linger, &any_us), now_us);
+    }
     if (evictions > 0) {
         conn_queue_idle(child, deadlines_take(&child->deadlines, evictions, conn_claim_idle,
                                               NULL), now_us);
