@@ -19,7 +19,7 @@ static inline bool bench_is_due(const child_t *child)
            > atomic_load_explicit(&child->bench.admitted, memory_order_relaxed);
 }
 
-/* Sit down until called, if it is still due. False: the thread shall end. The worker. */
+/* Sit down until called, if it is still due. False: the thread has to end. The worker. */
 bool bench_sit(worker_t *worker);
 
 /* So many may take work from now on: the warmest are called back. The steward. */

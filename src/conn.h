@@ -39,7 +39,7 @@ typedef struct conn_t {
     slab_item_t item;           /* first */
     claim_t claim;
     deadline_t deadline;
-    job_t job;                  /* what a worker shall do with it after its deadline */
+    job_t job;                  /* what a worker does with it after its deadline */
     child_t *child;
     /* for other threads; hints, like the first */
     _Atomic int hint;           /* conn_hint_e */

@@ -24,9 +24,9 @@
 
 /* How soon to look whether descriptors are free again, if no connection closes earlier. */
 #define RETRY_US (100 * CLOCK_US_PER_MS)
-/* Resources that have been short for so long will not come by themselves. */
+/* Resources that have been short for this long will not come by themselves. */
 #define STARVE_US CLOCK_US_PER_S
-/* Connections have waited so long to be accepted, while no sibling accepts: a child that the
+/* Connections have waited this long to be accepted, while no sibling accepts: a child that the
  * parent starts would be known by then; and while one does, or starts, and does not help. */
 #define HELPLESS_US (200 * CLOCK_US_PER_MS)
 #define UNHELPED_US (3 * CLOCK_US_PER_S)
@@ -46,7 +46,7 @@
  * can be (net.core.somaxconn), but not for ever where last_call() does not work. */
 #define MOST_TAKEN_ALONG 8192
 
-/* So many connections are no crowd in a child, whatever its siblings have; and how often a
+/* This many connections are no crowd in a child, whatever its siblings have; and how often a
  * child looks whether it has too many. */
 #define CROWD           32
 #define STEP_BACK_EVERY 8
@@ -87,7 +87,7 @@ static int descriptor_limit(const child_t *child)
 }
 
 /* MaxConnectionsPerChild, less up to a tenth that differs from child to child: those that
- * were started together shall not all end together. */
+ * were started together must not all end together. */
 static int64_t accept_quota(const child_t *child)
 {
     int64_t most = ap_max_requests_per_child;

@@ -14,7 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* While requests compute, one in so many events is a new connection: while there are some, and
+/* While requests compute, one event in this many is a new connection: while there are some, and
  * after there was none. */
 #define TURN_OF_MANY 4
 #define TURN_OF_NONE 8
