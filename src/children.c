@@ -510,6 +510,10 @@ void children_note_ready(generation_t *g, int64_t now_us)
             r->ever_healthy = true;
             note_start_time(r, slot, &r->board->children[i], now_us);
         }
+        else if (slot->state == SLOT_GOING && slot->aborted && children_view(g, i).ready) {
+            /* it was ready before it heard of its end: it may have connections */
+            slot->aborted = false;
+        }
         /* only a child that was started after the last failure shows that it is over */
         recovered = recovered || ((slot->state == SLOT_SERVING || slot->state == SLOT_PARKED)
                                   && children_is_current(g, slot)

@@ -1041,6 +1041,8 @@ static int run_children(run_t *run)
         r->monitor_us = run->began_us + MONITOR_INTERVAL_US;
     }
     run->late_us = HANDOVER_PATIENCE_US;
+    /* reading the configuration may have taken longer than their start */
+    children_note_ready(g, run->began_us);
     run->handing_over = r->mpm->was_graceful;
     if (run->handing_over) {
         retire_superseded(g);

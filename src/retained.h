@@ -56,7 +56,7 @@ typedef struct slot_t {
     int64_t started_us;
     int64_t ready_us;           /* when it became ready, 0: it has not */
     bool late;                  /* it takes too long for that, and does not count (latecomers.h) */
-    bool aborted;               /* it was told to finish before it was ready */
+    bool aborted;               /* it was told to finish before it was ready, and still is not */
     int successor;              /* slot of the child that takes its place, -1: none yet */
     uint64_t events;            /* how many it has taken, when last looked */
     int serving_told;           /* children that it was told to share the processors with */

@@ -9,8 +9,14 @@ use Test::More;
 use Time::HiRes qw(sleep time);
 use Adaptive::Probe;
 use Adaptive::Server;
+use Adaptive::Wait qw(others);
 
 use constant SECONDS => 40;
+
+my $OTHERS = others();
+
+# More than a start may take when others took a moment (src/start_pace.c).
+use constant PATIENCE_S => 3.5;
 
 sub server {
     my ($children, $conf) = @_;
@@ -107,12 +113,39 @@ subtest 'reloads faster than children start' => sub {
     my $began = time;
     my $newest = wait_for { conf_now($s) eq $reloads } SECONDS, 'the newest configuration';
     note sprintf '%d children at most; the newest configuration answered after %.1f s', $most, time - $began;
-    # Those that serve, those that start, and those of a moment ago.
-    cmp_ok($most, '<=', 3 * $wanted, 'children do not pile up');
+    # Those that serve and those that start; one of an older generation may be ending. On a busy machine more of them.
+    cmp_ok($most, '<=', $OTHERS < 1 ? 2 * $wanted + 1 : 3 * $wanted, 'children do not pile up');
     ok($newest, 'the newest configuration answers');
     is("@failed", '', 'somebody answered all the time') if mpm() eq 'adaptive';
     ok((wait_for { $s->child_pids == $wanted && children($s) == $wanted } SECONDS, 'the others to end'), 'as many stay as before');
     is(scalar(grep { conf_now($s) ne $reloads } 1 .. 10), 0, 'no older configuration answers any more');
+    ok($s->stop, 'stops');
+};
+
+# The parent hears of it when it has the next configuration. By then the time that a start may take is over.
+subtest 'a child that becomes ready while the next configuration is read' => sub {
+    plan skip_all => 'the pauses are in the module under test' if mpm() ne 'adaptive';
+    my $s = Adaptive::Server->new(hooked => 1, test_module => 1,
+        mpm_conf => "StartServers 1\nServerLimit 1\nThreadsPerChild 2\nThreadLimit 2\n", conf => $TEST_CONF)->start;
+    my ($oldest) = $s->child_pids;
+    my @full = hold_requests($s, 2);
+    load_conf($s, 1, "AdpTestSlowStart 1500\n");
+    my $pid = wait_for { (grep { $_ != $oldest } $s->direct_children)[0] } SECONDS, 'another child';
+    my $forked = time;
+    $s->pause_at('open_logs');
+    load_conf($s, 2, '');
+    $s->wait_paused('open_logs', SECONDS);
+    # The oldest has no thread left, so that the other one serves this.
+    my $sock = tcp($s->port);
+    print {$sock} http_request('/adp/pid', keep => 1);
+    like((read_response($sock, timeout => SECONDS) // {})->{body} // '', qr/^pid=$pid$/m, 'it is ready, and serves a connection');
+    print {$sock} http_request('/adp/hold', keep => 1);
+    wait_for { time > $forked + PATIENCE_S } SECONDS, 'its time to pass';
+    $s->release('open_logs');
+    ok((wait_for { conf_now($s) eq '2' } SECONDS, 'the newest configuration'), 'the newest configuration answers');
+    lift_hold($s);
+    is((read_response($sock, timeout => SECONDS) // {})->{status}, 200, 'and the connection has not been cut');
+    unlike($s->error_log, qr/ADP0087/, 'for nobody was killed');
     ok($s->stop, 'stops');
 };
 
