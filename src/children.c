@@ -2,7 +2,6 @@
 
 #include "child.h"
 #include "config.h"
-#include "going.h"
 #include "testhook.h"
 
 #include "apr_signal.h"
@@ -435,6 +434,15 @@ static bool send_order(const retained_t *r, int slot, char order)
            && (r->lifelines[slot] < 0 || write(r->lifelines[slot], &order, 1) == 1);
 }
 
+/* The child is going from now on; it has yet to be told so, if the order was not sent. */
+static void begin_going(slot_t *slot, char order, bool sent)
+{
+    slot->unsent = sent ? 0 : order;
+    if (slot->state != SLOT_GOING) {
+        slot->going_us = clock_now_us();
+    }
+}
+
 /* The child has closed its end of the lifeline. If it is not about to end anyway (the books hear
  * of that soon) it is broken or hostile: it cannot be counted on, and gets the order that needs
  * no lifeline. */
@@ -452,8 +460,9 @@ static void give_up_on(generation_t *g, int i)
                  (int)slot->pid);
     close(g->retained->lifelines[i]);
     g->retained->lifelines[i] = -1;
-    going_begin(slot, 0, true, clock_now_us());
     slot->state = SLOT_GOING;
+    slot->unsent = 0;
+    slot->going_us = clock_now_us();
     kill(slot->pid, SIGTERM);
 }
 
@@ -477,7 +486,7 @@ bool children_order(generation_t *g, int i, char order)
      * counts as going, and hears of it later. */
     if (state_after(order, SLOT_SERVING) == SLOT_GOING) {
         slot->aborted = slot->aborted || slot->state == SLOT_STARTING;
-        going_begin(slot, order, sent, clock_now_us());
+        begin_going(slot, order, sent);
     }
     if (sent || after == SLOT_GOING) {
         slot->state = after;

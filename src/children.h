@@ -33,7 +33,7 @@ int children_start(generation_t *g, int bucket, int64_t now_us);
 
 /* Send one order to a child: from now on it counts as parked, serving or going by it. False: it
  * could not be told. Then it counts as before, but for an order to finish; and one that has
- * closed its lifeline is told to end and counts as going. */
+ * closed its lifeline gets SIGTERM and counts as going (going.h). */
 bool children_order(generation_t *g, int slot, char order);
 
 /* Have all children that accept from a bucket look at its backlog: somebody was woken for a

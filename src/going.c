@@ -1,11 +1,7 @@
 #include "going.h"
 
-#include "testhook.h"
-
-#include <errno.h>
 #include <signal.h>
 #include <sys/param.h>
-#include <unistd.h>
 
 /* How soon an order is repeated. */
 #define REPEAT_US (100 * CLOCK_US_PER_MS)
@@ -15,51 +11,54 @@
 #define DRAIN_GRACE_MS 9000
 #endif
 
-void going_begin(slot_t *slot, char order, bool sent, int64_t now_us)
-{
-    slot->unsent = sent ? 0 : order;
-    if (slot->state != SLOT_GOING) {
-        slot->going_us = now_us;
-    }
-}
-
-/* True: still not. A pipe that was closed takes no order any more. */
+/* True: still not. */
 static bool repeat_order(generation_t *g, int i)
 {
-    slot_t *slot = &g->retained->slots[i];
+    const slot_t *slot = &g->retained->slots[i];
 
-    if (!slot->unsent) {
-        return false;
-    }
-    if (ADP_FAULT(order_lost)
-        || (write(g->retained->lifelines[i], &slot->unsent, 1) < 0
-            && (errno == EAGAIN || errno == EINTR))) {
-        return true;
-    }
-    slot->unsent = 0;
-    return false;
+    return slot->unsent && !children_order(g, i, slot->unsent) && slot->unsent;
 }
 
-static void kill_overdue(generation_t *g, slot_t *slot, int64_t now_us)
+/* It has closed its lifeline and got SIGTERM instead of an order. */
+static bool is_to_end_at_once(const generation_t *g, int i)
 {
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0078)
-                 "child process %d was told to finish %d s ago and does not act on "
-                 "AdaptiveDrainTimeout %d, sending SIGKILL", (int)slot->pid,
-                 (int)((now_us - slot->going_us) / CLOCK_US_PER_S),
-                 (int)(g->config->drain_timeout_us / CLOCK_US_PER_S));
+    return g->retained->lifelines[i] < 0;
+}
+
+static void kill_overdue(generation_t *g, int i, int64_t now_us)
+{
+    slot_t *slot = &g->retained->slots[i];
+    int told_s = (int)((now_us - slot->going_us) / CLOCK_US_PER_S);
+
+    if (is_to_end_at_once(g, i)) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0076)
+                     "child process %d has not ended %d s after it was told to, sending SIGKILL",
+                     (int)slot->pid, told_s);
+    }
+    else {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0078)
+                     "child process %d was told to finish %d s ago and does not act on "
+                     "AdaptiveDrainTimeout %d, sending SIGKILL", (int)slot->pid, told_s,
+                     (int)(g->config->drain_timeout_us / CLOCK_US_PER_S));
+    }
     kill(slot->pid, SIGKILL);
     slot->killed = true;
 }
 
 /* When the child is overdue. */
-static int64_t due_us(const generation_t *g, const slot_t *slot)
+static int64_t due_us(const generation_t *g, int i)
 {
+    const slot_t *slot = &g->retained->slots[i];
     int64_t limit_us = g->config->drain_timeout_us;
 
-    if (limit_us <= 0 || slot->killed) {
+    if (is_to_end_at_once(g, i)) {
+        limit_us = 0;
+    }
+    else if (limit_us <= 0) {
         return CLOCK_NEVER;
     }
-    return slot->going_us + MIN(limit_us, CLOCK_NEVER / 2) + DRAIN_GRACE_MS * CLOCK_US_PER_MS;
+    return slot->killed ? CLOCK_NEVER
+           : slot->going_us + MIN(limit_us, CLOCK_NEVER / 2) + DRAIN_GRACE_MS * CLOCK_US_PER_MS;
 }
 
 bool going_repeat_orders(generation_t *g)
@@ -81,15 +80,13 @@ int64_t going_round(generation_t *g, int64_t now_us)
     int i;
 
     for (i = 0; i < g->retained->slots_used; i++) {
-        slot_t *slot = &g->retained->slots[i];
-
-        if (slot->state != SLOT_GOING) {
+        if (g->retained->slots[i].state != SLOT_GOING) {
             continue;
         }
-        if (now_us >= due_us(g, slot)) {
-            kill_overdue(g, slot, now_us);
+        if (now_us >= due_us(g, i)) {
+            kill_overdue(g, i, now_us);
         }
-        next_us = clock_earlier(next_us, due_us(g, slot));
+        next_us = clock_earlier(next_us, due_us(g, i));
     }
     return next_us;
 }

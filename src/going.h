@@ -6,16 +6,13 @@
 
 #include "children.h"
 
-/* The child in this slot is going from now on; the order could not be written, if it was not
- * sent. */
-void going_begin(slot_t *slot, char order, bool sent, int64_t now_us);
-
 /* Repeat orders that were lost. True: some still are. */
 bool going_repeat_orders(generation_t *g);
 
 /* Repeat orders that were lost, and end children that have outlived AdaptiveDrainTimeout by more
- * than they need to cut their connections off. Returns when to come again, CLOCK_NEVER if only a
- * new order can change anything. The parent, on every round. */
+ * than they need to cut their connections off, or a SIGTERM by more than they need to end.
+ * Returns when to come again, CLOCK_NEVER if only a new order can change anything. The parent, on
+ * every round. */
 int64_t going_round(generation_t *g, int64_t now_us);
 
 #endif

@@ -18,7 +18,7 @@ plan skip_all => 'event has another pipe' if mpm() ne 'adaptive';
 
 use constant { SECONDS => 40, BURST => 12 };
 
-local $ENV{ADAPTIVE_BUILD} = other_build(CHILD_HOLDS => 1, PARKED_MS => 600_000);
+local $ENV{ADAPTIVE_BUILD} = other_build(CHILD_HOLDS => 1, PARKED_MS => 600_000, DRAIN_GRACE_MS => 3000);
 my $s = Adaptive::Server->new(test_module => 1, modules => ['status'],
     mpm_conf => "StartServers 1\nServerLimit 2\nThreadsPerChild 8\nAdaptiveHold 1s\n",
     conf => "${TEST_CONF}KeepAliveTimeout 300\nMaxKeepAliveRequests 0\n")->start;
@@ -35,6 +35,14 @@ sub switches {
     return Adaptive::Server::read_text("/proc/$pid/task/$pid/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m ? $1 : 0;
 }
 
+# By a connection to it. Its main thread has woken up and fallen asleep again, which it can only have with what it has now.
+sub deafen {
+    my ($sock, $pid) = @_;
+    my $deaf  = ask($sock, '/adp/deafen') =~ /^deaf=[1-9]/;
+    my $woken = switches($pid);
+    return $deaf && wait_for { ask($sock, '/adp/timer?ms=1') && switches($pid) > $woken + 1 } 10, 'its main thread to turn';
+}
+
 # Load comes and goes, so that one of two children is parked, and still serves the connections that it has.
 my @socks = hold_requests($s, BURST);
 ok((wait_for { $s->child_pids == 2 } SECONDS, 'another child'), 'load comes: another child');
@@ -46,11 +54,7 @@ my $serving = served_by($s);
 my ($parked) = grep { $_ != $serving } $s->child_pids;
 my ($sock) = grep { ask($_, '/adp/pid') =~ /^pid=$parked$/m } @socks;
 ok($sock, '(which has connections)') or die "no connection to the parked child\n";
-like(ask($sock, '/adp/deafen'), qr/^deaf=[1-9]/, 'it does not hear its parent any more');
-
-# Its main thread has woken up and fallen asleep again, which it can only have with what it has now.
-my $woken = switches($parked);
-wait_for { ask($sock, '/adp/timer?ms=1') && switches($parked) > $woken + 1 } 10, 'its main thread to turn';
+ok(deafen($sock, $parked), 'it does not hear its parent any more');
 
 # Now the parent wants it back.
 my $cpu = cpu_seconds($s->pid);
@@ -61,5 +65,14 @@ like($s->error_log, qr/ADP0085: child process $parked /, 'it is said');
 cmp_ok(cpu_seconds($s->pid) - $cpu, '<', 2, 'the parent does not spin');
 ok(!$s->zombie_pids, 'it buries who has ended');
 ok($s->graceful, 'it reloads');
-ok($s->stop, 'and stops');
+
+# One that does not obey signals, either.
+$sock = tcp($s->port);
+my ($stuck) = ask($sock, '/adp/pid') =~ /^pid=(\d+)$/m;
+ok(deafen($sock, $stuck), 'another deaf one');
+kill 'STOP', $stuck;
+$s->signal('USR1');
+ok((wait_for { !kill 0, $stuck } SECONDS, 'it to end'), 'that does not act on SIGTERM is killed');
+like($s->error_log, qr/ADP0076: child process $stuck .* SIGKILL/, 'it is said, too');
+ok($s->stop, 'the server stops');
 done_testing;
