@@ -93,6 +93,20 @@ subtest 'over a module that is enabled' => sub {
     rmdir $enabled;
 };
 
+subtest 'beside another MPM than event' => sub {
+    plan skip_all => 'not on Debian' if !$debian;
+    my $enabled = "$dest/etc/apache2/mods-enabled";
+    mkdir $enabled;
+    Adaptive::Server::write_file("$enabled/$_.load", '') for qw(mpm_prefork php8.2);
+    my $said = make('install')->{output};
+    like $said, qr/^\s+a2dismod mpm_prefork && a2enmod mpm_adaptive$/m, 'the switch names the MPM that is enabled';
+    like $said, qr/a2dismod mpm_adaptive && a2enmod mpm_prefork/, 'and so does the way back';
+    like $said, qr/mod_php works with mpm_prefork only.*a2dismod php8\.2 first/, 'mod_php, too, is in the way';
+    unlike $said, qr/mpm_event/, 'and nothing of event';
+    unlink map {"$enabled/$_.load"} qw(mpm_prefork php8.2);
+    rmdir $enabled;
+};
+
 subtest 'an administrator\'s .conf survives the next install' => sub {
     plan skip_all => 'not on Debian' if !$debian;
     my $conf = "$dest/etc/apache2/mods-available/mpm_adaptive.conf";
@@ -183,7 +197,16 @@ subtest 'uninstall' => sub {
         like $refused->{output}, qr/a2enmod mpm_event/, 'with what to do';
         unlink "$dest/etc/apache2/mods-enabled/mpm_adaptive.load";
     }
-    is make('uninstall')->{status}, 0, 'make uninstall';
+    my $removed = make('uninstall');
+    is $removed->{status}, 0, 'make uninstall';
+    if ($debian) {
+        my $conf = "$dest/etc/apache2/mods-available/mpm_adaptive.conf";
+        is_deeply files_below($dest), ['./etc/apache2/mods-available/mpm_adaptive.conf'], 'leaves what the administrator wrote';
+        like $removed->{output}, qr/Kept \Q$conf\E/, 'and says so';
+        unlink $conf;
+        make('install');
+        is make('uninstall')->{status}, 0, 'again, with the file as it was installed';
+    }
     is_deeply files_below($dest), [], 'leaves nothing';
 };
 

@@ -30,15 +30,23 @@ mpm_adaptive is enabled; to run this build, as root:
 NEXT
         exit 0
     fi
+    # The lines are to be typed as they stand, so they name the MPM that is enabled.
+    mpm=mpm_event
+    for other in mpm_worker mpm_prefork; do
+        [ ! -e "$DESTDIR$SYSCONFDIR/mods-enabled/$other.load" ] || mpm=$other
+    done
     cat <<NEXT
 
-Nothing is activated yet. To switch from mpm_event, as root:
+Nothing is activated yet. To switch from $mpm, as root:
 
-    a2dismod mpm_event && a2enmod mpm_adaptive
+    a2dismod $mpm && a2enmod mpm_adaptive
     apachectl configtest && systemctl restart apache2
 
-Back again: a2dismod mpm_adaptive && a2enmod mpm_event, then the second line.
+Back again: a2dismod mpm_adaptive && a2enmod $mpm, then the second line.
 NEXT
+    for php in "$DESTDIR$SYSCONFDIR"/mods-enabled/php*.load; do
+        [ ! -e "$php" ] || echo "mod_php works with mpm_prefork only: move to php-fpm, and a2dismod $(basename "$php" .load) first."
+    done
 else
     cat <<NEXT
 
