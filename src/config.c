@@ -117,10 +117,11 @@ static const char *set_integer(cmd_parms *cmd, void *dummy, const char *arg)
     }
     errno = 0;
     value = strtol(arg, &end, 10);
-    if (errno || end == arg || *end || value <= INT_MIN || value > INT_MAX) {
-        return apr_pstrcat(cmd->pool, ADPNO(0001), cmd->cmd->name, " \"", arg,
-                           "\": not a whole number; write one with digits only, or leave "
-                           "the line out", NULL);
+    if (end == arg || *end || errno || value <= INT_MIN || value > INT_MAX) {
+        return apr_pstrcat(cmd->pool, ADPNO(0001), cmd->cmd->name, " \"", arg, "\": ",
+                           end == arg || *end ? "not a whole number; write one with digits only"
+                                              : "out of range; write a whole number up to 2147483647",
+                           ", or leave the line out", NULL);
     }
     for (d = integer_directives; d->name; d++) {
         if (!ap_cstr_casecmp(d->name, cmd->cmd->name)) {

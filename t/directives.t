@@ -121,6 +121,8 @@ subtest 'values that are refused' => sub {
         next if !$adaptive;    # event says "error parsing value"
         like $result->{output}, qr/ADP\d{4}:? .*\b$name\b.*\Q$value\E/, "$name $value: with its value, in one line";
         like $result->{output}, qr/$name \d|leave/, "$name $value: and what to write instead";
+        like $result->{output}, qr/out of range; write a whole number up to 2147483647/, "$name $value: that it is too large"
+            if $value eq '99999999999';
     }
     for my $line ('StartServers', 'ThreadsPerChild 5 6') {
         isnt tested("$line\n")->{status}, 0, "'$line' has the wrong number of values";
