@@ -44,7 +44,7 @@ typedef struct board_view_t {
     bool out_of_descriptors;
 } board_view_t;
 
-/* Look at a record, of a child that has at most so many threads (> 0). */
+/* Look at a record, of a child that has at most thread_limit threads (> 0). */
 board_view_t board_view(const ext_child_t *ext, int thread_limit);
 
 /* Events taken between two looks at board_view_t.events: 0 to BOARD_MOST_EVENTS. */

@@ -27,7 +27,7 @@
 /* No child has more connections, whatever it may have descriptors. */
 #define MOST_CONNECTIONS (1 << 20)
 
-/* How an ungraceful end goes: what children get, so long after it began. A child itself waits a
+/* How an ungraceful end goes: what children get, and how long after it began. A child itself waits a
  * second for its threads. */
 typedef struct force_t {
     int64_t after_us;

@@ -3,7 +3,7 @@
 #include <signal.h>
 #include <sys/param.h>
 
-/* A late child is killed at so many times the patience with it. */
+/* A late child is killed after this many times the patience with it. */
 #define KILL_TIMES 2
 
 /* What was found in one round. */

@@ -11,7 +11,7 @@
 
 #include <stdint.h>
 
-#define PACE_SHARE      50              /* one in so many */
+#define PACE_SHARE      50              /* one part in this many */
 #define PACE_BURST_US   INT64_C(100000) /* of processor time */
 #define PACE_LONGEST_US INT64_C(100000) /* that a wake-up is kept waiting */
 

@@ -925,7 +925,7 @@ static void end_generation(const run_t *run)
 }
 
 /* Restart or stop, as the signals said that ended the run; a stop that comes during a restart
- * wins. Returns what the mpm hook shall: OK with signals held, until the configuration is gone. */
+ * wins. Returns the value of the mpm hook: OK, with signals held, until the configuration is gone. */
 static int end_run(const run_t *run)
 {
     generation_t *g = run->g;
@@ -1029,7 +1029,7 @@ static void log_start(const generation_t *g)
                  g->config->start_threads, g->cpus);
 }
 
-/* Start, serve, and end as told. Returns what the mpm hook shall. */
+/* Start, serve, and end as told. Returns the value of the mpm hook. */
 static int run_children(run_t *run)
 {
     generation_t *g = run->g;

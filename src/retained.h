@@ -74,7 +74,7 @@ typedef struct retained_t {
     int *lifelines;             /* by slot: write end of the child's lifeline, or -1 */
     config_fixed_t fixed;       /* the scoreboard that outlives the module */
     slot_t *slots;              /* fixed.slot_count of them, */
-    apr_size_t slot_size;       /* ... each of so many bytes */
+    apr_size_t slot_size;       /* ... the size of each in bytes */
     /* of this version */
     struct retained_t *predecessor; /* the block of another version, until its children are taken
                                      * over; NULL: none */

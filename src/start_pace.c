@@ -2,15 +2,15 @@
 
 #define US_PER_MS INT64_C(1000)
 
-/* A child that is so old shows that children can last. */
+/* A child of this age shows that children can last. */
 #define HEALTHY_AFTER_US (1000 * US_PER_MS)
 /* Pauses between starts: the first, and the longest by what fails. Where children serve for a
  * moment, somebody may get an answer from each: they are not put off for long. */
 #define FIRST_PAUSE_US   (100 * US_PER_MS)
 #define LONGEST_US       (10000 * US_PER_MS)
 #define LONGEST_SERVING_US (1000 * US_PER_MS)
-/* Patience with a start: so many times as long as others took, but never less, also if others
- * are not known. Too little costs a child too many, too much makes requests wait. */
+/* Patience with a start: PATIENCE_TIMES as long as others took, but never less than PATIENCE_US, also
+ * if others are not known. Too little costs a child too many, too much makes requests wait. */
 #define PATIENCE_TIMES   10
 #define PATIENCE_US      (3000 * US_PER_MS)
 #define PATIENCE_UNKNOWN_US (10000 * US_PER_MS)

@@ -14,7 +14,7 @@
 /* Growth that follows the last one sooner doubles it. */
 #define GROWTH_PAUSE_US     (500 * CLOCK_US_PER_MS)
 #define LARGEST_STEP        16      /* children at once */
-/* While threads are busy the spare threads are counted at least so often. */
+/* While threads are busy the spare threads are counted at least this often. */
 #define BUSY_ROUND_US       (100 * CLOCK_US_PER_MS)
 /* ... and whether parked ones can end. */
 #define PARKED_ROUND_US     CLOCK_US_PER_S
@@ -38,7 +38,7 @@ static bool is_sharing(const slot_t *slot)
 typedef struct sums_t {
     int64_t blocked_permille;   /* of the busy threads; rounded in the end, or many children with few
                                  * busy ones would never be seen to compute */
-    int busier;                 /* by so many threads was a child busier at its peak, at most */
+    int busier;                 /* by how many threads a child was busier at its peak, at most */
 } sums_t;
 
 static void note_peak(retained_t *r, int i, int busy, sums_t *sums)
