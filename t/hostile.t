@@ -29,7 +29,8 @@ my $s = Adaptive::Server->new(
     conf        => "${TEST_CONF}LogLevel crit\nScriptSock \@ROOT\@/run/cgisock\n",
 )->start;
 
-# Somebody else's processes: one of a stranger and one in the server's process group, which is whom httpd would kill.
+# Somebody else's processes: one of a stranger, with a process group of its own, and one in the server's
+# process group, which is whom httpd would kill.
 sub bystander {
     my ($group) = @_;
     my $pid = spawn(sub { $SIG{$_} = 'DEFAULT' for qw(TERM INT HUP USR1 WINCH); sleep 1 while 1 });
@@ -38,6 +39,7 @@ sub bystander {
 }
 
 my @bystanders = (bystander(), bystander($s->pid));
+POSIX::setpgid(($bystanders[0]) x 2);
 
 sub daemons {
     my %child = map { $_ => 1 } $s->child_pids;
@@ -50,7 +52,7 @@ sub alive { return grep { waitpid($_, POSIX::WNOHANG()) == 0 } @_ }
 sub take_over {
     my $answer;
     my $seconds = $SECONDS + 100;
-    my @targets = (@bystanders, $$, $s->pid, daemons(), $s->child_pids, 0, 1, -1, 2147483647);
+    my @targets = (@bystanders, -$bystanders[0], $$, $s->pid, daemons(), $s->child_pids, 0, 2147483647);
     my $query   = sprintf 'ms=%d&seed=%d&pids=%s', 1000 * $seconds, ++$SEED, join ',', @targets;
     wait_for { $answer = http_get($s->url("/hostile?$query"), timeout => 5); $answer->{status} == 200 } 30, 'a child to take over';
     return { $answer->{body} =~ /^(\w+)=(\d+)$/mg };
