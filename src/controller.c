@@ -14,8 +14,8 @@ static const char reasons[CTL_REASONS][TEXT_SIZE] = {
     [CTL_HOLD] = "kept for a while because load comes back",
     [CTL_SURPLUS] = "not needed for a while",
     [CTL_CPU_BOUND] = "requests compute, more threads would only share processors",
-    [CTL_NO_DESCRIPTORS] = "children are out of descriptors",
-    [CTL_CEILING] = "a limit does not allow more"
+    [CTL_CEILING] = "a limit does not allow more",
+    [CTL_NO_DESCRIPTORS] = "children are out of descriptors"
 };
 
 static const char ceilings[CTL_CEILINGS][TEXT_SIZE] = {

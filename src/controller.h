@@ -32,8 +32,8 @@ typedef enum {
     CTL_HOLD,                   /* surplus, kept for a while because load comes back */
     CTL_SURPLUS,                /* surplus for long enough */
     CTL_CPU_BOUND,              /* requests compute: more threads only share processors */
-    CTL_NO_DESCRIPTORS,         /* children cannot take another connection */
     CTL_CEILING,                /* more is needed than may be: see the ceiling */
+    CTL_NO_DESCRIPTORS,         /* children cannot take another connection */
     CTL_REASONS
 } ctl_reason_e;
 

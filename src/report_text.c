@@ -411,8 +411,8 @@ static void add_reason(out_t *out, const facts_t *f)
         [CTL_HOLD] = add_hold,
         [CTL_SURPLUS] = add_surplus,
         [CTL_CPU_BOUND] = add_cpu_bound,
-        [CTL_NO_DESCRIPTORS] = add_no_descriptors,
-        [CTL_CEILING] = add_at_ceiling
+        [CTL_CEILING] = add_at_ceiling,
+        [CTL_NO_DESCRIPTORS] = add_no_descriptors
     };
 
     if ((int)f->reason >= 0 && f->reason < CTL_REASONS && by_reason[f->reason]) {
