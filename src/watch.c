@@ -9,6 +9,8 @@
  * child takes. Whoever was woken for nothing does not listen for a while, twice as long each time. */
 #define FIRST_DEAF_US   (2 * CLOCK_US_PER_MS)
 #define LONGEST_DEAF_US (100 * CLOCK_US_PER_MS)
+/* A worker has become idle since the last look: the next is due then, whatever that decided. */
+#define IDLE_ROUND_US   (20 * CLOCK_US_PER_MS)
 
 void watch_wanted(child_t *child)
 {
@@ -111,8 +113,13 @@ int watch_fd(const child_t *child, int64_t now_us, int64_t *until_us)
     const watch_t *w = &child->watch;
 
     /* a probe is ready itself, and so is the event by which workers leave */
-    if (!atomic_load(&w->on) || w->probe_sent_us || somebody_idle(child)
+    if (!atomic_load(&w->on) || w->probe_sent_us
         || atomic_load(&child->phase) == CHILD_STOPPING) {
+        return -1;
+    }
+    if (somebody_idle(child)) {
+        /* when nobody is any more no worker tells: they believe that the watch goes on */
+        *until_us = clock_earlier(*until_us, now_us + IDLE_ROUND_US);
         return -1;
     }
     if (now_us < w->deaf_until_us) {
