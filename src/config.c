@@ -41,6 +41,9 @@
 #define LEAST_MEMORY_BYTES     (16.0 * 1024 * 1024)
 #define MOST_MEMORY_BYTES      (16.0 * 1024 * 1024 * 1024 * 1024)
 
+/* How often control groups are asked whether their limits have changed. */
+#define GROUPS_INTERVAL_US (5 * CLOCK_US_PER_S)
+
 #define NOT_SET INT_MIN
 
 /* What the configuration file says, NOT_SET where it is silent. */
@@ -66,8 +69,6 @@ typedef struct directives_t {
 
 static directives_t given;
 static adp_config_t effective;
-/* How often control groups are asked whether their limits have changed. */
-#define GROUPS_INTERVAL_US (5 * CLOCK_US_PER_S)
 static limits_t limits;
 static int64_t descriptors_held;
 static int expected_threads;    /* that the limits found allow, whatever is configured */
@@ -621,7 +622,12 @@ static void find_limits(void)
     limits.policy.threads_per_child = given.threads_per_child > 0 ? given.threads_per_child
                                                                   : default_threads_per_child();
     limits_refresh_usage(&limits, &usage, clock_now_us());
-    expected_threads = limits_expected_threads(&limits, &usage, &expected_ceiling);
+    config_expect(&usage);
+}
+
+void config_expect(const limits_usage_t *usage)
+{
+    expected_threads = limits_expected_threads(&limits, usage, &expected_ceiling);
 }
 
 /* The rest of the policy follows from the corrected configuration. */

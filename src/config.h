@@ -40,9 +40,12 @@ const limits_t *config_limits(void);
 int config_expected_threads(void);
 
 /* Look again at what control groups allow, every five seconds at most: *looked_us is when this
- * process last did, 0 at first. True: it has changed, and config_limits() with it. One thread of a process at a
- * time, and the only one that uses the groups in config_limits() then. */
+ * process last did, 0 at first. True: it has changed, and config_limits() with it. One thread of
+ * a process at a time, and the only one that uses the groups in config_limits() then. */
 bool config_look_at_groups(int64_t *looked_us, int64_t now_us);
+
+/* What config_expected_threads() says follows from what is used of config_limits() now. */
+void config_expect(const limits_usage_t *usage);
 
 /* One line on what was found and what follows from it. Returns buffer. */
 char *config_describe(char *buffer, size_t size);

@@ -9,6 +9,7 @@
 #define CONNECTIONS_A_LOOK 8
 /* While memory is short. */
 #define SHORT_LOOK_US      (100 * CLOCK_US_PER_MS)
+
 typedef struct guard_t {
     _Atomic int until_look;     /* connections */
     _Atomic bool is_short;

@@ -119,6 +119,7 @@ static void measure(generation_t *g, const ctl_child_sample_t *sample, int64_t n
     pid_t pids[MEASURED_CHILDREN];
     int connections = 0;
     int i, count = 0;
+    bool changed;
 
     if (!limits_is_due(config_limits(), &r->usage, sample->threads, now_us)) {
         return;
@@ -129,13 +130,15 @@ static void measure(generation_t *g, const ctl_child_sample_t *sample, int64_t n
             connections = board_sum(connections, children_connections(i));
         }
     }
-    if (config_look_at_groups(&r->groups_us, now_us)) {
-        status_show(r, g->config);
-        config_log_limits(g->server);
-    }
+    changed = config_look_at_groups(&r->groups_us, now_us);
     limits_refresh_usage(config_limits(), &r->usage, now_us);
     limits_note_children(&r->usage, count, sample->threads, connections - sample->busy,
                          limits_children_bytes("", pids, count));
+    if (changed) {
+        config_expect(&r->usage);
+        status_show(r, g->config);
+        config_log_limits(g->server);
+    }
 }
 
 static ctl_child_limits_t limits_of(const generation_t *g)
@@ -204,15 +207,15 @@ static void share_out(generation_t *g, const ctl_child_limits_t *limits,
             int has = MIN(view.threads, limits->threads_per_child);
             bool needy = view.idle == 0;
 
-            if (g->config->given.min_spare_threads && slot->serving_told != serving) {
-                /* its part of MinSpareThreads changes, and it may be asleep */
-                children_order(g, i, CHILD_ORDER_DECIDE);
-            }
-            slot->serving_told = serving;
             grant(&r->board->children[i],
                   plenty ? limits->threads_per_child
                          : MAX(has + each + (needy && rest > 0), 1), limits, serving);
             rest -= needy && rest > 0;
+            if (g->config->given.min_spare_threads && slot->serving_told != serving) {
+                /* its part of MinSpareThreads has changed, and it may be asleep */
+                children_order(g, i, CHILD_ORDER_DECIDE);
+            }
+            slot->serving_told = serving;
         }
     }
 }

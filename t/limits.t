@@ -144,6 +144,7 @@ subtest 'a control group' => sub {
     $s->log_mark;
     my $tasks = sub { ($s->log_since_mark =~ /ADP0011: .* (\d+) tasks/)[0] // 0 };
     ok((wait_for { http_get($s->url('/adp/sleep?ms=20')); $tasks->() == 150 } 20, 'the new limit'), 'another limit while it serves');
+    cmp_ok(($s->log_since_mark =~ /ADP0011: up to (\d+) thread/)[0], '<', 150, '... and fewer threads than that');
     is $group->killed, 0, 'nobody was killed';
     quit($s);
 };
