@@ -31,7 +31,7 @@ static void kill_overdue(generation_t *g, int i, int64_t now_us)
     int told_s = (int)((now_us - slot->going_us) / CLOCK_US_PER_S);
 
     if (is_to_end_at_once(g, i)) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0076)
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0079)
                      "child process %d has not ended %d s after it was told to, sending SIGKILL",
                      (int)slot->pid, told_s);
     }

@@ -73,6 +73,6 @@ ok(deafen($sock, $stuck), 'another deaf one');
 kill 'STOP', $stuck;
 $s->signal('USR1');
 ok((wait_for { !kill 0, $stuck } SECONDS, 'it to end'), 'that does not act on SIGTERM is killed');
-like($s->error_log, qr/ADP0076: child process $stuck .* SIGKILL/, 'it is said, too');
+like($s->error_log, qr/ADP0079: child process $stuck .* SIGKILL/, 'it is said, too');
 ok($s->stop, 'the server stops');
 done_testing;
