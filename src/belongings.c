@@ -247,7 +247,7 @@ static void name_process(pid_t pid, char name[BELONGINGS_NAME])
 
     snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
     if (!procfile_read("", path, name, BELONGINGS_NAME)) {
-        strcpy(name, "?");
+        snprintf(name, BELONGINGS_NAME, "?");
     }
     name[strcspn(name, "\n")] = '\0';
 }

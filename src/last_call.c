@@ -51,7 +51,7 @@ int last_call_port(int fd)
         struct sockaddr any;
         struct sockaddr_in in;
         struct sockaddr_in6 in6;
-    } address;
+    } address = { .any = { .sa_family = AF_UNSPEC } };
     socklen_t size = sizeof(address);
 
     if (getsockname(fd, &address.any, &size)) {

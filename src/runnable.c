@@ -6,8 +6,8 @@
 #include <unistd.h>
 #include <sys/param.h>
 
-/* proc(5), /proc/PID/stat: the state letter follows the command's closing parenthesis. */
-/* 1: it is; 0: it is not; CTL_UNKNOWN: that cannot be read, or it has gone. */
+/* 1: it is; 0: it is not; CTL_UNKNOWN: that cannot be read, or it has gone. In /proc/PID/stat
+ * (proc(5)) the state letter follows the command's closing parenthesis. */
 static int is_runnable(int tid)
 {
     char path[48], text[128];

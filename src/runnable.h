@@ -5,8 +5,10 @@
 #include "adaptive.h"
 
 /* Of `serving` workers: those that compute, as the kernel's scheduler sees them. At most `looks`
- * are looked at, each time others, and the number is scaled up: a look reads a file of /proc.
- * CTL_UNKNOWN: nothing could be read. The steward. */
+ * are looked at, each time others, and the number is scaled up. The states and not the schedstat
+ * files, because these account a wait for a processor only when it is over: of 25 threads that
+ * share two processors they show two within 10 ms. CTL_UNKNOWN: nothing could be read (ChrootDir).
+ * The steward; a look reads a file of /proc, which takes 7 µs. */
 int runnable_count(pool_t *pool, int serving, int looks);
 
 #endif

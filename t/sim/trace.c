@@ -311,14 +311,16 @@ static trace_t reports(void)
 /* The same clients, the same rate: what was learned of one kind of work is wrong for the other. */
 static trace_t shift(void)
 {
-    trace_t t = common("shift", "16 closed-loop clients: 0.2 ms of computing for 4 s, then 1 ms at a backend that serves 5; 2 CPUs", 24);
+    trace_t t = common("shift", "16 closed-loop clients: 0.2 ms of computing for 4 s, then 1 ms at a backend that "
+                                "serves 5; 2 CPUs", 24);
 
     t.cpus = 2;
     t.waste = WASTE_OF_SHORT;
     t.work = (work_t){ SHAPE_CONSTANT, 0, 0.1 * MS, false };
     at(&t, 0, 10), at(&t, 24, 10);
-    t.clients = (clients_t){ .count = 16, .think_us = 50, .from_s = 1, .to_s = 21, .work = { SHAPE_CONSTANT, 0, 0.2 * MS, false },
-                             .turn_s = 4, .other = { SHAPE_CONSTANT, 1 * MS, 0.15 * MS, true } };
+    t.clients = (clients_t){ .count = 16, .think_us = 50, .from_s = 1, .to_s = 21, .turn_s = 4,
+                             .work = { SHAPE_CONSTANT, 0, 0.2 * MS, false },
+                             .other = { SHAPE_CONSTANT, 1 * MS, 0.15 * MS, true } };
     t.backend_slots = 5;
     /* a quarter of a second after each turn it is as it has to be */
     burst(&t, 5.25, 9), burst(&t, 13.25, 17);
@@ -338,7 +340,8 @@ static trace_t flap(void)
     at(&t, 0, 20), at(&t, 120, 20);
     t.threads_per_child = 16;
     t.clients = (clients_t){ .count = 880, .think_us = 900 * MS, .from_s = 5, .to_s = 115, .turn_s = 0.3,
-                             .work = { SHAPE_LOGNORMAL, 100 * MS, 0.2 * MS, false }, .other = { SHAPE_CONSTANT, 0, 3 * MS, false } };
+                             .work = { SHAPE_LOGNORMAL, 100 * MS, 0.2 * MS, false },
+                             .other = { SHAPE_CONSTANT, 0, 3 * MS, false } };
     burst(&t, 5, 115);
     with_peak(&t, 100);
     t.may_wait = true;
@@ -348,7 +351,8 @@ static trace_t flap(void)
 /* Load that swings, and in each child something stays. */
 static trace_t stays(void)
 {
-    trace_t t = common("stays", "20 / 200 requests at a time (300 ms each), 120 s each, beside WebSockets that stay; at most 4 children", 2400);
+    trace_t t = common("stays", "20 / 200 requests at a time (300 ms each), 120 s each, beside WebSockets that stay; "
+                                "at most 4 children", 2400);
     double s;
 
     t.cpus = 2;

@@ -12,10 +12,10 @@
  * when the backend had it if it says so (t/tools/backend.c: X-Received-Us, CLOCK_MONOTONIC), else -1; KIND is ok or that of
  * the failure. -R asks for real-time priority, so that a busy machine does not delay what is measured; it goes on without.
  *
- * "ready N" is printed when the first request is due, or all held connections are up (N is how many are; until then "opening N" while
- * they get more); "fail MS KIND
- * PID FRESH" for each lost request (MS: since 1970; PID: the child that answered on this connection before, if its answers
- * carry X-Adp-Pid); then "key value" lines. late_*: how late this program itself was; start_us: CLOCK_MONOTONIC.
+ * "ready N" is printed when the first request is due, or all held connections are up (N is how many are; until then
+ * "opening N" while they get more); "fail MS KIND PID FRESH" for each lost request (MS: since 1970; PID: the child that
+ * answered on this connection before, if its answers carry X-Adp-Pid); then "key value" lines. late_*: how late this program
+ * itself was; start_us: CLOCK_MONOTONIC.
  *
  * A server may close a kept-alive connection between two requests: it is opened anew and nothing is lost. A request that
  * crosses such a close on the wire finds the close there as soon as it is sent: it is sent again on another connection and

@@ -114,7 +114,7 @@ static void test_relief(void)
 static void test_noise(void)
 {
     random_t r = random_seed(20);
-    unsigned char bytes[sizeof(ext_child_t)];
+    unsigned char bytes[sizeof(ext_child_t)] = { 0 };
     ext_child_t child;
     int round, wrong = 0;
     size_t i;
