@@ -117,7 +117,7 @@ static bool is_child_of_ours(pid_t pid)
 static slot_t stranger_in(const retained_t *old, int i)
 {
     const process_score *score = ap_get_scoreboard_process(i);
-    slot_t slot = { .state = SLOT_GOING };
+    slot_t slot = { .state = SLOT_GOING, .going_us = clock_now_us() };
 
     if (old->magic == RETAINED_MAGIC) {
         slot.pid = slot_of(old, i)->pid;

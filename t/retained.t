@@ -6,30 +6,19 @@ use warnings;
 
 use lib 't/lib';
 use File::Copy qw(copy);
-use File::Temp qw(tempdir);
 use Test::More;
 use Adaptive::Build;
-use Adaptive::Paths ();
 use Adaptive::Server;
 use Adaptive::Probe;
 
 plan skip_all => 'about the data of mod_mpm_adaptive' if mpm() ne 'adaptive';
 
-# A build directory of its own for the server, so that the module under it can be replaced.
-sub private_build {
-    my $dir = tempdir(CLEANUP => 1);
-    my $built = Adaptive::Paths::build_dir();
-    chmod 0755, $dir;
-    copy("$built/mod_mpm_adaptive.so", "$dir/mod_mpm_adaptive.so") or die "$!";
-    symlink "$built/t", "$dir/t" or die "$!";
-    return $dir;
-}
-
-# A package manager writes a new file and renames it: the parent still has the old one mapped.
+# A package manager writes a new file and renames it: the parent still has the old one mapped. A server loads a copy of its own.
 sub replace_module {
-    my ($dir, $new) = @_;
-    copy($new, "$dir/mod_mpm_adaptive.so.new") or die "$!";
-    return rename "$dir/mod_mpm_adaptive.so.new", "$dir/mod_mpm_adaptive.so";
+    my ($s, $new) = @_;
+    my $loaded = $s->root . '/conf/mod_mpm_adaptive.so';
+    copy($new, "$loaded.new") or die "$!";
+    return rename "$loaded.new", $loaded;
 }
 
 # As a later release may have it.
@@ -37,15 +26,13 @@ my $other = other_build(ADP_RETAINED_VERSION => 99) . '/mod_mpm_adaptive.so';
 
 for my $signal (qw(USR1 HUP)) {
     subtest "another version of the module, SIG$signal" => sub {
-        my $dir = private_build();
-        local $ENV{ADAPTIVE_BUILD} = $dir;
         my $s = Adaptive::Server->new(test_module => 1, modules => ['status'], conf => $TEST_CONF)->start;
         ok(served_by($s), 'serves');
         my %old = map { $_ => 1 } $s->child_pids;
-        replace_module($dir, $other);
+        replace_module($s, $other);
         $s->log_mark;
         $s->signal($signal);
-        ok($s->wait_log(qr/ADP\d{4}: .*(?:version|upgrade|stop and start|restart)/i, 15), 'it is said in plain words');
+        ok($s->wait_log(qr/ADP0080: /, 15), 'it is said in plain words');
         ok((wait_for { my $pid = served_by($s); $pid && !$old{$pid} } 20, 'a new child'), 'a new child serves');
         ok($s->alive, 'the parent is alive');
         unlike($s->error_log, qr/exit signal/, 'no crash');
@@ -56,6 +43,21 @@ for my $signal (qw(USR1 HUP)) {
         ok($s->stop, 'stops');
     };
 }
+
+# How long a child may take to finish is counted from the upgrade.
+subtest 'another version of the module, a request under way' => sub {
+    my $s = Adaptive::Server->new(test_module => 1, conf => "${TEST_CONF}AdaptiveDrainTimeout 60s\n")->start;
+    my $old = served_by($s);
+    my ($sock) = hold_requests($s, 1);
+    wait_for { hooks($s)->{busy} } 15, 'the request';
+    replace_module($s, $other);
+    $s->signal('USR1');
+    ok((wait_for { my $pid = served_by($s); $pid && $pid != $old } 20, 'a new child'), 'a new child serves');
+    lift_hold($s);
+    is((read_response($sock, timeout => 20) // {})->{status}, 200, 'the old one finishes');
+    unlike($s->error_log, qr/ADP0078/, 'and is not killed for being late');
+    ok($s->stop, 'stops');
+};
 
 subtest 'limits that cannot change' => sub {
     my $s = Adaptive::Server->new(test_module => 1, modules => ['status'], conf => $TEST_CONF,
