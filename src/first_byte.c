@@ -21,7 +21,15 @@ typedef struct host_t {
     const char *tls_engine;     /* of SSLEngine; NULL: not set */
     bool tls;                   /* the rest follows from these */
     apr_interval_time_t timeout;
+    apr_array_header_t *found;  /* found_t; of the main server */
 } host_t;
+
+/* What was found of a listening socket. */
+typedef struct found_t {
+    const apr_sockaddr_t *address;
+    const char *protocol;
+    opening_e opening;
+} found_t;
 
 /* --- what the configuration says ---------------------------------------------------- */
 
@@ -229,7 +237,7 @@ static match_e match(const server_addr_rec *host, const ap_listen_rec *lr)
     return is_any(lr->bind_addr) ? MATCHES_SOME : MATCHES_NOT;
 }
 
-opening_e first_byte_opening(const server_rec *main_server, const ap_listen_rec *lr)
+static opening_e find_opening(const server_rec *main_server, const ap_listen_rec *lr)
 {
     opening_e opening = opening_of(main_server, lr->protocol);
     bool all = false;
@@ -254,14 +262,48 @@ opening_e first_byte_opening(const server_rec *main_server, const ap_listen_rec 
     return opening;
 }
 
+/* A duplicate for another bucket is a socket of its own with the same address. */
+static bool is_of(const found_t *found, const ap_listen_rec *lr)
+{
+    const char *protocol = found->protocol;
+
+    return found->address->port == lr->bind_addr->port
+           && apr_sockaddr_equal(found->address, lr->bind_addr)
+           && (protocol && lr->protocol ? !strcmp(protocol, lr->protocol)
+                                        : protocol == lr->protocol);
+}
+
+opening_e first_byte_opening(const server_rec *main_server, const ap_listen_rec *lr)
+{
+    const host_t *host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
+    int i;
+
+    for (i = 0; host && host->found && i < host->found->nelts; i++) {
+        const found_t *found = &APR_ARRAY_IDX(host->found, i, found_t);
+
+        if (is_of(found, lr)) {
+            return found->opening;
+        }
+    }
+    /* a module has added it since */
+    return find_opening(main_server, lr);
+}
+
 void first_byte_find(apr_pool_t *p, server_rec *main_server)
 {
+    apr_array_header_t *all = apr_array_make(p, 4, sizeof(found_t));
     ap_listen_rec *lr;
+    host_t *host;
 
     find_hosts(p, main_server);
     for (lr = ap_listeners; lr; lr = lr->next) {
-        if (first_byte_opening(main_server, lr) != OPENING_WAIT) {
+        found_t *found = apr_array_push(all);
+
+        *found = (found_t) { lr->bind_addr, lr->protocol, find_opening(main_server, lr) };
+        if (found->opening != OPENING_WAIT) {
             apr_socket_opt_set(lr->sd, APR_TCP_DEFER_ACCEPT, 0);
         }
     }
+    host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
+    host->found = all;
 }

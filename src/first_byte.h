@@ -12,8 +12,8 @@
  * to greet (TCP_DEFER_ACCEPT would hold it back). p lives as long as the configuration. */
 void first_byte_find(apr_pool_t *p, server_rec *main_server);
 
-/* What may happen to a connection of this listening socket before its first byte. Asks httpd's
- * tables: once for each listener of a child. */
+/* What may happen to a connection of this listening socket before its first byte. Children start
+ * without a look at all virtual hosts: their parent has done that. */
 opening_e first_byte_opening(const server_rec *main_server, const ap_listen_rec *lr);
 
 /* How long a connection may wait for its first byte, in µs, on this virtual host: Timeout, or
