@@ -30,9 +30,10 @@ static inline int64_t turns_pause_us(turns_t *turns, int64_t now_us, bool *begin
 {
     *begins = false;
     if (now_us - turns->since_us >= CLOCK_US_PER_S) {
-        /* with a pause at each turn a loop that still does not sleep fills the second with them */
+        /* With a pause at each turn a loop that still does not sleep fills the second with them;
+         * one that sleeps, if only for 2 ms, does not. */
         turns->too_many = turns->too_many
-                          && turns->count >= CLOCK_US_PER_S / TURNS_PAUSE_US / 2
+                          && turns->count >= CLOCK_US_PER_S / TURNS_PAUSE_US * 3 / 4
                           && now_us - turns->since_us < 2 * CLOCK_US_PER_S;
         turns->since_us = now_us;
         turns->count = 0;

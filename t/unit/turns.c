@@ -39,6 +39,8 @@ int main(void)
     ok(!turns.too_many, "once it sleeps again it is free");
     turn_for(&turns, &now_us, 3, 5, &said);
     is(said, 2, "the next time it is said again");
+    turn_for(&turns, &now_us, 3, 2 * CLOCK_US_PER_MS, &said);
+    ok(!turns.too_many, "a steward that looks every 2 ms after a burst is free, too");
     now_us = 0;
     turn_for(&turns, &now_us, 1, CLOCK_US_PER_MS, &said);
     is(said, 2, "a clock that goes back does no harm");
