@@ -247,7 +247,7 @@ typedef struct scoreboard_ext_t {
     _Atomic int64_t drain_timeout_us;       /* of the latest configuration; the parent */
     EXT_RECORD(ext_limits_t) limits;
     EXT_RECORD(ext_plan_t) plan;
-    _Atomic uint64_t decisions_noted;       /* so many were ever begun, */
+    _Atomic uint64_t decisions_noted;       /* how many were ever begun, */
     _Atomic uint64_t noted[EXT_KINDS];      /* ... and of each kind */
     EXT_RECORD(ext_decision_t) decisions[EXT_KINDS][EXT_DECISIONS];
     _Alignas(64) EXT_RECORD(ext_second_t) seconds[EXT_SECONDS];

@@ -19,10 +19,10 @@
  * the limit is low enough to matter to a server of some thousand threads. */
 #define MANY_TASKS 65536
 
-/* With so many workers a child is taken for bare. */
+/* A child with no more workers than this is taken for bare. */
 #define BARE_THREADS 2
 
-/* Of many children so many are looked at. */
+/* Children that are looked at, of many. */
 #define SAMPLED_CHILDREN 64
 
 /* How what is seen of a thread's memory becomes what is believed. A request shows only part of
@@ -296,7 +296,7 @@ static int64_t anonymous_bytes(const char *root, pid_t pid)
     return 0;
 }
 
-/* Of so many such bytes those that the process shares. 0 if that may not be known, as in a
+/* Of these bytes, those that the process shares. 0 if that may not be known, as in a
  * container whose root may not trace others. */
 static int64_t shared_bytes(const char *root, pid_t pid, int64_t anonymous)
 {

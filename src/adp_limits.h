@@ -110,7 +110,7 @@ void limits_find(limits_t *limits, const char *root, uid_t user);
  * before it is relied on. Processors are not looked for again. Up to 0.3 ms. */
 bool limits_find_groups(limits_t *limits);
 
-/* Whether it is time to look at usage again, with so many worker threads now: a second after
+/* Whether it is time to look at usage again, with this many worker threads now: a second after
  * the last look, or a tenth of one if half of the threads that were handed out then are
  * there. */
 bool limits_is_due(const limits_t *limits, const limits_usage_t *usage, int threads, int64_t now_us);
@@ -119,7 +119,7 @@ bool limits_is_due(const limits_t *limits, const limits_usage_t *usage, int thre
  * one to three for each control group with limits: 30 to 100 us. */
 void limits_refresh_usage(const limits_t *limits, limits_usage_t *usage, int64_t now_us);
 
-/* The part of that which reads nothing: note that so many bytes are used, elapsed_s seconds
+/* The part of that which reads nothing: note how many bytes are used, elapsed_s seconds
  * after the last note (< 0: there was none). */
 void limits_note_used(limits_gauge_t *gauge, int64_t used, double elapsed_s);
 

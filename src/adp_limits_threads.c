@@ -98,7 +98,7 @@ static double thread_cost(const limits_t *l, const limits_usage_t *u, bool expec
     return (double)thread + KERNEL_BYTES + (double)child / l->policy.threads_per_child;
 }
 
-/* Threads to hand out until the next look, if so many bytes are left. */
+/* Threads to hand out until the next look, if that much memory is left. */
 static double careful_step(const limits_t *l, const limits_usage_t *u, double left)
 {
     double step = left / 2.0 / thread_cost(l, u, false);
@@ -176,7 +176,7 @@ static void consider_memory(lowest_t *lowest, const limits_t *l, const limits_us
 
 /* --- tasks ------------------------------------------------------------------------ */
 
-/* Of most tasks there are so many. A sixteenth is left to others: scripts, loggers, whoever
+/* Of the most tasks, those that may be used. A sixteenth is left to others: scripts, loggers, whoever
  * wants to look into the container. What runs already is not taken back for that. */
 static double threads_by_tasks(const limits_t *l, const limits_usage_t *u, int64_t most,
                                double used)

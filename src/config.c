@@ -675,7 +675,7 @@ void config_resolve(config_fixed_t *fixed, bool to_console, server_rec *s)
     resolve_spare_threads(&log);
     resolve_slot_count(fixed);
     effective.async_factor = given.async_factor;
-    /* about one thread a processor in all, but two in a child: one that computes shall
+    /* about one thread a processor in all, but two in a child: one that computes must
      * not hide the other's event until the steward notices */
     effective.start_threads = (int)(limits.cpus / MAX(effective.start_servers, 1));
     effective.start_threads = MAX(effective.start_threads, 2);

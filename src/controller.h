@@ -165,9 +165,9 @@ typedef struct ctl_thread_sample_t {
 
 typedef struct ctl_thread_plan_t {
     int target;                 /* threads that should be there */
-    int start;                  /* start so many now; >= 0 */
-    int retire;                 /* let so many idle ones go now; >= 0 */
-    int admit;                  /* so many may take work; the others stay out of the poll,
+    int start;                  /* threads or children to start now; >= 0 */
+    int retire;                 /* idle ones to let go now; >= 0 */
+    int admit;                  /* how many may take work; the others stay out of the poll,
                                  * ready to come back. <= max_threads */
     ctl_reason_e reason;
     ctl_ceiling_e ceiling;      /* what kept the target down, if reason is CTL_CEILING */

@@ -65,7 +65,7 @@ bool ctl_flow_service_is_known(const ctl_flow_t *flow);
 /* Requests a second in the last ten seconds or so. */
 double ctl_flow_usual_rate(const ctl_flow_t *flow);
 
-/* A rate is believed if it stands out by so many standard deviations; many are looked at. */
+/* A rate is believed if it stands out by this many standard deviations; many are looked at. */
 #define CTL_SURGE_SIGMAS 4
 
 /* Count what has arrived, and estimate the rate a second; *surely: it is not less than this. */

@@ -43,7 +43,7 @@ void pool_retire(child_t *child, int count);
  * steward. */
 void pool_show_going(child_t *child);
 
-/* The child is going: idle workers but a few shall leave. The steward, again and again. */
+/* The child is going: idle workers but a few are to leave. The steward, again and again. */
 void pool_dismiss_idle(child_t *child);
 
 /* 95th percentile, about, of how long a thread takes to start; 0: none has. The steward. */

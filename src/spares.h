@@ -1,4 +1,4 @@
-/* How many children there shall be: between the spare-thread bounds.
+/* How many children there should be: between the spare-thread bounds.
  *
  * The rule of MinSpareThreads and MaxSpareThreads, as event has it, with one difference:
  * a thread that a child may still grow counts as spare. Pure C: no clock, no state.

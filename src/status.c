@@ -12,7 +12,7 @@
 
 /* Decisions of a kind that a page has. */
 #define DECISIONS_SHOWN 12
-/* Requests a second are those of so many whole seconds. */
+/* Requests per second are the mean of this many whole seconds. */
 #define RATE_SECONDS    5
 /* Children that a page names. */
 #define CHILDREN_NAMED  8

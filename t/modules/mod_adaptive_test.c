@@ -419,7 +419,7 @@ static void timer_fired(void *data)
     register_timer(baton);
 }
 
-/* ms, and optionally count (as many at once), step (each so many ms after the other), chain, and hold (how many
+/* ms, and optionally count (as many at once), step (each this many ms after the other), chain, and hold (how many
  * of them hold their thread). */
 static int handle_timer(request_rec *r)
 {

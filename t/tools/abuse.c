@@ -31,7 +31,7 @@
 #define CLIENTS_MAX 512
 /* How long a client waits for an answer before it goes, unless it is one that waits for the end. */
 #define BRIEF_MS 60
-/* One in so many of those that read waits for the end, whatever it takes. */
+/* One in this many of those that read waits for the end, whatever it takes. */
 #define PATIENT_ONE_IN 8
 
 /* --- dice (splitmix64: public domain, Sebastiano Vigna) -------------------------------------------------------------- */

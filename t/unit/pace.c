@@ -6,7 +6,7 @@
 
 #define S INT64_C(1000000)
 
-/* Woken without end for so long, with rounds of so many µs: processor time used. */
+/* Woken without end for this long, with rounds of this many µs: processor time used. */
 static int64_t harass(pace_t *pace, int64_t round_us, int64_t from_us, int64_t seconds)
 {
     int64_t now_us = from_us, used_us = 0;
