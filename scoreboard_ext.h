@@ -32,8 +32,13 @@
 #include <stdint.h>
 
 /* Raise it with every change of what lies in the shared memory, records of controller.h
- * included. */
+ * included. Where the compiler can see a change (EXT_PINNED) it does not forget. */
 #define EXT_VERSION   5
+
+/* The size that a type has in this version, where a pointer has 64 bits. Not equal: raise the version
+ * above (or ADP_RETAINED_VERSION), then write the new size here. */
+#define EXT_PINNED(type, size) \
+    _Static_assert(sizeof(void *) != 8 || sizeof(type) == (size), "another " #type ": another version")
 
 #define EXT_DECISIONS 64        /* of a kind; a power of two */
 #define EXT_SECONDS   600
@@ -75,7 +80,7 @@ typedef struct ext_child_t {
     _Atomic int benched;            /* worker threads that are kept from taking work */
     ext_flag_t ready;               /* its workers take connections */
     ext_flag_t closed;              /* its listeners are closed for good */
-    ext_flag_t wants_successor;     /* MaxConnectionsPerChild reached */
+    ext_flag_t wants_successor;     /* MaxConnectionsPerChild is near (src/quota.h) */
     ext_flag_t wants_relief;        /* woken for a connection that it cannot accept */
     ext_flag_t exhausted;           /* all threads it may have are busy, and work waits */
     ext_flag_t out_of_descriptors;  /* it cannot take another connection: RLIMIT_NOFILE */
@@ -253,6 +258,17 @@ typedef struct scoreboard_ext_t {
     _Alignas(64) EXT_RECORD(ext_second_t) seconds[EXT_SECONDS];
     _Alignas(64) ext_child_t children[];    /* slot_count */
 } scoreboard_ext_t;
+
+EXT_PINNED(ext_slot_t, 24);
+EXT_PINNED(ext_child_t, 256);
+EXT_PINNED(ext_limits_t, 824);
+EXT_PINNED(ctl_child_sample_t, 88);
+EXT_PINNED(ctl_child_limits_t, 56);
+EXT_PINNED(ctl_child_plan_t, 72);
+EXT_PINNED(ext_plan_t, 248);
+EXT_PINNED(ext_decision_t, 104);
+EXT_PINNED(ext_second_t, 56);
+EXT_PINNED(scoreboard_ext_t, 53888);
 
 /* Map shared memory for slot_count children. Returns 0 or an errno value. The parent; lives
  * until the process ends. Pages that nobody writes cost nothing. */

@@ -20,7 +20,7 @@
 #include "unixd.h"
 
 /* Raise the first number with every change of retained_t or slot_t; what changes the shared
- * memory raises EXT_VERSION. */
+ * memory raises EXT_VERSION. The compiler asks for it where a size changes (EXT_PINNED below). */
 #ifndef ADP_RETAINED_VERSION
 #define ADP_RETAINED_VERSION (100 * 4 + EXT_VERSION)
 #endif
@@ -115,6 +115,10 @@ typedef struct retained_t {
     int64_t full_logged_us;
     int64_t refused_logged_us;  /* when it was last said that fork was refused */
 } retained_t;
+
+EXT_PINNED(config_fixed_t, 12);
+EXT_PINNED(slot_t, 72);
+EXT_PINNED(retained_t, 2064);
 
 /* The block, found or begun. pre_config; s may be NULL then. */
 retained_t *retained_get(void);
