@@ -41,7 +41,7 @@ typedef struct adp_given_t {
     bool server_limit;
     bool threads_per_child;
     bool max_request_workers;
-    bool min_spare_threads;
+    bool min_spare_threads;     /* or mod_heartbeat needs it */
     bool max_spare_threads;
 } adp_given_t;
 

@@ -29,6 +29,8 @@
 #define MOST_DEFAULT_THREADS      8192
 #define LEAST_START_SERVERS       2
 #define MOST_START_SERVERS        16
+/* What mpm_event keeps idle by default. */
+#define HEARTBEAT_MIN_SPARE       75
 
 /* The adaptive directives' defaults. Waiting: shorter than what a user or a kernel's
  * scheduler would notice. Holding: load that comes and goes within half a minute finds its
@@ -574,6 +576,21 @@ static void resolve_start_servers(const correction_log_t *log)
     }
 }
 
+/* What mod_heartbeat tells a balancer is the number of threads that are idle, and the balancer gives each
+ * server a part of the requests by that. One that only has the threads that it needs, however soon
+ * it could have more, would get next to nothing beside others under mpm_event: with that
+ * module as many are kept as mpm_event keeps. */
+static int default_min_spare_threads(void)
+{
+    int most = MAX(config_expected_threads() / 2, 1);
+
+    if (!ap_find_linked_module("mod_heartbeat.c")) {
+        return effective.threads_per_child;
+    }
+    effective.given.min_spare_threads = true;
+    return MIN(HEARTBEAT_MIN_SPARE, most);
+}
+
 static void resolve_spare_threads(const correction_log_t *log)
 {
     int *lowest = &effective.min_spare_threads;
@@ -582,7 +599,7 @@ static void resolve_spare_threads(const correction_log_t *log)
 
     *lowest = given.min_spare_threads;
     if (*lowest == NOT_SET) {
-        *lowest = threads;
+        *lowest = default_min_spare_threads();
     }
     else if (*lowest < 1) {
         correct(log, "MinSpareThreads", lowest, 1, "is not allowed, the least is 1");
