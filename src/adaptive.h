@@ -23,6 +23,7 @@
 #include "drain_schedule.h"
 #include "jobs.h"
 #include "poller.h"
+#include "quota.h"
 #include "report_text.h"
 #include "slab.h"
 #include "timers.h"
@@ -102,7 +103,7 @@ typedef struct listeners_t {
     int count;
     accept_gate_t gate;         /* whether it accepts; changed under lock, read without */
     _Atomic unsigned accepted;  /* connections, wraps */
-    _Atomic int64_t quota;      /* accepts left until MaxConnectionsPerChild, < 0: reached */
+    quota_t quota;              /* MaxConnectionsPerChild */
     int64_t short_since_us;     /* guarded by lock: resources are short since then ... */
     int64_t short_last_us;      /* ... and were last found so then */
     /* the steward's, while resources are short */
@@ -234,6 +235,7 @@ struct child_t {
     drain_schedule_t drain;     /* the steward's */
     double cpus;                /* processors that the server may use */
     int start_threads;          /* worker threads to begin with */
+    int64_t began_us;           /* when the process did */
     _Atomic bool computes;      /* requests compute: workers are kept few */
     bool one_process;           /* no parent: -X */
     int lifeline_fd;            /* the parent's orders (child.h); -1: no parent */

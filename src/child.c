@@ -153,7 +153,7 @@ static void begin_serving(child_t *child, int64_t now_us)
     pool_start(child, missing, now_us);
     if (pool_live(child) > 0) {
         enter(child, CHILD_SERVING);
-        listeners_open(child);
+        listeners_begin(child, clock_now_us());
         atomic_store(&child->ext->ready_us, clock_now_us());
         atomic_store(&child->ext->ready, true);
         child_wake_parent(child);
@@ -638,6 +638,7 @@ int child_run(const child_start_t *start)
     if (rv != APR_SUCCESS || ap_run_drop_privileges(child->pool, start->server)) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, rv, start->server, ADPNO(0073)
                      "cannot become an unprivileged child");
+    child->began_us = clock_now_us();
         return APEXIT_CHILDFATAL;
     }
     rv = open_parts(child, start);

@@ -126,7 +126,6 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
     }
     l->descriptor_limit = descriptor_limit(child);
     accept_gate_set(&l->gate, ACCEPT_CLOSED);
-    atomic_init(&l->quota, accept_quota(child));
     atomic_init(&l->is_narrow, false);
     atomic_init(&l->narrow_above, 0);
     rv = pthread_mutex_init(&l->narrow_lock, NULL);
@@ -177,6 +176,13 @@ static void report_registration(child_t *child, int rc)
                           "cannot watch the listening sockets, trying again");
         child_wake_steward(child);
     }
+}
+
+void listeners_begin(child_t *child, int64_t now_us)
+{
+    quota_begin(&child->listeners.quota, accept_quota(child),
+                now_us - child->began_us + QUOTA_PAUSE_US, now_us);
+    listeners_open(child);
 }
 
 void listeners_open(child_t *child)
@@ -467,16 +473,19 @@ static bool above_async_limit(const child_t *child)
            && (double)conn_count(child) - score->lingering_close - score->suspended >= most;
 }
 
-/* Count one accept against MaxConnectionsPerChild; at its end the parent starts a
+/* Count one accept against MaxConnectionsPerChild; near its end the parent starts a
  * successor, and this child goes on accepting until that one is there. */
 static void use_quota(child_t *child)
 {
-    if (ap_max_requests_per_child <= 0
-        || atomic_fetch_sub(&child->listeners.quota, 1) > 1) {
+    quota_t *quota = &child->listeners.quota;
+
+    if (ap_max_requests_per_child <= 0 || !quota_take(quota, clock_coarse_us())) {
         return;
     }
     if (child->one_process) {
-        child_drain(child);
+        if (atomic_load(&quota->left) <= 0) {
+            child_drain(child);
+        }
     }
     else if (!atomic_exchange(&child->ext->wants_successor, true)) {
         child_wake_parent(child);

@@ -7,7 +7,10 @@
 /* Take over a bucket's listening sockets. The steward, before it starts workers. */
 apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket);
 
-/* Begin to accept, or begin again after a pause. The steward. */
+/* Begin to accept, with all that MaxConnectionsPerChild allows. The steward, once. */
+void listeners_begin(child_t *child, int64_t now_us);
+
+/* Begin again after a pause. The steward. */
 void listeners_open(child_t *child);
 
 /* Accept one connection now, if there is one, and serve it. While requests only compute, a

@@ -29,9 +29,6 @@
 #define MONITOR_INTERVAL_US (10 * CLOCK_US_PER_S)
 #endif
 #define SHORTEST_PAUSE_US   CLOCK_US_PER_MS
-/* MaxConnectionsPerChild: one child is replaced in this time. A small limit must not make a storm
- * of children; meanwhile the others go on serving. */
-#define SUCCESSOR_PAUSE_US  (100 * CLOCK_US_PER_MS)
 /* How soon to look again at what cannot be done now. */
 #define RETRY_US            (100 * CLOCK_US_PER_MS)
 /* After a graceful restart old children accept until the new ones are ready, but if some
@@ -248,7 +245,53 @@ static void start_missing(generation_t *g, int64_t now_us)
     }
 }
 
-/* MaxConnectionsPerChild: the successor first, then the old child goes. */
+/* MaxConnectionsPerChild: without the directive no child asks for a successor, unless somebody else
+ * wrote there. */
+static bool is_used_up(const generation_t *g, int i)
+{
+    return ap_max_requests_per_child > 0 && children_is_current(g, &g->retained->slots[i])
+           && children_view(g, i).wants_successor;
+}
+
+/* The oldest of those that wait for a successor, so that none is passed over again and again; -1:
+ * none. lasting: no matter whether it can end soon. */
+static int pick_used_up(const generation_t *g, bool lasting)
+{
+    const retained_t *r = g->retained;
+    int i, oldest = -1;
+
+    for (i = 0; i < r->slots_used; i++) {
+        const slot_t *slot = &r->slots[i];
+
+        if (slot->state == SLOT_SERVING && slot->successor < 0 && is_used_up(g, i)
+            && (oldest < 0 || slot->started_us < r->slots[oldest].started_us)
+            && (lasting || children_lasting(i) == 0)) {
+            oldest = i;
+        }
+    }
+    return oldest;
+}
+
+/* Ten a second, however many want one. */
+static void start_successor(generation_t *g, int64_t now_us)
+{
+    slot_t *slots = g->retained->slots;
+    int i = pick_used_up(g, true);
+    int successor;
+
+    if (i < 0 || now_us < g->retained->start_pace.next_us || now_us < g->next_successor_us) {
+        return;
+    }
+    g->next_successor_us = now_us + QUOTA_PAUSE_US;
+    successor = children_start(g, slots[i].bucket, now_us);
+    slots[i].successor = MAX(successor, -1);
+    if (successor == CHILDREN_NO_SLOT && (i = pick_used_up(g, false)) >= 0) {
+        /* no place beside it: it makes its own, if it can end soon */
+        children_order(g, i, CHILD_ORDER_RETIRE);
+    }
+}
+
+/* The successor first, then the old child goes. */
 static void replace_used_up(generation_t *g, int64_t now_us)
 {
     retained_t *r = g->retained;
@@ -256,35 +299,19 @@ static void replace_used_up(generation_t *g, int64_t now_us)
 
     for (i = 0; i < r->slots_used; i++) {
         slot_t *slot = &r->slots[i];
+        int successor = slot->successor;
 
-        /* without the directive no child asks for one, unless somebody else wrote there */
-        if (ap_max_requests_per_child <= 0 || !children_is_current(g, slot)
-            || !children_view(g, i).wants_successor) {
-            continue;
-        }
-        if (slot->state == SLOT_PARKED) {
-            /* nobody has to take the place of a child that is not needed */
-            children_order(g, i, CHILD_ORDER_RETIRE);
-        }
-        if (slot->state != SLOT_SERVING) {
-            continue;
-        }
-        if (slot->successor < 0 && now_us >= r->start_pace.next_us
-            && now_us >= g->next_successor_us) {
-            int successor = children_start(g, slot->bucket, now_us);
-
-            g->next_successor_us = now_us + SUCCESSOR_PAUSE_US;
-            slot->successor = MAX(successor, -1);
-            if (successor == CHILDREN_NO_SLOT && children_lasting(i) == 0) {
-                /* no place beside it: it makes its own, if it can end soon */
-                children_order(g, i, CHILD_ORDER_RETIRE);
-            }
-        }
-        else if (slot->successor >= 0 && r->slots[slot->successor].state == SLOT_SERVING) {
+        if (slot->state == SLOT_SERVING && successor >= 0 && is_used_up(g, i)
+            && r->slots[successor].state == SLOT_SERVING) {
             slot->successor = -1;
             children_order(g, i, CHILD_ORDER_RETIRE);
         }
+        else if (slot->state == SLOT_PARKED && is_used_up(g, i)) {
+            /* nobody has to take the place of a child that is not needed */
+            children_order(g, i, CHILD_ORDER_RETIRE);
+        }
     }
+    start_successor(g, now_us);
 }
 
 /* A child was woken for connections that it cannot take: its siblings look for them. */

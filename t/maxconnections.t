@@ -56,6 +56,61 @@ subtest 'many connections' => sub {
     unlike($s->error_log, qr/exit signal|scoreboard is full/, 'no complaint in the log');
 };
 
+# Connections that each child took, as the access log has them.
+sub taken {
+    my ($s) = @_;
+    my %count;
+    open my $in, '<', $s->root . '/logs/access_log' or return;
+    while (my $line = <$in>) { $count{$1}++ if $line =~ /^\S+ (\d+) / }
+    return \%count;
+}
+
+# A successor takes its time to be there, and the child knows how long: it asks before its quota is used up.
+subtest 'a successor is there in time' => sub {
+    plan skip_all => 'event replaces a child after it has gone' if mpm() ne 'adaptive';
+    my ($limit, $start_ms) = (200, 600);
+    my $s = server(
+        mpm_conf => "StartServers 2\nThreadsPerChild 10\nMaxConnectionsPerChild $limit\n",
+        conf     => "${TEST_CONF}AdpTestSlowStart $start_ms\n"
+    );
+    wait_for { $s->child_pids == 2 } 30, 'the children';
+    my $load = Adaptive::Load->start($s->port, mode => 'new', rate => 300, path => '/adp/pid', seconds => 60);
+    ok((wait_for { stopped($s) >= 8 } 50, 'children to be replaced'), 'children are replaced');
+    my $result = $load->interrupt->result;
+    is($result->{failed}, 0, 'no request fails');
+    my %stopped = map { $_->[1] eq 'stopping' ? ($_->[0] => 1) : () } events($s);
+    my $taken   = taken($s);
+    my @count   = sort { $a <=> $b } map { $taken->{$_} // 0 } keys %stopped;
+    note "@count";
+    # 90 more than the quota come to each until a child is there that is only asked for then.
+    cmp_ok($count[ $#count / 2 ], '<=', 1.25 * $limit, 'about at the end of the quota');
+    cmp_ok($count[-1], '<=', 2 * $limit, 'none takes twice as many');
+    cmp_ok($count[ $#count / 2 ], '>=', $limit / 3, 'nor are they replaced all the time');
+    ok($s->stop, 'stops');
+};
+
+# Above ten children a second the quota is exceeded, by all of them alike.
+subtest 'everybody is replaced in turn' => sub {
+    plan skip_all => 'event replaces a child after it has gone' if mpm() ne 'adaptive';
+    my ($children, $rate) = (8, 400);
+    my $s = server(mpm_conf => "StartServers $children\nThreadsPerChild 10\nMaxConnectionsPerChild 4\nAdaptiveMode off\n");
+    wait_for { $s->child_pids == $children } 30, 'the children';
+    my %first = map { $_ => 1 } $s->child_pids;
+    my $load  = Adaptive::Load->start($s->port, mode => 'new', rate => $rate, path => '/adp/sleep?ms=15', seconds => 60);
+    # Who has taken 4 asks, and asks before those that come later.
+    my $idle = sub {
+        my $taken = taken($s);
+        grep { ($taken->{$_} // 0) < 4 } keys %first;
+    };
+    ok((wait_for { !$idle->() } 40, 'the first children to use up their quotas'), 'the first children have used up their quotas');
+    my $before = stopped($s);
+    ok((wait_for { my %gone = map { $_->[1] eq 'stopping' ? ($_->[0] => 1) : () } events($s); !grep { !$gone{$_} } keys %first }
+            40, 'them to be replaced'), 'they are replaced');
+    cmp_ok(stopped($s) - $before, '<=', 2 * $children, 'before those that came after them');
+    is($load->interrupt->result->{failed}, 0, 'no request fails');
+    ok($s->stop, 'stops');
+};
+
 # Ten children a second, however small the limit.
 subtest 'no storm of children' => sub {
     plan skip_all => 'event replaces a child after it has gone' if mpm() ne 'adaptive';
