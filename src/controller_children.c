@@ -337,9 +337,19 @@ static ctl_reason_e reason(const look_t *l, const ctl_child_plan_t *plan)
  * being added up to a ceiling are measured soon, and that may raise it. */
 static bool is_urgent(const look_t *l, const ctl_child_plan_t *plan)
 {
-    return plan->start || plan->resurrect || l->starting
+    return plan->start || plan->resurrect
            || ((l->panic || l->exhausted > 0 || l->fills)
                && (plan->reason != CTL_CEILING || l->widens));
+}
+
+/* The pause between looks: twice as long each time while nothing changes. */
+static int64_t longer_us(int64_t quiet_us, const look_t *l)
+{
+    if (l->starting) {
+        /* it tells when it is there, however long that takes: it may hang */
+        return ctl_sooner_us(quiet_us * 2, l->quiet ? LONGEST_LOOK_US : BUSY_LOOK_US);
+    }
+    return quiet_us < BUSY_LOOK_US ? BUSY_LOOK_US : ctl_sooner_us(quiet_us * 2, LONGEST_LOOK_US);
 }
 
 static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
@@ -348,13 +358,11 @@ static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
     bool changes = is_urgent(l, plan);
     int64_t delay_us = CTL_NEVER_US;
 
-    state->quiet_us = changes ? FAST_LOOK_US
-                      : state->quiet_us < BUSY_LOOK_US ? BUSY_LOOK_US
-                      : ctl_sooner_us(state->quiet_us * 2, LONGEST_LOOK_US);
+    state->quiet_us = changes ? FAST_LOOK_US : longer_us(state->quiet_us, l);
     if (l->computes && l->parked > 0) {
         state->quiet_us = ctl_sooner_us(state->quiet_us, BUSY_LOOK_US);
     }
-    if (changes || !l->quiet || l->settles) {
+    if (changes || l->starting || !l->quiet || l->settles) {
         delay_us = state->quiet_us;
     }
     delay_us = ctl_sooner_us(delay_us, ctl_hold_delay_us(&state->hold, l->now_us, plan->target,

@@ -57,6 +57,12 @@ sub children {
     return grep { !$zombie{$_} } $s->direct_children;
 }
 
+# How often a process has slept.
+sub wakeups {
+    my ($pid) = @_;
+    return Adaptive::Server::read_text("/proc/$pid/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m ? $1 : 0;
+}
+
 subtest 'a child that hangs when it starts' => sub {
     plan skip_all => 'event waits for ever' if mpm() ne 'adaptive';
     my $s = server(2, '');
@@ -64,7 +70,10 @@ subtest 'a child that hangs when it starts' => sub {
     $s->start;
     ok((wait_for { hanging($s) } SECONDS, 'a child to hang'), 'a child hangs');
     my $pid = hanging($s);
+    my ($wakeups, $began) = (wakeups($s->pid), time);
     ok($s->wait_log(qr/ADP0086: child process $pid /, SECONDS), 'it is said');
+    my $rate = (wakeups($s->pid) - $wakeups) / (time - $began);
+    cmp_ok($rate, '<', 10, sprintf 'the parent sleeps meanwhile: it woke up %.1f times a second', $rate);
     ok((wait_for { $s->child_pids >= 2 } SECONDS, 'another child'), 'another takes its place');
     ok($s->wait_log(qr/ADP0087: child process $pid /, SECONDS), 'it is said that it is killed');
     ok((wait_for { !kill 0, $pid } SECONDS, 'it to end'), 'it ends');
