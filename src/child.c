@@ -6,6 +6,7 @@
 #include "listeners.h"
 #include "pool.h"
 #include "steer_threads.h"
+#include "testhook.h"
 #include "wakeup.h"
 #include "watch.h"
 
@@ -19,6 +20,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/param.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,6 +50,12 @@ static void on_stop_signal(int signo)
     if (self) {
         atomic_store(&self->told_to_stop, true);
     }
+}
+
+/* The parent may have ended: the steward's sleep does, and it looks. */
+static void on_parent_signal(int signo)
+{
+    (void)signo;
 }
 
 void child_count_request(void)
@@ -229,16 +237,34 @@ static void lose_parent(child_t *child)
     atomic_store(&child->told_to_drain, order);
 }
 
-/* A descriptor that becomes readable when the parent ends. -1: Linux before 5.3, or a sandbox; then
- * the end of the lifeline has to do. */
+/* A descriptor that becomes readable when the parent ends. -1: Linux before 5.3, or a sandbox. */
 static int watch_parent(pid_t parent)
 {
 #ifdef SYS_pidfd_open
-    return (int)syscall(SYS_pidfd_open, parent, 0);
+    return ADP_FAULT(no_pidfd) ? -1 : (int)syscall(SYS_pidfd_open, parent, 0);
 #else
     (void)parent;
     return -1;
 #endif
+}
+
+/* The same without a pidfd, by the end of a sleep. */
+static void look_for_parent(child_t *child)
+{
+    if (!child->one_process && child->parent_pidfd < 0 && child->lifeline_fd >= 0
+        && getppid() != child->parent_pid) {
+        lose_parent(child);
+    }
+}
+
+/* Have the kernel end the steward's sleep then. It forgets that when privileges are dropped, so after
+ * that. */
+static void watch_parent_by_signal(child_t *child)
+{
+    if (!child->one_process && child->parent_pidfd < 0) {
+        prctl(PR_SET_PDEATHSIG, SIGHUP);
+        look_for_parent(child);
+    }
 }
 
 /* Something in this process has closed a descriptor that the steward needs, or put another file in
@@ -384,10 +410,9 @@ static void sleep_until(child_t *child, int64_t until_us)
     }
     pthread_sigmask(SIG_SETMASK, NULL, &open_mask);
     sigdelset(&open_mask, SIGTERM);
-    if (child->one_process) {
-        sigdelset(&open_mask, SIGINT);
-    }
+    sigdelset(&open_mask, child->one_process ? SIGINT : SIGHUP);
     if (ppoll(fds, SLEEPS_ON, until_us == CLOCK_NEVER ? NULL : &timeout, &open_mask) <= 0) {
+        look_for_parent(child);
         return;
     }
     take_leave_of_lost(child, fds);
@@ -506,11 +531,14 @@ static void handle_signals(child_t *child)
     /* Workers never see a signal: a handler's interruption is not for modules to bear. The
      * steward opens its mask only while it sleeps. The control signals of the parent are
      * blocked as well: they reach the whole process group when somebody types ^C or
-     * resizes a terminal. */
+     * resizes a terminal. But for SIGHUP, which ends a sleep and has no other effect. */
     apr_setup_signal_thread();
     apr_signal(SIGTERM, on_stop_signal);
     if (child->one_process) {
         apr_signal(SIGINT, on_stop_signal);
+    }
+    else {
+        apr_signal(SIGHUP, on_parent_signal);
     }
 }
 
@@ -610,6 +638,7 @@ static child_t *create_child(const child_start_t *start)
     child->ext = &start->board->children[start->slot];
     child->cpus = start->cpus;
     child->start_threads = start->start_threads;
+    child->began_us = clock_now_us();
     child->one_process = start->one_process;
     child->lifeline_fd = start->lifeline_fd;
     child->parent_pid = start->parent_pid;
@@ -638,9 +667,9 @@ int child_run(const child_start_t *start)
     if (rv != APR_SUCCESS || ap_run_drop_privileges(child->pool, start->server)) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, rv, start->server, ADPNO(0073)
                      "cannot become an unprivileged child");
-    child->began_us = clock_now_us();
         return APEXIT_CHILDFATAL;
     }
+    watch_parent_by_signal(child);
     rv = open_parts(child, start);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ALERT, rv, start->server, ADPNO(0074)

@@ -51,6 +51,21 @@ subtest 'children that serve' => sub {
     $s->kill_all;
 };
 
+subtest 'on a Linux without pidfds' => sub {
+    my $s = new_server(hooked => 1);
+    $s->fault('no_pidfd', 1);
+    $s->start;
+    my $daemon = renew_daemon($s) or return fail('the daemon was forked again');
+    my @children = $s->child_pids;
+    kill 'HUP', @children;
+    is(http_get($s->url('/'))->{status}, 200, 'SIGHUP does nothing to a child');
+    is(scalar alive(@children), scalar @children, 'nor ends it');
+    kill 'KILL', $s->pid;
+    ok((wait_for { !alive(@children) } 15, 'the children to end'), 'they end with the parent');
+    ok((wait_for { !Adaptive::Server::is_listening($s->port) } 5, 'the port'), 'the port is free');
+    $s->kill_all;
+} if mpm() eq 'adaptive';
+
 subtest 'a child that drains' => sub {
     my $s = new_server()->start;
     my @socks = hold_requests($s, 2);
