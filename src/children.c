@@ -437,7 +437,10 @@ static bool send_order(const retained_t *r, int slot, char order)
 /* The child is going from now on; it has yet to be told so, if the order was not sent. */
 static void begin_going(slot_t *slot, char order, bool sent)
 {
-    slot->unsent = sent ? 0 : order;
+    slot->unsent = order;
+    if (sent) {
+        slot->unsent = 0;
+    }
     if (slot->state != SLOT_GOING) {
         slot->going_us = clock_now_us();
     }
