@@ -64,7 +64,9 @@ ok((wait_for { !kill 0, $parked } SECONDS, 'it to end'), 'the deaf one is told t
 like($s->error_log, qr/ADP0085: child process $parked /, 'it is said');
 cmp_ok(cpu_seconds($s->pid) - $cpu, '<', 2, 'the parent does not spin');
 ok(!$s->zombie_pids, 'it buries who has ended');
+my %old = map { $_ => 1 } $s->child_pids;
 ok($s->graceful, 'it reloads');
+wait_for { !grep { $old{$_} } $s->child_pids } SECONDS, 'the old children to go';
 
 # One that does not obey signals, either.
 $sock = tcp($s->port);

@@ -74,7 +74,7 @@ my ($daemon) = wait_for { (daemons())[0] } 15, q{mod_cgid's daemon};
 my $taken = take_over();
 is($taken->{areas}, mpm() eq 'adaptive' ? 2 : 1, 'it has found what it can write to') or diag explain $taken;
 my ($answered, $share) = (0);
-for (1 .. $SECONDS < LONG ? WINDOWS : 1) {
+for (1 .. ($SECONDS < LONG ? WINDOWS : 1)) {
     my ($began, $cpu) = (time, cpu_seconds($s->pid));
     $answered += serve_until($began + $SECONDS);
     $share = (cpu_seconds($s->pid) - $cpu) / (time - $began);
