@@ -88,7 +88,8 @@ subtest 'a reload whose children hang' => sub {
     put_hang($s);
     load_conf($s, 2, '');
     ok((wait_for { hanging($s) } SECONDS, 'a child to hang'), 'the new child hangs');
-    is(conf_now($s), '1', 'the last configuration answers meanwhile');
+    # of the last configuration, or a second child of the new one that does not hang
+    like(conf_now($s), qr/\A[12]\z/, 'somebody answers meanwhile');
     ok((wait_for { conf_now($s) eq '2' } SECONDS, 'the new configuration'), 'then another is started, and the new one does');
     ok($s->stop, 'stops');
 };
