@@ -26,7 +26,7 @@ use constant { MOST_CPU => 0.05, LONG => 60, WINDOWS => 5 };
 my $s = Adaptive::Server->new(
     test_module => 1,
     modules     => [qw(adaptive_hostile status cgid)],
-    mpm_conf    => "StartServers 3\nServerLimit 8\nThreadsPerChild 8\nMinSpareThreads 1\n",
+    mpm_conf    => (mpm() eq 'adaptive' ? "AdaptiveDrainTimeout 5s\n" : '') . "StartServers 3\nServerLimit 8\nThreadsPerChild 8\nMinSpareThreads 1\n",
     conf        => "${TEST_CONF}LogLevel crit\nScriptSock \@ROOT\@/run/cgisock\n",
 )->start;
 
