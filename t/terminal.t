@@ -12,7 +12,7 @@ use Adaptive::Wait qw(ok_within);
 
 # ioctl(2) numbers of Linux.
 use constant { TIOCGPTN => 0x80045430, TIOCSPTLCK => 0x40045431, TIOCSWINSZ => 0x5414, TIOCGPGRP => 0x540F };
-use constant RESIZES => 5;
+use constant { RESIZES => 5, SIGWINCH => 28 };
 
 $^O eq 'linux' && open(my $master, '+<', '/dev/ptmx') or plan skip_all => 'needs pseudo-terminals';
 my ($unlock, $number) = (pack('i', 0), pack('I', 0));
@@ -40,6 +40,12 @@ is(unpack('i', do { my $group = pack 'i', 0; ioctl $master, TIOCGPGRP, $group; $
 my $rows = 20;
 sub resize { my $size = pack 'S4', $rows++, 80, 0, 0; return ioctl $master, TIOCSWINSZ, $size }
 
+# A SIGWINCH has been sent to the server, and it has not taken it yet.
+sub is_pending {
+    my ($mask) = Adaptive::Server::read_text('/proc/' . $s->pid . '/status') =~ /^ShdPnd:\s+([0-9a-f]+)/m or return 1;
+    return hex($mask) >> (SIGWINCH - 1) & 1;
+}
+
 for my $round (1 .. RESIZES) {
     $s->log_mark;
     resize();
@@ -55,6 +61,8 @@ $s->log_mark;
 # one that comes at the very end of the old configuration is not heard of
 ok((wait_for { resize(); $s->log_since_mark =~ /ADP0047: / } 15), 'and notices the next ones') if mpm() eq 'adaptive';
 unlike($s->error_log, qr/caught SIGWINCH/, 'nobody has stopped it');
+# The kernel keeps one signal of a kind: what is sent while a resize waits would be taken for one.
+wait_for { !is_pending() } 15, 'the last resize to be taken';
 $s->signal('WINCH');
 ok($s->wait_log(qr/caught SIGWINCH, shutting down gracefully/, 15), 'SIGWINCH of a process stops it');
 ok($s->wait_gone(20), 'all processes end');
