@@ -3,7 +3,8 @@
  * Children are unprivileged, and one that an attacker has taken over can write anything into
  * any child's record, at any moment. So the parent reads a record in one place, here: each word
  * is loaded once, and what comes out is in the range that an honest child keeps to. What is
- * beyond it is brought back to its edge, so that sums and differences never overflow.
+ * beyond it is brought back to its edge, so that sums and differences never overflow. A child reads
+ * its own counts here, too: a sibling may have written over them.
  *
  * What the parent knows itself (process ids, generations, states, times) it does not read here:
  * that is in retained_t, which no child can write.

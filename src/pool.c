@@ -1,6 +1,7 @@
 #include "pool.h"
 
 #include "bench.h"
+#include "board_view.h"
 #include "child.h"
 #include "config.h"
 
@@ -204,7 +205,12 @@ void pool_join_left(child_t *child)
 
 int pool_live(const child_t *child)
 {
-    return atomic_load(&child->ext->threads) + atomic_load(&child->ext->benched);
+    return board_view(child->ext, child->workers.limit).threads;
+}
+
+int pool_busy(const child_t *child)
+{
+    return board_view(child->ext, child->workers.limit).busy;
 }
 
 static void post_dismissal(child_t *child)
@@ -271,7 +277,7 @@ void pool_show_going(child_t *child)
 
 void pool_dismiss_idle(child_t *child)
 {
-    pool_retire(child, pool_live(child) - MAX(FLOOR_WHEN_GOING, ext_busy(child->ext) + 1));
+    pool_retire(child, pool_live(child) - MAX(FLOOR_WHEN_GOING, pool_busy(child) + 1));
 }
 
 bool pool_is_empty(child_t *child)

@@ -49,8 +49,10 @@ void pool_dismiss_idle(child_t *child);
 /* 95th percentile, about, of how long a thread takes to start; 0: none has. The steward. */
 int64_t pool_start_us(const pool_t *pool);
 
-/* Threads that are started and have not left, janitors not counted. Any thread. */
+/* Threads that are started and have not left, janitors not counted; and those of them that serve. From 0
+ * to the limit, whatever a sibling wrote into this child's record. Any thread. */
 int pool_live(const child_t *child);
+int pool_busy(const child_t *child);
 
 /* All threads have left, janitors included, and are joined. The steward. */
 bool pool_is_empty(child_t *child);

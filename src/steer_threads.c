@@ -1,6 +1,7 @@
 #include "steer_threads.h"
 
 #include "bench.h"
+#include "board_view.h"
 #include "child.h"
 #include "conn.h"
 #include "listeners.h"
@@ -71,7 +72,7 @@ static ctl_thread_limits_t limits_of(const child_t *child)
     }
     if (config->given.min_spare_threads) {
         /* this child's part of them, beside those that serve */
-        limits.min_threads = MAX(limits.min_threads, ext_busy(child->ext)
+        limits.min_threads = MAX(limits.min_threads, pool_busy(child)
                                  + (config->min_spare_threads + serving - 1) / serving);
     }
     limits.min_threads = MIN(limits.min_threads, limits.max_threads);
@@ -98,12 +99,13 @@ static ctl_thread_sample_t take_sample(child_t *child, int64_t waited_us, int64_
 {
     const ext_child_t *ext = child->ext;
     pool_t *pool = &child->workers;
-    int arriving = atomic_load(&ext->arriving);
-    int busy = ext_busy(ext);
+    board_view_t own = board_view(ext, pool->limit);
+    int arriving = MIN(MAX(atomic_load(&ext->arriving), 0), own.admitted);
+    int busy = own.busy;
     ctl_thread_sample_t sample = {
         .now_us = now_us,
-        .threads = pool_live(child) - arriving,
-        .admitted = atomic_load(&ext->threads) - arriving,
+        .threads = own.threads - arriving,
+        .admitted = own.admitted - arriving,
         .busy = busy,
         .starting = arriving,
         .waited_us = waited_us,
@@ -181,7 +183,7 @@ static void start_threads(child_t *child, const ctl_thread_plan_t *plan, int64_t
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, child->server, ADPNO(0060)
                      "%d worker threads, %d more: %s (%d busy, work waited %d ms)",
                      pool_live(child), started, controller_reason_text(plan->reason),
-                     ext_busy(child->ext), (int)(waited_us / CLOCK_US_PER_MS));
+                     pool_busy(child), (int)(waited_us / CLOCK_US_PER_MS));
     }
 }
 
@@ -262,7 +264,7 @@ static void note_seen(child_t *child, int64_t waited_us)
     steer_t *s = &child->steer;
 
     s->seen.events = ext_events(child->ext);
-    s->seen.busy = ext_busy(child->ext);
+    s->seen.busy = pool_busy(child);
     s->seen.live = pool_live(child);
     s->seen.granted = atomic_load(&child->ext->most_threads);
     s->seen.waits = waited_us > 0;
@@ -281,7 +283,7 @@ static bool is_still(const child_t *child, int64_t waited_us)
     const ext_child_t *ext = child->ext;
 
     return ext_idle(ext) == 0 && atomic_load(&ext->arriving) == 0
-           && s->seen.events == ext_events(ext) && s->seen.busy == ext_busy(ext)
+           && s->seen.events == ext_events(ext) && s->seen.busy == pool_busy(child)
            && s->seen.live == pool_live(child)
            && s->seen.granted == atomic_load(&ext->most_threads)
            && s->seen.waits == (waited_us > 0) && (!watch_finds_waiting(child) || is_told(child));
@@ -323,7 +325,7 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     s->target = plan.target;
     s->shrunk = s->shrunk || plan.retire > 0;
     /* what would be a surprise until then */
-    atomic_store(&child->watch.many, MAX(FEW_BUSY, ext_busy(child->ext) * 5 / 4 + 1));
+    atomic_store(&child->watch.many, MAX(FEW_BUSY, pool_busy(child) * 5 / 4 + 1));
     next_us = watch_many_busy(child) ? now_us : s->look_us;
     if (soon && !pause_us) {
         next_us = clock_earlier(next_us, now_us + LONGEST_ROUND_US);
