@@ -35,7 +35,7 @@
  * (logs, listeners, pipes, modules). */
 #define DESCRIPTORS_OF_A_WORKER 3
 #define DESCRIPTORS_OF_A_CHILD  64
-/* So many are held by any configuration, and are part of a child's. */
+/* Any configuration holds this many; they are counted as a child's. */
 #define FEW_DESCRIPTORS         32
 
 /* The smallest number of threads that something has allowed so far. */

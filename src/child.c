@@ -397,17 +397,11 @@ static void sleep_until(child_t *child, int64_t until_us)
         [ON_PARENT] = { .fd = child->parent_pidfd, .events = POLLIN },
         [ON_POLLER] = { .fd = watch_fd(child, now_us, &until_us), .events = POLLIN }
     };
-    struct timespec timeout = { 0, 0 };
+    struct timespec timeout;
     sigset_t open_mask;
-    int64_t left_us;
 
     until_us = bounded(child, until_us, now_us);
-    left_us = until_us - now_us;
-
-    if (left_us > 0) {
-        timeout.tv_sec = left_us / CLOCK_US_PER_S;
-        timeout.tv_nsec = left_us % CLOCK_US_PER_S * 1000;
-    }
+    timeout = clock_timeout(until_us - now_us);
     pthread_sigmask(SIG_SETMASK, NULL, &open_mask);
     sigdelset(&open_mask, SIGTERM);
     sigdelset(&open_mask, child->one_process ? SIGINT : SIGHUP);
@@ -677,12 +671,9 @@ int child_run(const child_start_t *start)
         return APEXIT_CHILDSICK;
     }
     ap_run_child_init(child->pool, start->server);
-    if (child->lifeline_fd >= 0) {
-        /* initialising may have taken long */
-        take_orders(child);
-    }
     steer_threads_init(child, clock_now_us());
     if (child->lifeline_fd >= 0) {
+        /* initialising may have taken long */
         take_orders(child);
     }
     steward_loop(child, start->mpm_state);

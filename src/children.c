@@ -159,22 +159,21 @@ int children_aborted(const generation_t *g)
     return count;
 }
 
-int children_parked(const generation_t *g)
-{
-    int i, count = 0;
-
-    for (i = 0; i < g->retained->slots_used; i++) {
-        count += g->retained->slots[i].state == SLOT_PARKED
-                 && children_is_current(g, &g->retained->slots[i]);
-    }
-    return count;
-}
-
 static bool is_parked(const generation_t *g, int i)
 {
     const slot_t *slot = &g->retained->slots[i];
 
     return slot->state == SLOT_PARKED && children_is_current(g, slot);
+}
+
+int children_parked(const generation_t *g)
+{
+    int i, count = 0;
+
+    for (i = 0; i < g->retained->slots_used; i++) {
+        count += is_parked(g, i);
+    }
+    return count;
 }
 
 int children_parked_lasting(const generation_t *g)
@@ -246,6 +245,17 @@ int children_least_needed(const generation_t *g)
 
 /* --- starting --------------------------------------------------------------------- */
 
+/* A message that comes again and again: true if its time has come, which is noted in *logged_us (0: it
+ * was never said). */
+static bool may_log(int64_t *logged_us, int64_t every_us, int64_t now_us)
+{
+    if (*logged_us && now_us - *logged_us < every_us) {
+        return false;
+    }
+    *logged_us = now_us;
+    return true;
+}
+
 static void log_full(generation_t *g, int64_t now_us)
 {
     retained_t *r = g->retained;
@@ -254,13 +264,10 @@ static void log_full(generation_t *g, int64_t now_us)
         r->full_since_us = now_us;
     }
     /* while a generation hands over to the next both need slots, which soon are free again */
-    if (now_us - r->full_since_us < FULL_PATIENCE_US) {
+    if (now_us - r->full_since_us < FULL_PATIENCE_US
+        || !may_log(&r->full_logged_us, FULL_LOG_US, now_us)) {
         return;
     }
-    if (r->full_logged_us && now_us - r->full_logged_us < FULL_LOG_US) {
-        return;
-    }
-    r->full_logged_us = now_us;
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0081)
                  "no scoreboard slot is left for another child: of %d, %d are held by "
                  "children that finish old connections; raise ServerLimit %d and stop and "
@@ -359,9 +366,7 @@ static pid_t fork_child(generation_t *g, int slot, int bucket, const int lifelin
 static void fork_refused(generation_t *g, int error, int64_t now_us)
 {
     start_pace_failed(&g->retained->start_pace, START_REFUSED, now_us, now_us);
-    if (!g->retained->refused_logged_us
-        || now_us - g->retained->refused_logged_us >= CLOCK_US_PER_S) {
-        g->retained->refused_logged_us = now_us;
+    if (may_log(&g->retained->refused_logged_us, CLOCK_US_PER_S, now_us)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, error, g->server, ADPNO(0082)
                      "cannot start another child process, going on with %d; raise the limit "
                      "of %s", children_count(g, -1),
@@ -437,10 +442,7 @@ static bool send_order(const retained_t *r, int slot, char order)
 /* The child is going from now on; it has yet to be told so, if the order was not sent. */
 static void begin_going(slot_t *slot, char order, bool sent)
 {
-    slot->unsent = order;
-    if (sent) {
-        slot->unsent = 0;
-    }
+    slot->unsent = (char)(sent ? 0 : order);
     if (slot->state != SLOT_GOING) {
         slot->going_us = clock_now_us();
     }
@@ -588,9 +590,7 @@ static void did_not_last(generation_t *g, start_failure_e how, int64_t started_u
     retained_t *r = g->retained;
 
     start_pace_failed(&r->start_pace, how, started_us, now_us);
-    if (r->start_pace.failures > 1
-        && (!r->failures_logged_us || now_us - r->failures_logged_us >= FAILURES_LOG_US)) {
-        r->failures_logged_us = now_us;
+    if (r->start_pace.failures > 1 && may_log(&r->failures_logged_us, FAILURES_LOG_US, now_us)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0084)
                      "%d children in a row ended at their start or soon after it (see the "
                      "messages above); the next is started in %d ms", r->start_pace.failures,

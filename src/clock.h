@@ -37,6 +37,18 @@ static inline int64_t clock_slowest_us(int64_t slowest_us, int64_t took_us)
     return took_us > fading_us ? took_us : fading_us;
 }
 
+/* What ppoll(2) takes for it; a time that is over is none. */
+static inline struct timespec clock_timeout(int64_t left_us)
+{
+    struct timespec timeout = { 0, 0 };
+
+    if (left_us > 0) {
+        timeout.tv_sec = left_us / CLOCK_US_PER_S;
+        timeout.tv_nsec = left_us % CLOCK_US_PER_S * 1000;
+    }
+    return timeout;
+}
+
 /* The earlier of two times. A function: what gives one of them may have an effect. */
 static inline int64_t clock_earlier(int64_t a_us, int64_t b_us)
 {

@@ -418,20 +418,6 @@ static const char *why_late(const generation_t *g)
                         : "no child could be started yet";
 }
 
-static bool is_old_serving(const generation_t *g)
-{
-    int i;
-
-    for (i = 0; i < g->retained->slots_used; i++) {
-        const slot_t *slot = &g->retained->slots[i];
-
-        if (slot->state == SLOT_SERVING && !children_is_current(g, slot)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void log_late(run_t *run, int64_t now_us)
 {
     int64_t waited_us = now_us - run->began_us;
@@ -443,7 +429,7 @@ static void log_late(run_t *run, int64_t now_us)
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, run->g->server, ADPNO(0088)
                  "%d s after the reload the new configuration does not serve on all sockets yet: "
                  "%s; %s meanwhile", (int)(waited_us / CLOCK_US_PER_S), why_late(run->g),
-                 is_old_serving(run->g) ? "the last one serves" : "new connections wait");
+                 count_old(run->g) > 0 ? "the last one serves" : "new connections wait");
 }
 
 /* After a graceful restart: the old children of each bucket go when the new ones are there. */
@@ -529,13 +515,8 @@ static int64_t next_wakeup_us(retained_t *r)
 static int doze(int fd, int64_t until_us, const sigset_t *mask)
 {
     struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-    int64_t left_us = until_us - clock_now_us();
-    struct timespec timeout = { 0, 0 };
+    struct timespec timeout = clock_timeout(until_us - clock_now_us());
 
-    if (left_us > 0) {
-        timeout.tv_sec = left_us / CLOCK_US_PER_S;
-        timeout.tv_nsec = left_us % CLOCK_US_PER_S * 1000;
-    }
     return ppoll(&poll_fd, 1, &timeout, mask) > 0 ? poll_fd.revents : 0;
 }
 
