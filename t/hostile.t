@@ -42,18 +42,13 @@ sub bystander {
 my @bystanders = (bystander(), bystander($s->pid));
 POSIX::setpgid(($bystanders[0]) x 2);
 
-sub daemons {
-    my %child = map { $_ => 1 } $s->child_pids;
-    return grep { !$child{$_} } $s->direct_children;
-}
-
 sub alive { return grep { waitpid($_, POSIX::WNOHANG()) == 0 } @_ }
 
 # Has a child begin; it goes on until it ends, which may be long after the last request.
 sub take_over {
     my $answer;
     my $seconds = $SECONDS + 100;
-    my @targets = (@bystanders, -$bystanders[0], $$, $s->pid, daemons(), $s->child_pids, 0, 2147483647);
+    my @targets = (@bystanders, -$bystanders[0], $$, $s->pid, $s->daemon_pids, $s->child_pids, 0, 2147483647);
     my $query   = sprintf 'ms=%d&seed=%d&pids=%s', 1000 * $seconds, ++$SEED, join ',', @targets;
     my $there = wait_for { $answer = http_get($s->url("/hostile?$query"), timeout => 5); $answer->{status} == 200 } 20;
     return {} if !$there;
@@ -71,7 +66,7 @@ sub serve_until {
     return $answered;
 }
 
-my ($daemon) = wait_for { (daemons())[0] } 15, q{mod_cgid's daemon};
+my ($daemon) = wait_for { ($s->daemon_pids)[0] } 15, q{mod_cgid's daemon};
 my $taken = take_over();
 is($taken->{areas}, mpm() eq 'adaptive' ? 2 : 1, 'it has found what it can write to') or diag explain $taken;
 my ($answered, $share) = (0);
@@ -86,7 +81,7 @@ ok($s->alive, 'the parent is alive');
 cmp_ok($answered, '>', 0, 'the server serves');
 cmp_ok($share, '<', MOST_CPU, sprintf 'the parent took %.2f %% of a processor', 100 * $share);
 is(scalar alive(@bystanders), @bystanders, 'no other process was signalled');
-is((grep { $_ == $daemon } daemons())[0], $daemon, q{nor another module's});
+is((grep { $_ == $daemon } $s->daemon_pids)[0], $daemon, q{nor another module's});
 
 subtest "SIG$_ meanwhile" => sub {
     my %old = map { $_ => 1 } $s->child_pids;

@@ -19,19 +19,12 @@ sub new_server {
             . "<Directory \"\@ROOT\@/cgi\">\n    Require all granted\n</Directory>\n", @_);
 }
 
-# Processes of the server that are no children of the MPM.
-sub daemons {
-    my ($s) = @_;
-    my %child = map { $_ => 1 } $s->child_pids;
-    return grep { !$child{$_} } $s->direct_children;
-}
-
 # mod_cgid's daemon dies, and the parent forks it again: after its children.
 sub renew_daemon {
     my ($s) = @_;
-    my ($old) = wait_for { (daemons($s))[0] } 15, 'the daemon';
+    my ($old) = wait_for { ($s->daemon_pids)[0] } 15, 'the daemon';
     kill 'KILL', $old or return;
-    return wait_for { (grep { $_ != $old } daemons($s))[0] } 20, 'another daemon';
+    return wait_for { (grep { $_ != $old } $s->daemon_pids)[0] } 20, 'another daemon';
 }
 
 sub alive {

@@ -415,6 +415,13 @@ sub child_pids {
     return grep { threads_of($_) > 1 } $self->direct_children;
 }
 
+# The server's other children: processes of modules.
+sub daemon_pids {
+    my ($self) = @_;
+    my %child = map { $_ => 1 } $self->child_pids;
+    return grep { !$child{$_} } $self->direct_children;
+}
+
 sub zombie_pids {
     my ($self) = @_;
     return grep { my $stat = stat_of($_); $stat && $stat->{state} eq 'Z' } $self->direct_children;
