@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,19 +56,28 @@ static void announce(const char *name)
     close(fd);
 }
 
+/* Which of the pauses of that name the test asks for: the size of its file tells. -1: none. */
+static long pause_of(const char *path)
+{
+    struct stat file;
+
+    return stat(path, &file) == 0 ? (long)file.st_size : -1;
+}
+
 void testhook_pause(const char *name)
 {
     char path[PATH_MAX];
     int error = errno;
-    int waited_ms;
+    int waited_ms = 0;
+    long first = path_of(path, "pause.", name) ? pause_of(path) : -1;
 
-    if (path_of(path, "pause.", name) && access(path, F_OK) == 0) {
+    if (first >= 0) {
         announce(name);
-        for (waited_ms = 0; waited_ms < LONGEST_MS && access(path, F_OK) == 0;
-             waited_ms += LOOK_MS) {
+        while (waited_ms < LONGEST_MS && pause_of(path) == first) {
             struct timespec look = { 0, LOOK_MS * 1000000L };
 
             nanosleep(&look, NULL);
+            waited_ms += LOOK_MS;
         }
     }
     errno = error;

@@ -31,6 +31,9 @@ my @BASE_MODULES = qw(authz_core dir mime alias log_config env headers unixd);
 # All living servers of this process, so that END finds them; weak, so that DESTROY still runs.
 my %living;
 
+# Pauses asked for so far.
+my $pauses = 0;
+
 # Ports that this process has for its servers, each with what keeps other tests from them.
 my %reserved;
 
@@ -239,7 +242,10 @@ sub pid       { return $_[0]{pid} }
 sub pause_at {
     my ($self, $name) = @_;
     unlink "$self->{root}/hooks/at.$name";
-    write_file("$self->{root}/hooks/pause.$name", '');
+    # The size tells one pause from the next: who still waits for the last one to end goes on, though it never looks between the two.
+    my $file = "$self->{root}/hooks/pause.$name";
+    write_file("$file.new", 'x' x ++$pauses);
+    rename "$file.new", $file or die "$file: $!";
     return;
 }
 
