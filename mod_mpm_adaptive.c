@@ -1,21 +1,22 @@
 /* mod_mpm_adaptive: an MPM for Apache httpd 2.4 that needs no tuning.
  *
  * The module record, its hooks and its answers to ap_mpm_query(). The parent's run is in
- * src/parent.c, a child's in src/child.c; src/README.md is the tour.
+ * src/parent/parent.c, a child's in src/child/child.c; src/README.md is the tour.
  */
-#include "src/adaptive.h"
-#include "src/belongings.h"
-#include "src/child.h"
-#include "src/config.h"
-#include "src/conn.h"
-#include "src/first_byte.h"
-#include "src/parent.h"
-#include "src/signals.h"
-#include "src/status.h"
-#include "src/testhook.h"
+#include "base/log.h"
+#include "base/testhook.h"
+#include "child/child.h"
+#include "child/conn.h"
+#include "child/first_byte.h"
+#include "config/config.h"
+#include "parent/belongings.h"
+#include "parent/parent.h"
+#include "parent/signals.h"
+#include "report/status.h"
 
 #include "ap_listen.h"
 #include "apr_portable.h"
+#include "http_core.h"
 #include "apr_strings.h"
 #include "http_connection.h"
 #include "http_main.h"
@@ -27,7 +28,7 @@
 #include <sys/socket.h>
 
 #ifndef __linux__
-#error "mod_mpm_adaptive needs Linux: its poller is epoll (src/poller.h is where another backend would go)."
+#error "mod_mpm_adaptive needs Linux: its poller is epoll (src/base/poller.h is where another backend would go)."
 #endif
 
 /* What this process knows of itself; the rest is in retained_t. */
@@ -224,7 +225,7 @@ static int hook_mpm(apr_pool_t *pconf, apr_pool_t *plog, server_rec *s)
                      mpm.retained->fixed.slot_count);
         return !OK;
     }
-    status_show(mpm.retained, config_get());
+    status_show(mpm.retained->board, config_get());
     return parent_run(&generation, mpm.one_process);
 }
 

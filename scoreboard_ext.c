@@ -1,6 +1,6 @@
 #include "scoreboard_ext.h"
 
-#include "src/clock.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <string.h>

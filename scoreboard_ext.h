@@ -24,7 +24,7 @@
 #ifndef SCOREBOARD_EXT_H
 #define SCOREBOARD_EXT_H
 
-#include "src/controller.h"
+#include "law/controller.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -56,7 +56,7 @@ typedef enum {
     EXT_SLOT_STARTING,
     EXT_SLOT_SERVING,
     EXT_SLOT_PARKED,                /* accepts no more for now, keeps its connections */
-    EXT_SLOT_GOING,                 /* finishes what it has */
+    EXT_SLOT_DRAINING,                 /* finishes what it has */
     EXT_SLOT_STATES
 } ext_slot_state_e;
 

@@ -202,7 +202,7 @@ subtest 'draining' => sub {
     ok_within { hooks($s)->{busy} >= 1 } 10, 'a request under way';
     ok $s->graceful, 'a graceful restart';
     ok_within { $s->auto->{AdaptiveChildrenDraining} >= 1 } 20, 'AdaptiveChildrenDraining';
-    like section(), qr{\d finishing what they have: pid \d+ for [\d.]+ \w+.* with \d connections?}, 'the page says since when';
+    like section(), qr{\d draining: pid \d+ for [\d.]+ \w+.* with \d connections?}, 'the page says since when';
     lift_hold($s);
     is read_response($held)->{status}, 200, 'the request ends well';
     close $held;

@@ -1,4 +1,4 @@
-# Windows of a few instructions in the life of a connection, widened, and refusals of the system, injected (src/testhook.h).
+# Windows of a few instructions in the life of a connection, widened, and refusals of the system, injected (src/base/testhook.h).
 
 use strict;
 use warnings;

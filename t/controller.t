@@ -6,7 +6,7 @@ use warnings;
 use File::Temp qw(tempdir);
 use Test::More;
 
-my @sources = sort glob 'src/controller*.c';
+my @sources = sort glob 'src/law/controller*.c';
 my $dir     = tempdir(CLEANUP => 1);
 my $cc      = $ENV{CC} // 'cc';
 
@@ -39,7 +39,7 @@ is_deeply [grep { my ($symbol) = /^(\S+)/; !$defines{$symbol} && !$harmless{$sym
 is_deeply \@writable, [], 'they keep nothing';
 
 my %includes;
-for my $source (@sources, glob 'src/controller*.h') {
+for my $source (@sources, glob 'src/law/controller*.h') {
     open my $file, '<', $source or die "$source: $!";
     while (<$file>) {
         $includes{$1}{$source} = 1 if /^\s*#\s*include\s*(\S+)/;

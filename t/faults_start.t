@@ -15,7 +15,7 @@ use constant SECONDS => 40;
 
 my $OTHERS = others();
 
-# More than a start may take when others took a moment (src/start_pace.c).
+# More than a start may take when others took a moment (src/parent/start_pace.c).
 use constant PATIENCE_S => 3.5;
 
 sub server {

@@ -27,7 +27,7 @@ sub pattern_of {
 }
 
 my (%message, @twice);
-for my $path (glob '*.c src/*.c') {
+for my $path (glob '*.c src/*/*.c') {
     my $source = text_of($path);
     while ($source =~ /ADPNO\((\d+)\)/g) {
         my ($number, $before, $after) = ("ADP$1", substr($source, 0, $-[0]), substr $source, $+[0], 1000);

@@ -3,7 +3,7 @@
 #include "metrics.h"
 #include "table.h"
 
-#include "controller.h"
+#include "law/controller.h"
 
 #include <math.h>
 #include <stdlib.h>

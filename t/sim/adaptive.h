@@ -8,7 +8,7 @@
 
 #include "policy.h"
 
-#include "controller.h"
+#include "law/controller.h"
 
 #define ADAPTIVE_WAIT_TARGET_US 2000
 #define ADAPTIVE_START_THREADS     2

@@ -31,7 +31,7 @@ static ctl_child_sample_t take_sample(model_t *m)
     ctl_child_sample_t sample = {
         .now_us = (int64_t)m->now_us, .serving = model_count(m, CHILD_SERVING),
         .starting = model_count(m, CHILD_STARTING), .parked = model_count(m, CHILD_PARKED),
-        .draining = model_count(m, CHILD_GOING), .slots = slots_of(m),
+        .draining = model_count(m, CHILD_DRAINING), .slots = slots_of(m),
         .child_start_us = (int64_t)model_recent_p95(&m->child_starts)
     };
     double waited_us = 0, blocked = 0;

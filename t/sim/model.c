@@ -448,7 +448,7 @@ void model_resurrect(model_t *m, child_t *c)
 }
 
 /* A going child keeps only the threads that it needs, and ends with the last. */
-static void finish_going(model_t *m, child_t *c)
+static void finish_draining(model_t *m, child_t *c)
 {
     if (c->threads > c->busy) {
         change_threads(m, c, c->busy - c->threads);
@@ -470,7 +470,7 @@ void model_stop_child(model_t *m, child_t *c)
         return;
     }
     m->result->stops += m->now_us <= m->end_us;
-    c->state = CHILD_GOING;
+    c->state = CHILD_DRAINING;
     c->starting = 0;
     c->admit = INT32_MAX;
     while (c->queue.length) {
@@ -478,7 +478,7 @@ void model_stop_child(model_t *m, child_t *c)
         id = queue_take(m, &c->queue);
         queue_add(m, &m->backlog, id);
     }
-    finish_going(m, c);
+    finish_draining(m, c);
 }
 
 void model_look_at(model_t *m, child_t *c, double us)
@@ -592,8 +592,8 @@ static void dispatch(model_t *m, child_t *c)
         }
         begin_request(m, c, queue_take(m, own_us <= shared_us ? &c->queue : &m->backlog));
     }
-    if (c->state == CHILD_GOING) {
-        finish_going(m, c);
+    if (c->state == CHILD_DRAINING) {
+        finish_draining(m, c);
     }
     else {
         mark(m, c);
@@ -753,8 +753,8 @@ static void begin_stay(model_t *m)
 static void end_stay(model_t *m, child_t *c)
 {
     c->stays--;
-    if (c->state == CHILD_GOING) {
-        finish_going(m, c);
+    if (c->state == CHILD_DRAINING) {
+        finish_draining(m, c);
     }
 }
 
@@ -783,7 +783,7 @@ static void handle(model_t *m, const heap_item_t *e)
         end_request(m, e->who);
         break;
     case EV_THREAD_UP:
-        if (c->incarnation == e->version && c->state != CHILD_GOING) {
+        if (c->incarnation == e->version && c->state != CHILD_DRAINING) {
             thread_up(m, c);
         }
         break;

@@ -47,7 +47,7 @@ typedef struct queue_t {
     int length;
 } queue_t;
 
-typedef enum { CHILD_NONE, CHILD_STARTING, CHILD_SERVING, CHILD_PARKED, CHILD_GOING } child_state_e;
+typedef enum { CHILD_NONE, CHILD_STARTING, CHILD_SERVING, CHILD_PARKED, CHILD_DRAINING } child_state_e;
 
 /* 95th percentile of the last so many. */
 #define RECENT 32

@@ -1,7 +1,7 @@
 /* Whether a child accepts: each transition, what must have no effect, and a race of all that
  * change it. */
 
-#include "accept_gate.h"
+#include "child/accept_gate.h"
 
 #include "stress.h"
 #include "tap.h"

@@ -1,4 +1,4 @@
-#include "belongings.h"
+#include "parent/belongings.h"
 
 #include "tap.h"
 

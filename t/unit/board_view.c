@@ -1,6 +1,6 @@
 /* What the parent takes from its children's records is in range, whatever lies there. */
 
-#include "board_view.h"
+#include "board/board_view.h"
 #include "random.h"
 #include "tap.h"
 

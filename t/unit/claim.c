@@ -1,7 +1,7 @@
 /* Every transition of a claim, and those that must not happen. What only threads can bring
  * about is played here step by step. */
 
-#include "claim.h"
+#include "base/claim.h"
 
 #include "tap.h"
 

@@ -1,6 +1,6 @@
 /* The number of children: every reason, then courses of load. */
 
-#include "controller.h"
+#include "law/controller.h"
 
 #include "random.h"
 #include "tap.h"
@@ -336,11 +336,11 @@ static int flaps(server_t *s, int64_t turn_us)
     int count = 0;
 
     while (s->sample.now_us < begin_us + 60 * S) {
-        bool computes = (s->sample.now_us - begin_us) / turn_us % 2;
+        bool cpu_bound = (s->sample.now_us - begin_us) / turn_us % 2;
 
         s->sample.now_us += 20 * MS;
-        s->sample.busy = computes ? 30 : 300;
-        s->sample.blocked = computes ? 0 : 300;
+        s->sample.busy = cpu_bound ? 30 : 300;
+        s->sample.blocked = cpu_bound ? 0 : 300;
         s->sample.arrivals += 20;
         s->sample.completions += 20;
         ask(s);

@@ -1,6 +1,6 @@
 /* The parts of the control law: numbers, rates, peaks. */
 
-#include "controller_internal.h"
+#include "law/controller_internal.h"
 
 #include "random.h"
 #include "tap.h"
@@ -36,14 +36,14 @@ static void test_numbers(void)
     ok(ctl_sqrt(0) == 0 && ctl_sqrt(-1) == 0 && ctl_sqrt(not_a_number) == 0,
        "... of what has none: 0");
     for (i = 0; i < sizeof(fading) / sizeof(fading[0]); i++) {
-        double off = ctl_fading(fading[i][0]) - fading[i][1];
+        double off = ctl_exp_neg(fading[i][0]) - fading[i][1];
 
         wrong += off > 1e-6 || off < -1e-6;
     }
     is(wrong, 0, "e to the minus x");
-    ok(ctl_fading(-1) == 1 && ctl_fading(not_a_number) == 1, "... never more than 1");
+    ok(ctl_exp_neg(-1) == 1 && ctl_exp_neg(not_a_number) == 1, "... never more than 1");
     for (x = 0; x < 45; x += 0.01) {
-        wrong += ctl_fading(x + 0.01) > ctl_fading(x);
+        wrong += ctl_exp_neg(x + 0.01) > ctl_exp_neg(x);
     }
     is(wrong, 0, "... and falls");
 
@@ -53,7 +53,7 @@ static void test_numbers(void)
     is(ctl_ceil(-3), 0, "ceil of less than nothing: 0");
     is(ctl_ceil(1e30), 1000000000, "ceil of more than there can be");
     is(ctl_ceil(not_a_number), 0, "ceil of what is no number: 0");
-    ok(ctl_bounded(not_a_number, 3, 5) == 3, "what is no number becomes the lower bound");
+    ok(ctl_clamp(not_a_number, 3, 5) == 3, "what is no number becomes the lower bound");
 
     ok(ctl_gained(5, 3) == 2, "counters are compared");
     ok(ctl_gained(3, UINT64_MAX - 1) == 5, "... that may wrap");

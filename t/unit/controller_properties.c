@@ -1,7 +1,7 @@
 /* What holds for whatever comes: thousands of random walks, with limits that vary, clocks
  * that jump, counters that wrap and fields that nobody knows. */
 
-#include "controller.h"
+#include "law/controller.h"
 
 #include "random.h"
 #include "tap.h"

@@ -1,6 +1,6 @@
 /* The threads of a child: every reason, then courses of load. */
 
-#include "controller.h"
+#include "law/controller.h"
 
 #include "tap.h"
 

@@ -1,8 +1,8 @@
 /* The timing wheel, with a clock of the test's own. */
 
-#include "deadlines.h"
+#include "base/deadlines.h"
 
-#include "clock.h"
+#include "base/clock.h"
 #include "random.h"
 #include "tap.h"
 

@@ -1,6 +1,6 @@
 /* How long a child that was told to finish may hang on, and when that is worth a line. */
 
-#include "drain_schedule.h"
+#include "child/drain_schedule.h"
 
 #include "tap.h"
 

@@ -1,8 +1,8 @@
 /* The queue of jobs, alone and behind a poller. */
 
-#include "jobs.h"
+#include "base/jobs.h"
 
-#include "poller.h"
+#include "base/poller.h"
 #include "tap.h"
 
 #include <unistd.h>

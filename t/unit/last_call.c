@@ -1,4 +1,4 @@
-#include "last_call.h"
+#include "base/last_call.h"
 
 #include "tap.h"
 

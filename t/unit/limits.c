@@ -1,7 +1,7 @@
 /* Limits found in made-up trees of /proc and /sys: control groups of both versions, nested,
  * hybrid, namespaced, incomplete and nonsensical. */
 
-#include "adp_limits.h"
+#include "limits/limits.h"
 #include "tap.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 /* From limits and usage to a number of threads: each ceiling by name, what is never
  * exceeded, and whole courses of a server that grows in a small control group. */
 
-#include "adp_limits.h"
+#include "limits/limits.h"
 #include "random.h"
 #include "tap.h"
 

@@ -1,7 +1,7 @@
 /* However often it is woken, the parent uses no more than its share of a processor; and somebody who
  * wakes it now and then does not wait. */
 
-#include "pace.h"
+#include "parent/pace.h"
 #include "tap.h"
 
 #define S INT64_C(1000000)

@@ -1,9 +1,9 @@
 /* The poller with real descriptors. */
 
-#include "poller.h"
+#include "base/poller.h"
 
 #include "tap.h"
-#include "wakeup.h"
+#include "base/wakeup.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

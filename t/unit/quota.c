@@ -1,6 +1,6 @@
 /* A child asks for its successor so early that it is there when the quota is used up. */
 
-#include "quota.h"
+#include "child/quota.h"
 
 #include "tap.h"
 

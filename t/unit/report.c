@@ -1,8 +1,8 @@
 /* Sentences about plans and ceilings, and when there is one. */
 
-#include "report_text.h"
+#include "report/report_text.h"
 
-#include "clock.h"
+#include "base/clock.h"
 #include "tap.h"
 
 #include <stdlib.h>

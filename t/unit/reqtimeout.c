@@ -1,6 +1,6 @@
 /* The first byte's part of a RequestReadTimeout line. */
 
-#include "reqtimeout.h"
+#include "child/reqtimeout.h"
 
 #include "tap.h"
 

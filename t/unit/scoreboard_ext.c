@@ -2,7 +2,7 @@
 
 #include "scoreboard_ext.h"
 
-#include "clock.h"
+#include "base/clock.h"
 #include "tap.h"
 
 #include <math.h>
@@ -203,10 +203,10 @@ static void test_slots(scoreboard_ext_t *ext)
     scoreboard_ext_note_slot(ext, 1, EXT_SLOT_PARKED, 4712, 3, 4000);
     scoreboard_ext_read_slot(ext, 1, &slot);
     is(slot.since_us, 4000, "another process too");
-    scoreboard_ext_note_slot(ext, SLOTS - 1, EXT_SLOT_GOING, 5, 5, 5);
+    scoreboard_ext_note_slot(ext, SLOTS - 1, EXT_SLOT_DRAINING, 5, 5, 5);
     ok(scoreboard_ext_read_slot(ext, SLOTS - 1, &slot), "the last slot has a place");
-    scoreboard_ext_note_slot(ext, SLOTS, EXT_SLOT_GOING, 5, 5, 5);
-    scoreboard_ext_note_slot(ext, -1, EXT_SLOT_GOING, 5, 5, 5);
+    scoreboard_ext_note_slot(ext, SLOTS, EXT_SLOT_DRAINING, 5, 5, 5);
+    scoreboard_ext_note_slot(ext, -1, EXT_SLOT_DRAINING, 5, 5, 5);
     ok(!scoreboard_ext_read_slot(ext, SLOTS, &slot) && !scoreboard_ext_read_slot(ext, -1, &slot),
        "others are ignored");
 }

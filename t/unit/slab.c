@@ -1,6 +1,6 @@
 /* Items that keep their place. */
 
-#include "slab.h"
+#include "base/slab.h"
 
 #include "tap.h"
 

@@ -1,6 +1,6 @@
 /* The rule for the number of children: single decisions, then whole courses. */
 
-#include "spares.h"
+#include "law/spares.h"
 
 #include "random.h"
 #include "tap.h"

@@ -1,6 +1,6 @@
 /* How fast children are started while they do not last, and how long a start may take. */
 
-#include "start_pace.h"
+#include "parent/start_pace.h"
 
 #include "tap.h"
 

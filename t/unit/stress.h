@@ -3,7 +3,7 @@
 #ifndef STRESS_H
 #define STRESS_H
 
-#include "clock.h"
+#include "base/clock.h"
 #include "random.h"
 
 #include <poll.h>

@@ -1,8 +1,8 @@
 /* Slab and claim under threads that hold tokens of waits that are long over: whoever gets
  * an item has it alone, and never by the token of another wait. */
 
-#include "claim.h"
-#include "slab.h"
+#include "base/claim.h"
+#include "base/slab.h"
 #include "stress.h"
 #include "tap.h"
 

@@ -3,14 +3,14 @@
  * connections away, a janitor. Keep-alive times are as short as the clients' pauses, so
  * that events, deadlines and idle claims meet all the time. */
 
-#include "claim.h"
-#include "deadlines.h"
-#include "jobs.h"
-#include "poller.h"
-#include "slab.h"
+#include "base/claim.h"
+#include "base/deadlines.h"
+#include "base/jobs.h"
+#include "base/poller.h"
+#include "base/slab.h"
 #include "stress.h"
 #include "tap.h"
-#include "wakeup.h"
+#include "base/wakeup.h"
 
 #include <errno.h>
 #include <string.h>

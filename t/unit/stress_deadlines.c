@@ -1,11 +1,11 @@
 /* Owners move deadlines, mostly without the lock, while a steward looks at them and files
  * them anew: no deadline may get lost between the two. */
 
-#include "claim.h"
-#include "deadlines.h"
+#include "base/claim.h"
+#include "base/deadlines.h"
 #include "stress.h"
 #include "tap.h"
-#include "wakeup.h"
+#include "base/wakeup.h"
 
 #define OWNERS  3
 #define ENTRIES 200

@@ -2,12 +2,12 @@
  * a poller: every callback runs once, none early, and no wake-up gets lost (then this
  * hangs, and is killed). */
 
-#include "jobs.h"
-#include "poller.h"
+#include "base/jobs.h"
+#include "base/poller.h"
 #include "stress.h"
 #include "tap.h"
-#include "timers.h"
-#include "wakeup.h"
+#include "base/timers.h"
+#include "base/wakeup.h"
 
 #include <stdlib.h>
 

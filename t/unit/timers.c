@@ -1,8 +1,8 @@
 /* The heap of timed callbacks, with a clock of the test's own. */
 
-#include "timers.h"
+#include "base/timers.h"
 
-#include "clock.h"
+#include "base/clock.h"
 #include "random.h"
 #include "tap.h"
 

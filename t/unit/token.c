@@ -1,8 +1,9 @@
 /* The token of a poller event, packed and unpacked. */
 
-#include "adaptive.h"
+#include "base/slab.h"
+#include "child/token.h"
 
-#include "claim.h"
+#include "base/claim.h"
 #include "tap.h"
 
 static bool survives(token_kind_e kind, uint32_t generation, uint32_t index)

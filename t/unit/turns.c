@@ -1,6 +1,6 @@
 /* A loop that sleeps is left alone; one that does not is slowed down until it does. */
 
-#include "turns.h"
+#include "base/turns.h"
 
 #include "tap.h"
 

@@ -1,4 +1,4 @@
-#include "wakeup.h"
+#include "base/wakeup.h"
 
 #include "tap.h"
 

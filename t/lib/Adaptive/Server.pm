@@ -49,7 +49,7 @@ sub new {
         listen      => 1,           # 0: conf has its own Listen lines
         foreground  => 1,           # 0: the server detaches (or args say what it does)
         test_module => 0,           # loads mod_adaptive_test
-        hooked      => 0,           # the build with pauses and faults: pause_at, fault (src/testhook.h)
+        hooked      => 0,           # the build with pauses and faults: pause_at, fault (src/base/testhook.h)
         sanitized   => 0,           # the build under AddressSanitizer and UBSan: sanitizer_reports
         defines     => [],
         args        => [],

@@ -1,0 +1,102 @@
+#include "bench.h"
+
+#include "child_internal.h"
+
+#include <limits.h>
+#include <string.h>
+
+int bench_init(child_t *child)
+{
+    bench_t *b = &child->bench;
+
+    b->seats = apr_pcalloc(child->pool, sizeof(*b->seats) * child->workers.limit);
+    atomic_init(&b->admitted, INT_MAX);
+    return pthread_mutex_init(&b->lock, NULL);
+}
+
+/* Called with the lock held, as all that follow here. */
+static void call(child_t *child, worker_t *worker, bench_verdict_e verdict)
+{
+    worker->verdict = verdict;
+    atomic_fetch_sub(&child->ext->benched, 1);
+    atomic_fetch_add(&child->ext->threads, 1);
+    pthread_cond_signal(&worker->called);
+}
+
+static bool is_due(const child_t *child)
+{
+    return !child->bench.closed && bench_is_due(&child->bench, child->ext);
+}
+
+static void call_admitted(child_t *child)
+{
+    bench_t *b = &child->bench;
+
+    while (b->taken > 0
+           && atomic_load(&child->ext->threads) < atomic_load(&b->admitted)) {
+        call(child, b->seats[--b->taken], BENCH_GO);
+    }
+}
+
+bool bench_sit(worker_t *worker)
+{
+    child_t *child = worker->child;
+    bench_t *b = &child->bench;
+    bool go = true;
+
+    pthread_mutex_lock(&b->lock);
+    if (is_due(child)) {
+        atomic_fetch_sub(&child->ext->threads, 1);
+        atomic_fetch_add(&child->ext->benched, 1);
+        b->seats[b->taken++] = worker;
+        worker->verdict = BENCH_WAIT;
+        while (worker->verdict == BENCH_WAIT) {
+            pthread_cond_wait(&worker->called, &b->lock);
+        }
+        go = worker->verdict == BENCH_GO;
+    }
+    pthread_mutex_unlock(&b->lock);
+    return go;
+}
+
+void bench_admit(child_t *child, int count)
+{
+    bench_t *b = &child->bench;
+
+    if (count == atomic_load(&b->admitted) && atomic_load(&child->ext->benched) == 0) {
+        return;
+    }
+    pthread_mutex_lock(&b->lock);
+    atomic_store(&b->admitted, count);
+    call_admitted(child);
+    pthread_mutex_unlock(&b->lock);
+}
+
+int bench_dismiss(child_t *child, int count)
+{
+    bench_t *b = &child->bench;
+    int i, leaving;
+
+    pthread_mutex_lock(&b->lock);
+    leaving = count < b->taken ? count : b->taken;
+    for (i = 0; i < leaving; i++) {
+        call(child, b->seats[i], BENCH_LEAVE);
+    }
+    if (leaving > 0) {
+        b->taken -= leaving;
+        memmove(b->seats, b->seats + leaving, sizeof(*b->seats) * b->taken);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return leaving > 0 ? leaving : 0;
+}
+
+void bench_close(child_t *child)
+{
+    bench_t *b = &child->bench;
+
+    pthread_mutex_lock(&b->lock);
+    b->closed = true;
+    atomic_store(&b->admitted, INT_MAX);
+    call_admitted(child);
+    pthread_mutex_unlock(&b->lock);
+}

@@ -1,0 +1,267 @@
+#include "conn_internal.h"
+#include "first_byte.h"
+#include "listeners.h"
+#include "token.h"
+
+#include "base/clock.h"
+#include "base/testhook.h"
+
+#include "apr_portable.h"
+#include "http_connection.h"
+#include "http_vhost.h"
+#include "scoreboard.h"
+#include "util_filter.h"
+
+/* Memory that a connection has for its first steps, and for those of its first request,
+ * as nodes of its allocator. */
+#define NODE_BYTES          (8192 - APR_MEMNODE_T_SIZE)
+#define NODES_TO_CREATE     2
+#define NODES_TO_SERVE      6
+
+/* Let the allocator of the connection have some nodes, so that what is allocated next cannot fail
+ * and end the process. False: there is no memory. */
+static bool reserve(conn_t *conn, int nodes)
+{
+    apr_allocator_t *allocator = apr_pool_allocator_get(conn->pool);
+    apr_memnode_t *list = NULL;
+    bool enough = true;
+
+    while (nodes-- > 0 && enough) {
+        apr_memnode_t *node = ADP_FAULT(no_memory) ? NULL
+                              : apr_allocator_alloc(allocator, NODE_BYTES);
+
+        enough = node != NULL;
+        if (enough) {
+            node->next = list;
+            list = node;
+        }
+    }
+    if (list) {
+        apr_allocator_free(allocator, list);
+    }
+    return enough;
+}
+
+/* There is no memory for this connection; those that we have need what there is. */
+static void refuse(conn_t *conn)
+{
+    child_t *child = conn->child;
+
+    conn_close(conn);
+    listeners_out_of_memory(child);
+}
+
+/* The conn_rec, and which virtual host's timeouts apply to it. */
+static bool create(conn_t *conn)
+{
+    child_t *child = conn->child;
+    apr_bucket_alloc_t *buckets = apr_bucket_alloc_create(conn->pool);
+    /* unique among the open connections of all children */
+    long id = (long)conn->item.index * child->config->slot_count + child->slot;
+
+    ap_create_sb_handle(&conn->sbh, conn->pool, child->slot, 0);
+    conn->c = ap_run_create_connection(conn->pool, child->server, conn->socket, id, NULL,
+                                       buckets);
+    if (!conn->c) {
+        return false;
+    }
+    conn->c->cs = &conn->cs;
+    conn->cs.state = CONN_STATE_PROCESSING;
+    conn->cs.sense = CONN_SENSE_DEFAULT;
+    ap_set_module_config(conn->c->conn_config, &mpm_adaptive_module, conn);
+    ap_update_vhost_given_ip(conn->c);
+    conn->server = conn->c->base_server;
+    return true;
+}
+
+/* The first byte is there, or the server speaks first: the modules' turn. */
+static void introduce(conn_t *conn, worker_t *worker)
+{
+    int rc;
+
+    conn_give_thread(conn, worker);
+    /* whose connection it is, and no more the request of the one before */
+    ap_update_child_status_from_conn(conn->sbh, SERVER_BUSY_READ, conn->c);
+    conn->begun = true;
+    rc = ap_pre_connection(conn->c, conn->socket);
+    if (rc != OK && rc != DONE) {
+        ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, conn->c, ADPNO(0021)
+                      "pre_connection hooks refused the connection (%d)", rc);
+        conn->c->aborted = 1;
+    }
+}
+
+first_byte_e conn_first_byte(const conn_t *conn)
+{
+    char byte;
+    ssize_t n = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    if (n > 0) {
+        return FIRST_THERE;
+    }
+    return n < 0 && (errno == EAGAIN || errno == EINTR) ? FIRST_MISSING : FIRST_NEVER;
+}
+
+static void wait_for_first_byte(conn_t *conn)
+{
+    conn_set_hint(conn, HINT_NEW);
+    conn_wait(conn, POLLER_READ, conn_after(first_byte_timeout(conn->server)),
+              &conn->child->score->wait_io);
+}
+
+/* Serve a new connection as soon as its first byte is there, or before if the server may
+ * speak first. */
+static void begin(conn_t *conn, worker_t *worker)
+{
+    first_byte_e first = conn->opening == OPENING_SERVE ? FIRST_THERE : conn_first_byte(conn);
+
+    if (!conn->c && !reserve(conn, NODES_TO_CREATE)) {
+        refuse(conn);
+        return;
+    }
+    if (first == FIRST_NEVER || (!conn->c && !create(conn))) {
+        conn_close(conn);
+        return;
+    }
+    if (conn_is_janitor(worker)) {
+        conn_leave_to_workers(conn, worker,
+                              conn->opening == OPENING_WAIT ? POLLER_READ : POLLER_WRITE);
+        return;
+    }
+    if (first == FIRST_MISSING && conn->opening == OPENING_WAIT) {
+        wait_for_first_byte(conn);
+        return;
+    }
+    if (!reserve(conn, NODES_TO_SERVE)) {
+        refuse(conn);
+        return;
+    }
+    introduce(conn, worker);
+    if (first == FIRST_MISSING && !conn->c->aborted) {
+        wait_for_first_byte(conn);
+        return;
+    }
+    conn_serve(conn, worker);
+}
+
+/* Next to the socket of a connection whose first byte is late; one for the process. */
+static ap_filter_rec_t *too_late;
+
+/* Returns APR_TIMEUP for whatever is read: the time for the first byte is over. */
+static apr_status_t read_too_late(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                                  apr_read_type_e block, apr_off_t readbytes)
+{
+    (void)f;
+    (void)bb;
+    (void)mode;
+    (void)block;
+    (void)readbytes;
+    return APR_TIMEUP;
+}
+
+void conn_register_filters(void)
+{
+    too_late = ap_register_input_filter("ADAPTIVE_TOO_LATE", read_too_late, NULL,
+                                        (ap_filter_type)(AP_FTYPE_NETWORK - 1));
+}
+
+bool conn_first_byte_late(conn_t *conn, worker_t *worker)
+{
+    /* the janitor runs no hooks, and of a handshake that never began nobody would hear */
+    if (conn_is_janitor(worker) || (!conn->begun && first_byte_is_tls(conn->server))) {
+        return false;
+    }
+    /* a line in the log is not worth the last memory */
+    if (!conn->begun && !reserve(conn, NODES_TO_SERVE)) {
+        return false;
+    }
+    conn->no_request = true;
+    conn_count_served(conn);
+    conn_attach(conn, worker);
+    if (!conn->begun) {
+        introduce(conn, worker);
+    }
+    ap_add_input_filter_handle(too_late, NULL, NULL, conn->c);
+    conn_serve(conn, worker);
+    return true;
+}
+
+static void take_socket(conn_t *conn, apr_socket_t *socket, opening_e opening)
+{
+    int fd = -1;
+
+    conn->socket = socket;
+    conn->opening = opening;
+    conn_set_hint(conn, HINT_NONE);
+    apr_os_sock_get(&fd, socket);
+    atomic_store(&conn->fd, fd);
+}
+
+void conn_accepted(conn_t *conn, apr_socket_t *socket, opening_e opening, worker_t *worker)
+{
+    take_socket(conn, socket, opening);
+    begin(conn, worker);
+}
+
+/* job_fn, on a worker. */
+static void run_begin(job_t *job, void *taker)
+{
+    begin(conn_of_job(job), taker);
+}
+
+void conn_taken_along(conn_t *conn, apr_socket_t *socket, opening_e opening)
+{
+    take_socket(conn, socket, opening);
+    conn->job.run = run_begin;
+    jobs_push(&conn->child->jobs, &conn->job, clock_now_us());
+}
+
+/* Whether what a connection in CONN_STATE_WRITE_COMPLETION waited for is a matter of the
+ * process_connection hooks: input that they asked for, or, if input filters of theirs may
+ * hold back something that the poller cannot see, anything. */
+static bool is_for_hooks(const conn_t *conn)
+{
+    const conn_rec *c = conn->c;
+
+    return c->clogging_input_filters
+           || (conn->want == POLLER_READ && !c->data_in_output_filters
+               && c->keepalive == AP_CONN_KEEPALIVE);
+}
+
+/* The wait is over: on with the state that follows it. */
+static void go_on(conn_t *conn, worker_t *worker)
+{
+    conn_state_e state = conn->cs.state;
+
+    if (conn->state_is_new) {
+        conn->state_is_new = false;
+    }
+    else if (state == CONN_STATE_KEEPALIVE || state == CONN_STATE_ASYNC_WAITIO
+             || (state == CONN_STATE_WRITE_COMPLETION && is_for_hooks(conn))) {
+        conn->cs.state = CONN_STATE_PROCESSING;
+    }
+    conn_serve(conn, worker);
+}
+
+/* What the connection waited for has happened. */
+void conn_resume(conn_t *conn, worker_t *worker)
+{
+    conn_count_served(conn);
+    if (!conn->begun) {
+        begin(conn, worker);
+        return;
+    }
+    conn_attach(conn, worker);
+    go_on(conn, worker);
+}
+
+void conn_event(child_t *child, poller_token_t token, worker_t *worker)
+{
+    conn_t *conn = slab_at(&child->connections, token_index(token));
+
+    if (!claim_by_event(&conn->claim, token_generation(token))) {
+        return;
+    }
+    conn->armed = false;
+    conn_resume(conn, worker);
+}

@@ -1,0 +1,83 @@
+/* httpd's hooks that tell what happens on a connection. */
+
+#include "conn_internal.h"
+#include "self.h"
+
+#include "base/clock.h"
+
+/* An HTTP/2 stream's connection begins as a copy of the one that carries it. It needs a
+ * state of its own, or its requests would change the carrier's under the poller. */
+int conn_hook_pre_connection(conn_rec *c, void *csd)
+{
+    (void)csd;
+    if (c->master) {
+        c->cs = apr_pcalloc(c->pool, sizeof(*c->cs));
+        c->cs->state = CONN_STATE_PROCESSING;
+        c->cs->sense = CONN_SENSE_DEFAULT;
+    }
+    return OK;
+}
+
+/* With pipelining the next request may have been read before this one is gone. */
+static apr_status_t forget_request(void *data)
+{
+    request_rec *r = data;
+    conn_t *conn = conn_of_conn_rec(r->connection);
+
+    if (conn && conn->r == r) {
+        conn->r = NULL;
+    }
+    return APR_SUCCESS;
+}
+
+void conn_hook_pre_read_request(request_rec *r, conn_rec *c)
+{
+    conn_t *conn = conn_of_conn_rec(c);
+
+    if (conn) {
+        conn->r = r;
+        apr_pool_cleanup_register(r->pool, r, forget_request, apr_pool_cleanup_null);
+    }
+}
+
+/* HTTP/2 streams have threads of their own, and no conn_t. */
+static void count_request(void)
+{
+    child_t *self = self_get();
+
+    if (self) {
+        ext_count_request(self->ext, clock_coarse_us() / CLOCK_US_PER_S);
+    }
+}
+
+int conn_hook_post_read_request(request_rec *r)
+{
+    conn_t *conn = conn_of_conn_rec(r->connection);
+
+    count_request();
+    if (conn) {
+        const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
+
+        atomic_store_explicit(&conn->websocket,
+                              upgrade && !ap_cstr_casecmp(upgrade, "websocket"),
+                              memory_order_relaxed);
+        /* A virtual host that sets no KeepAliveTimeout of its own keeps that of the first
+         * one on its address, as it does under every other MPM. */
+        conn->server = r->server->keep_alive_timeout_set ? r->server
+                                                          : r->connection->base_server;
+    }
+    return OK;
+}
+
+int conn_hook_protocol_switch(conn_rec *c, request_rec *r, server_rec *s, const char *protocol)
+{
+    conn_t *conn = conn_of_conn_rec(c);
+
+    (void)protocol;
+    /* A protocol for the whole connection (h2 by ALPN): there may never be a request that
+     * says whose timeouts apply. */
+    if (conn && !r && s) {
+        conn->server = s;
+    }
+    return DECLINED;
+}

@@ -1,0 +1,312 @@
+#include "first_byte.h"
+
+#include "reqtimeout.h"
+
+#include "base/log.h"
+
+#include "apr_hash.h"
+#include "apr_strings.h"
+#include "http_connection.h"
+#include "http_core.h"
+#include "util_cfgtree.h"
+
+#include <string.h>
+#include <sys/param.h>
+
+/* mod_reqtimeout's defaults. */
+#define DEFAULT_HANDSHAKE_S 0
+#define DEFAULT_HEADER_S    20
+
+/* What a virtual host's directives say, or the main server's. */
+typedef struct host_t {
+    long handshake_s;           /* of RequestReadTimeout; REQTIMEOUT_NOT_SET */
+    long header_s;
+    const char *tls_engine;     /* of SSLEngine; NULL: not set */
+    bool tls;                   /* the rest follows from these */
+    apr_interval_time_t timeout;
+    apr_array_header_t *found;  /* found_t; of the main server */
+} host_t;
+
+/* What was found of a listening socket. */
+typedef struct found_t {
+    const apr_sockaddr_t *address;
+    const char *protocol;
+    opening_e opening;
+} found_t;
+
+/* --- what the configuration says ---------------------------------------------------- */
+
+/* Where a virtual host was defined; both server_rec and ap_directive_t point to the same name. */
+typedef struct place_t {
+    const char *file;
+    apr_uint64_t line;
+} place_t;
+
+static place_t *place_of(apr_pool_t *p, const char *file, int line)
+{
+    place_t *place = apr_pcalloc(p, sizeof(*place));
+
+    place->file = file;
+    place->line = (apr_uint64_t)line;
+    return place;
+}
+
+static void note_directive(host_t *host, const ap_directive_t *node)
+{
+    if (!ap_cstr_casecmp(node->directive, "RequestReadTimeout")) {
+        long handshake_s = reqtimeout_stage_s(node->args, "handshake");
+        long header_s = reqtimeout_stage_s(node->args, "header");
+
+        host->handshake_s = handshake_s == REQTIMEOUT_NOT_SET ? host->handshake_s : handshake_s;
+        host->header_s = header_s == REQTIMEOUT_NOT_SET ? host->header_s : header_s;
+    }
+    else if (!ap_cstr_casecmp(node->directive, "SSLEngine")) {
+        host->tls_engine = node->args;
+    }
+}
+
+/* The directives of a server; virtual hosts in it are looked up in hosts, by place. */
+static void read_directives(const ap_directive_t *node, host_t *host, apr_hash_t *hosts)
+{
+    for (; node; node = node->next) {
+        host_t *inner = host;
+
+        if (!ap_cstr_casecmp(node->directive, "<VirtualHost")) {
+            place_t place = { .file = node->filename, .line = (apr_uint64_t)node->line_num };
+
+            inner = apr_hash_get(hosts, &place, sizeof(place));
+        }
+        if (node->first_child && inner) {
+            read_directives(node->first_child, inner, hosts);
+        }
+        else if (!node->first_child) {
+            note_directive(host, node);
+        }
+    }
+}
+
+static host_t *create_host(apr_pool_t *p)
+{
+    host_t *host = apr_pcalloc(p, sizeof(*host));
+
+    host->handshake_s = host->header_s = REQTIMEOUT_NOT_SET;
+    return host;
+}
+
+/* What a virtual host does not say the main server says for it. */
+static void inherit(host_t *host, const host_t *outer)
+{
+    if (host->handshake_s == REQTIMEOUT_NOT_SET) {
+        host->handshake_s = outer->handshake_s;
+    }
+    if (host->header_s == REQTIMEOUT_NOT_SET) {
+        host->header_s = outer->header_s;
+    }
+    if (!host->tls_engine) {
+        host->tls_engine = outer->tls_engine;
+    }
+}
+
+static bool begins_with_tls(const host_t *host, const server_rec *s)
+{
+    const char *protocol = ap_get_server_protocol((server_rec *)s);
+
+    return host->tls_engine ? !ap_cstr_casecmp(host->tls_engine, "on")
+                            : protocol && !strcmp(protocol, "https");
+}
+
+/* The stage that the first byte belongs to; with a limit of 0, as without mod_reqtimeout,
+ * Timeout remains. */
+static apr_interval_time_t timeout_of(const host_t *host, const server_rec *s)
+{
+    long handshake_s = host->handshake_s == REQTIMEOUT_NOT_SET ? DEFAULT_HANDSHAKE_S : host->handshake_s;
+    long header_s = host->header_s == REQTIMEOUT_NOT_SET ? DEFAULT_HEADER_S : host->header_s;
+    long seconds = host->tls ? handshake_s : header_s;
+
+    return seconds > 0 && ap_find_linked_module("mod_reqtimeout.c")
+           ? MIN(apr_time_from_sec(seconds), s->timeout) : s->timeout;
+}
+
+static void find_hosts(apr_pool_t *p, server_rec *main_server)
+{
+    apr_hash_t *hosts = apr_hash_make(p);
+    host_t *outer = create_host(p);
+    server_rec *s;
+
+    for (s = main_server; s; s = s->next) {
+        host_t *host = s == main_server ? outer : create_host(p);
+
+        ap_set_module_config(s->module_config, &mpm_adaptive_module, host);
+        if (s != main_server) {
+            apr_hash_set(hosts, place_of(p, s->defn_name, (int)s->defn_line_number),
+                         sizeof(place_t), host);
+        }
+    }
+    read_directives(ap_conftree, outer, hosts);
+    for (s = main_server; s; s = s->next) {
+        host_t *host = ap_get_module_config(s->module_config, &mpm_adaptive_module);
+
+        inherit(host, outer);
+        host->tls = begins_with_tls(host, s);
+        host->timeout = timeout_of(host, s);
+    }
+}
+
+apr_interval_time_t first_byte_timeout(const server_rec *s)
+{
+    const host_t *host = ap_get_module_config(s->module_config, &mpm_adaptive_module);
+
+    return host ? host->timeout : s->timeout;
+}
+
+bool first_byte_is_tls(const server_rec *s)
+{
+    const host_t *host = ap_get_module_config(s->module_config, &mpm_adaptive_module);
+
+    return host && host->tls;
+}
+
+/* --- who speaks first ----------------------------------------------------------------- */
+
+/* AcceptFilter is set for this protocol, and not to none: the client speaks first. That is so
+ * for http and https if nobody says otherwise, and for nothing else. */
+static bool is_filtered(const server_rec *main_server, const char *protocol)
+{
+    core_server_config *core = ap_get_core_module_config(main_server->module_config);
+    const char *filter = core->accf_map && protocol ? apr_table_get(core->accf_map, protocol) : NULL;
+
+    return filter && strcmp(filter, "none");
+}
+
+static bool is_http(const char *protocol)
+{
+    return !protocol || !strcmp(protocol, "http") || !strcmp(protocol, "https");
+}
+
+/* With these, a connection that speaks HTTP never has to be greeted: all of them wait for the
+ * client before they do anything. Other modules are not known. */
+static bool may_greet_http(void)
+{
+    static const char *const silent[] = {
+        "core.c", "http_core.c", "mod_ssl.c", "mod_tls.c", "mod_http2.c", "mod_reqtimeout.c"
+    };
+    const apr_array_header_t *hooks = ap_hook_get_process_connection();
+    int i;
+
+    for (i = 0; hooks && i < hooks->nelts; i++) {
+        const char *module = APR_ARRAY_IDX(hooks, i, ap_LINK_process_connection_t).szName;
+        size_t j = 0;
+
+        while (j < sizeof(silent) / sizeof(silent[0]) && module && strcmp(module, silent[j])) {
+            j++;
+        }
+        if (j == sizeof(silent) / sizeof(silent[0])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static opening_e opening_of(const server_rec *main_server, const char *protocol)
+{
+    if (is_filtered(main_server, protocol)) {
+        return OPENING_WAIT;
+    }
+    return is_http(protocol) && !may_greet_http() ? OPENING_HOOKS : OPENING_SERVE;
+}
+
+static bool is_any(const apr_sockaddr_t *address)
+{
+    static const char zeros[16];
+
+    return (size_t)address->ipaddr_len <= sizeof(zeros)
+           && !memcmp(address->ipaddr_ptr, zeros, (size_t)address->ipaddr_len);
+}
+
+typedef enum {
+    MATCHES_NOT,
+    MATCHES_SOME,               /* connections to some address of the socket */
+    MATCHES_ALL                 /* every connection */
+} match_e;
+
+static match_e match(const server_addr_rec *host, const ap_listen_rec *lr)
+{
+    if (host->host_port && host->host_port != lr->bind_addr->port) {
+        return MATCHES_NOT;
+    }
+    if (is_any(host->host_addr) || apr_sockaddr_equal(host->host_addr, lr->bind_addr)) {
+        return MATCHES_ALL;
+    }
+    return is_any(lr->bind_addr) ? MATCHES_SOME : MATCHES_NOT;
+}
+
+static opening_e find_opening(const server_rec *main_server, const ap_listen_rec *lr)
+{
+    opening_e opening = opening_of(main_server, lr->protocol);
+    bool all = false;
+    const server_rec *s;
+
+    for (s = main_server->next; s; s = s->next) {
+        const server_addr_rec *host;
+        match_e best = MATCHES_NOT;
+
+        for (host = s->addrs; host; host = host->next) {
+            best = MAX(best, match(host, lr));
+        }
+        if (best != MATCHES_NOT) {
+            opening = MAX(opening, opening_of(main_server, ap_get_server_protocol((server_rec *)s)));
+        }
+        all = all || best == MATCHES_ALL;
+    }
+    if (!all) {
+        /* the main server has what no virtual host has */
+        opening = MAX(opening, opening_of(main_server, ap_get_server_protocol((server_rec *)main_server)));
+    }
+    return opening;
+}
+
+/* A duplicate for another bucket is a socket of its own with the same address. */
+static bool is_of(const found_t *found, const ap_listen_rec *lr)
+{
+    const char *protocol = found->protocol;
+
+    return found->address->port == lr->bind_addr->port
+           && apr_sockaddr_equal(found->address, lr->bind_addr)
+           && (protocol && lr->protocol ? !strcmp(protocol, lr->protocol)
+                                        : protocol == lr->protocol);
+}
+
+opening_e first_byte_opening(const server_rec *main_server, const ap_listen_rec *lr)
+{
+    const host_t *host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
+    int i;
+
+    for (i = 0; host && host->found && i < host->found->nelts; i++) {
+        const found_t *found = &APR_ARRAY_IDX(host->found, i, found_t);
+
+        if (is_of(found, lr)) {
+            return found->opening;
+        }
+    }
+    /* a module has added it since */
+    return find_opening(main_server, lr);
+}
+
+void first_byte_find(apr_pool_t *p, server_rec *main_server)
+{
+    apr_array_header_t *all = apr_array_make(p, 4, sizeof(found_t));
+    ap_listen_rec *lr;
+    host_t *host;
+
+    find_hosts(p, main_server);
+    for (lr = ap_listeners; lr; lr = lr->next) {
+        found_t *found = apr_array_push(all);
+
+        *found = (found_t) { lr->bind_addr, lr->protocol, find_opening(main_server, lr) };
+        if (found->opening != OPENING_WAIT) {
+            apr_socket_opt_set(lr->sd, APR_TCP_DEFER_ACCEPT, 0);
+        }
+    }
+    host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
+    host->found = all;
+}

@@ -1,0 +1,480 @@
+#include "listeners.h"
+
+#include "bell.h"
+#include "child_internal.h"
+#include "first_byte.h"
+#include "memory_guard.h"
+#include "token.h"
+
+#include "base/clock.h"
+#include "base/last_call.h"
+
+#include "apr_portable.h"
+#include "apr_strings.h"
+#include "mpm_common.h"
+#include "unixd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/param.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* How soon to look whether descriptors are free again, if no connection closes earlier. */
+#define RETRY_US (100 * CLOCK_US_PER_MS)
+/* Resources that have been short for this long will not come by themselves. */
+#define STARVE_US CLOCK_US_PER_S
+/* Connections have waited this long to be accepted, while no sibling accepts: a child that the
+ * parent starts would be known by then; and while one does, or starts, and does not help. */
+#define HELPLESS_US (200 * CLOCK_US_PER_MS)
+#define UNHELPED_US (3 * CLOCK_US_PER_S)
+/* Connections that wait for a next request, closed at a time to make room: as many as wait to
+ * be accepted, within: */
+#define LEAST_EVICTED 8
+#define MOST_EVICTED  64
+/* ... and no others before these have had time to go. */
+#define EVICTION_PAUSE_US (20 * CLOCK_US_PER_MS)
+
+/* Descriptors that connections leave to files, backends and scripts, or accepted requests
+ * would be answered with errors: an eighth of the limit, and one a thread if a quarter
+ * allows it, but no more than: */
+#define MOST_RESERVED_DESCRIPTORS 1024
+
+/* The lowest number that is free, INT_MAX if none is. */
+static int lowest_descriptor(const child_t *child)
+{
+    int fd = dup(child->steward_fd);
+
+    if (fd < 0) {
+        return INT_MAX;
+    }
+    close(fd);
+    return fd;
+}
+
+static int descriptor_limit(const child_t *child)
+{
+    struct rlimit limit;
+    int most, reserved;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur == RLIM_INFINITY
+        || limit.rlim_cur > INT_MAX) {
+        return INT_MAX;
+    }
+    most = (int)limit.rlim_cur;
+    reserved = MAX(most / 8, MIN(child->config->threads_per_child, most / 4));
+    reserved = MIN(reserved, MOST_RESERVED_DESCRIPTORS);
+    /* log files of many virtual hosts may have taken most of the limit already */
+    return most - MIN(reserved, (most - lowest_descriptor(child)) / 2);
+}
+
+/* MaxConnectionsPerChild, less up to a tenth that differs from child to child: those that
+ * were started together must not all end together. */
+static int64_t accept_quota(const child_t *child)
+{
+    int64_t most = ap_max_requests_per_child;
+    uint64_t scattered = (uint64_t)getpid() * UINT64_C(2654435761) >> 8;
+
+    if (most <= 0) {
+        return INT64_MAX;
+    }
+    return child->one_process ? most : most - (int64_t)(scattered % (uint64_t)(most / 10 + 1));
+}
+
+apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
+{
+    listeners_t *l = &child->listeners;
+    ap_listen_rec *lr;
+    apr_status_t rv;
+    int i = 0;
+
+    l->count = 0;
+    for (lr = bucket; lr; lr = lr->next) {
+        l->count++;
+    }
+    l->records = apr_pcalloc(child->pool, sizeof(*l->records) * l->count);
+    l->openings = apr_pcalloc(child->pool, sizeof(*l->openings) * l->count);
+    for (lr = bucket; lr; lr = lr->next, i++) {
+        rv = apr_socket_opt_set(lr->sd, APR_SO_NONBLOCK, 1);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        /* a module may have put its own there; otherwise it is the MPM's to choose */
+        if (!lr->accept_func) {
+            lr->accept_func = ap_unixd_accept;
+        }
+        l->records[i] = lr;
+        l->openings[i] = first_byte_opening(child->server, lr);
+    }
+    l->descriptor_limit = descriptor_limit(child);
+    accept_gate_set(&l->gate, ACCEPT_CLOSED);
+    atomic_init(&l->is_narrow, false);
+    atomic_init(&l->narrow_above, 0);
+    rv = pthread_mutex_init(&l->narrow_lock, NULL);
+    return rv ? rv : pthread_mutex_init(&l->lock, NULL);
+}
+
+static int listener_fd(const listeners_t *l, int index)
+{
+    int fd = -1;
+
+    apr_os_sock_get(&fd, l->records[index]->sd);
+    return fd;
+}
+
+/* Called with the lock held. */
+static void deregister(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    int i;
+
+    for (i = 0; i < l->count; i++) {
+        poller_remove(&child->poller, listener_fd(l, i));
+    }
+}
+
+/* Called with the lock held. Returns 0, or why it will have to be tried again. */
+static int register_all(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    int i, rc = 0;
+
+    for (i = 0; i < l->count && !rc; i++) {
+        rc = poller_add_listener(&child->poller, listener_fd(l, i),
+                                 token_make(TOKEN_LISTENER, 0, (uint32_t)i));
+    }
+    if (rc) {
+        deregister(child);
+        accept_gate_pause(&l->gate, ACCEPT_NO_RESOURCES, clock_now_us() + RETRY_US);
+        child->score->not_accepting = 1;
+    }
+    return rc;
+}
+
+static void report_registration(child_t *child, int rc)
+{
+    if (rc) {
+        child_log_limited(child, LOG_POLLER, APLOG_ERR, rc, ADPNO(0030)
+                          "cannot watch the listening sockets, trying again");
+        bell_steward(child);
+    }
+}
+
+void listeners_begin(child_t *child, int64_t now_us)
+{
+    quota_begin(&child->listeners.quota, accept_quota(child),
+                now_us - child->began_us + QUOTA_PAUSE_US, now_us);
+    listeners_open(child);
+}
+
+void listeners_open(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    int rc;
+
+    pthread_mutex_lock(&l->lock);
+    accept_gate_set(&l->gate, ACCEPT_ON);
+    child->score->not_accepting = 0;
+    atomic_store(&child->ext->out_of_descriptors, false);
+    rc = register_all(child);
+    pthread_mutex_unlock(&l->lock);
+    report_registration(child, rc);
+}
+
+/* Have the parent tell the siblings to look at the backlog. */
+static void ask_for_relief(child_t *child)
+{
+    atomic_store(&child->ext->wants_relief, true);
+    bell_parent(child);
+}
+
+/* Stop accepting for a while. The connection that this child was woken for goes to a
+ * sibling: the kernel wakes one child for each and will not wake another by itself. Where the
+ * descriptors of this process are short the parent starts another, if it may. */
+void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors)
+{
+    listeners_t *l = &child->listeners;
+    bool paused = false;
+
+    pthread_mutex_lock(&l->lock);
+    if (accept_gate_state(&l->gate) == ACCEPT_ON) {
+        deregister(child);
+        accept_gate_pause(&l->gate, why, clock_now_us() + RETRY_US);
+        child->score->not_accepting = 1;
+        atomic_store(&child->ext->out_of_descriptors, out_of_descriptors);
+        paused = true;
+    }
+    pthread_mutex_unlock(&l->lock);
+    if (paused) {
+        ask_for_relief(child);
+        bell_steward(child);
+    }
+}
+
+static void note_shortage(listeners_t *l, int64_t now_us)
+{
+    pthread_mutex_lock(&l->lock);
+    if (now_us - l->short_last_us > STARVE_US) {
+        l->short_since_us = now_us;
+    }
+    l->short_last_us = now_us;
+    pthread_mutex_unlock(&l->lock);
+}
+
+bool listeners_are_short(const child_t *child)
+{
+    return accept_gate_state(&child->listeners.gate) == ACCEPT_NO_RESOURCES;
+}
+
+static bool is_starving(listeners_t *l, int64_t now_us)
+{
+    bool starving;
+
+    pthread_mutex_lock(&l->lock);
+    starving = now_us - l->short_since_us >= STARVE_US;
+    pthread_mutex_unlock(&l->lock);
+    return starving;
+}
+
+/* Some sibling accepts, or will soon: one that starts counts, so that it is given time. */
+static bool sibling_accepts(const child_t *child)
+{
+    int i;
+
+    for (i = 0; i < child->config->slot_count; i++) {
+        const process_score *score = ap_get_scoreboard_process(i);
+
+        if (i != child->slot && score->pid != 0 && score->generation == child->generation
+            && !score->not_accepting && !score->quiescing) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is in the backlog is not only on its way to a sibling, nor to a child that the parent is
+ * about to start. */
+static bool backlog_stays(child_t *child, int waiting, int64_t now_us)
+{
+    listeners_t *l = &child->listeners;
+    bool stale = now_us - l->waiting_last_us > STARVE_US;
+
+    if (waiting == 0 || stale) {
+        l->waiting_since_us = now_us;
+    }
+    if (waiting == 0 || stale || sibling_accepts(child)) {
+        l->helpless_since_us = now_us;
+    }
+    l->waiting_last_us = now_us;
+    return waiting > 0 && (now_us - l->helpless_since_us >= HELPLESS_US
+                           || now_us - l->waiting_since_us >= UNHELPED_US);
+}
+
+unsigned listeners_evictions(child_t *child, int64_t now_us)
+{
+    listeners_t *l = &child->listeners;
+    int waiting;
+
+    if (!listeners_are_short(child) || now_us - l->evicted_us < EVICTION_PAUSE_US) {
+        return 0;
+    }
+    waiting = listeners_backlog(child);
+    /* memory has to come back even if nobody waits; descriptors are there to be used */
+    if (!backlog_stays(child, waiting, now_us)
+        && (atomic_load(&child->ext->out_of_descriptors) || !is_starving(l, now_us))) {
+        return 0;
+    }
+    l->evicted_us = now_us;
+    /* siblings that have the same backlog make room as well */
+    waiting /= MAX(atomic_load(&child->ext->serving), 1);
+    return (unsigned)MIN(MAX(waiting, LEAST_EVICTED), MOST_EVICTED);
+}
+
+void listeners_accept_failed(child_t *child, apr_status_t rv)
+{
+    if (accept_gate_state(&child->listeners.gate) == ACCEPT_CLOSED) {
+        return;
+    }
+    note_shortage(&child->listeners, clock_now_us());
+    switch (rv) {
+    case EMFILE:
+    case ENFILE:
+        child_log_limited(child, LOG_ACCEPT, APLOG_WARNING, rv, ADPNO(0031)
+                          "out of descriptors with %u connections: not accepting until one "
+                          "is free; raise the limit of open files (ulimit -n)",
+                          child_connections(child));
+        break;
+    case ENOBUFS:
+    case ENOMEM:
+        child_log_limited(child, LOG_ACCEPT, APLOG_WARNING, rv, ADPNO(0032)
+                          "out of memory for a connection: not accepting for a moment");
+        break;
+    default:
+        child_log_limited(child, LOG_ACCEPT, APLOG_ERR, rv, ADPNO(0033)
+                          "accept failed: not accepting for a moment");
+        break;
+    }
+    listeners_pause(child, ACCEPT_NO_RESOURCES, rv == EMFILE);
+}
+
+void listeners_out_of_memory(child_t *child)
+{
+    listeners_accept_failed(child, ENOMEM);
+}
+
+/* Whether the next descriptor would leave the reserve alone. Without any connection it is
+ * not connections that use it up. */
+bool listeners_descriptors_left(const child_t *child)
+{
+    int lowest = lowest_descriptor(child);
+
+    return lowest < child->listeners.descriptor_limit
+           || (lowest != INT_MAX && child_connections(child) == 0);
+}
+
+/* AsyncRequestWorkerFactor: more connections than these wait for threads of this child. */
+bool listeners_above_async_limit(const child_t *child)
+{
+    const process_score *score = child->score;
+    int limit = child->config->threads_per_child;
+    int busy = ext_busy(child->ext);
+    double most = limit + child->config->async_factor * MAX(limit - busy, 0);
+
+    return child->config->async_factor > 0.0
+           && (double)child_connections(child) - score->lingering_close - score->suspended >= most;
+}
+
+/* Of the children that have an idle worker the kernel wakes the one that registered first, so
+ * that clients who stay would all gather in one child, and wait for its threads alone when
+ * they become active together. A crowded child registers anew, behind its siblings. */
+void listeners_step_back(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    int rc = 0;
+
+    pthread_mutex_lock(&l->lock);
+    if (accept_gate_state(&l->gate) == ACCEPT_ON) {
+        deregister(child);
+        rc = register_all(child);
+    }
+    pthread_mutex_unlock(&l->lock);
+    report_registration(child, rc);
+    if (rc) {
+        ask_for_relief(child);
+    }
+}
+
+void listeners_park(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    bool parked;
+
+    pthread_mutex_lock(&l->lock);
+    parked = accept_gate_state(&l->gate) != ACCEPT_CLOSED;
+    if (parked) {
+        if (accept_gate_state(&l->gate) == ACCEPT_ON) {
+            deregister(child);
+        }
+        accept_gate_set(&l->gate, ACCEPT_PARKED);
+        child->score->not_accepting = 1;
+    }
+    pthread_mutex_unlock(&l->lock);
+    if (parked) {
+        ask_for_relief(child);
+    }
+}
+
+void listeners_resume(child_t *child)
+{
+    if (accept_gate_state(&child->listeners.gate) == ACCEPT_PARKED) {
+        listeners_open(child);
+    }
+}
+
+int listeners_backlog(const child_t *child)
+{
+    const listeners_t *l = &child->listeners;
+    int i, waiting = 0;
+
+    for (i = 0; i < l->count; i++) {
+        struct tcp_info info;
+        socklen_t length = sizeof(info);
+
+        /* for a listening socket that is what it holds: tcp(7) leaves it unsaid, ss(8) shows it so */
+        if (!getsockopt(listener_fd(l, i), IPPROTO_TCP, TCP_INFO, &info, &length)) {
+            waiting += (int)info.tcpi_unacked;
+        }
+    }
+    return waiting;
+}
+
+void listeners_connection_closed(child_t *child)
+{
+    if (accept_gate_hasten(&child->listeners.gate)) {
+        bell_steward(child);
+    }
+}
+
+int64_t listeners_retry_at(child_t *child)
+{
+    return accept_gate_retry_us(accept_gate_look(&child->listeners.gate));
+}
+
+void listeners_retry(child_t *child, int64_t now_us)
+{
+    listeners_t *l = &child->listeners;
+    accept_seen_t seen = accept_gate_look(&l->gate);
+
+    if (!accept_gate_is_paused(seen) || now_us < accept_gate_retry_us(seen)) {
+        return;
+    }
+    if (accept_gate_state_of(seen) == ACCEPT_ASYNC_LIMIT ? listeners_above_async_limit(child)
+        : !listeners_descriptors_left(child) || memory_guard_is_short(child, false)) {
+        if (accept_gate_state_of(seen) == ACCEPT_NO_RESOURCES) {
+            note_shortage(l, now_us);
+        }
+        accept_gate_postpone(&l->gate, seen, now_us + RETRY_US);
+        return;
+    }
+    listeners_open(child);
+}
+
+accept_state_e listeners_shut(child_t *child)
+{
+    listeners_t *l = &child->listeners;
+    accept_state_e before;
+
+    pthread_mutex_lock(&l->lock);
+    before = accept_gate_state(&l->gate);
+    if (before == ACCEPT_ON) {
+        deregister(child);
+    }
+    accept_gate_set(&l->gate, ACCEPT_CLOSED);
+    child->score->not_accepting = 1;
+    pthread_mutex_unlock(&l->lock);
+    return before;
+}
+
+void listeners_end_sockets(const child_t *child)
+{
+    int i;
+
+    for (i = 0; i < child->listeners.count; i++) {
+        (void)last_call(listener_fd(&child->listeners, i));
+    }
+}
+
+void listeners_give_up(child_t *child)
+{
+    int i;
+
+    /* A worker that has fetched its last event may be about to accept: the number must not
+     * become another file's under it. Something that refuses accept(2) takes its place. */
+    for (i = 0; i < child->listeners.count; i++) {
+        dup3(child->exit_fd, listener_fd(&child->listeners, i), O_CLOEXEC);
+    }
+    atomic_store(&child->ext->closed, true);
+    ask_for_relief(child);
+}

@@ -1,0 +1,61 @@
+#include "runnable.h"
+
+#include "law/controller.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/param.h>
+#include <unistd.h>
+
+/* 1: it is; 0: it is not; CTL_UNKNOWN: that cannot be read, or it has gone. In /proc/PID/stat
+ * (proc(5)) the state letter follows the command's closing parenthesis. */
+static int is_runnable(int tid)
+{
+    char path[48], text[128];
+    const char *end;
+    ssize_t n;
+    int fd;
+
+    snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return CTL_UNKNOWN;
+    }
+    n = read(fd, text, sizeof(text) - 1);
+    close(fd);
+    if (n <= 0) {
+        return CTL_UNKNOWN;
+    }
+    text[n] = '\0';
+    end = strrchr(text, ')');
+    return end && end[1] == ' ' && end[2] == 'R';
+}
+
+/* The next of those that serve, beginning where the last look ended. */
+static int count_sample(workers_t *workers, int looks, int *sampled)
+{
+    int runnable = 0, left = workers->used;
+
+    *sampled = 0;
+    while (left-- > 0 && *sampled < looks) {
+        const worker_t *worker = &workers->list[workers->next_counted++ % workers->used];
+
+        if (atomic_load_explicit(&worker->serving, memory_order_relaxed)) {
+            int state = is_runnable(atomic_load(&worker->tid));
+
+            *sampled += state >= 0;
+            runnable += state > 0;
+        }
+    }
+    workers->next_counted %= MAX(workers->used, 1);
+    return runnable;
+}
+
+int runnable_count(workers_t *workers, int serving, int looks)
+{
+    int sampled;
+    int runnable = count_sample(workers, looks, &sampled);
+
+    return sampled ? MIN((runnable * serving + sampled / 2) / sampled, serving) : CTL_UNKNOWN;
+}

@@ -1,0 +1,17 @@
+#include "self.h"
+
+#include "child_internal.h"
+
+#include <stddef.h>
+
+static child_t *self;
+
+void self_set(child_t *child)
+{
+    self = child;
+}
+
+child_t *self_get(void)
+{
+    return self;
+}

@@ -1,0 +1,205 @@
+/* A worker thread: take an event, serve, repeat. */
+
+#include "worker.h"
+
+#include "accept.h"
+#include "bell.h"
+#include "bench.h"
+#include "child.h"
+#include "child_internal.h"
+#include "conn.h"
+#include "listeners.h"
+#include "token.h"
+#include "watch.h"
+#include "workers.h"
+
+#include "base/clock.h"
+
+#include "apr_portable.h"
+
+#include <errno.h>
+#include <sys/param.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* While requests compute, one event in this many is a new connection: while there are some, and
+ * after there was none. */
+#define TURN_OF_MANY 4
+#define TURN_OF_NONE 8
+
+static void show_status(const worker_t *worker, int status)
+{
+    ap_update_child_status_from_indexes(worker->child->slot, worker->slot, status, NULL);
+}
+
+/* What an idle thread of this child is, as the status page tells it. */
+static int idle_status(const child_t *child)
+{
+    return atomic_load_explicit(&child->phase, memory_order_relaxed) <= CHILD_SERVING
+           ? SERVER_READY : SERVER_GRACEFUL;
+}
+
+static void note_start_time(const worker_t *worker)
+{
+    _Atomic int64_t *slowest_us = &worker->child->workers.slowest_start_us;
+
+    atomic_store(slowest_us, clock_slowest_us(atomic_load(slowest_us),
+                                              clock_now_us() - worker->started_us));
+}
+
+/* What modules allocate in this thread ends the process if there is no memory. */
+static void take_thread(worker_t *worker, apr_thread_t *thread)
+{
+    worker->self = thread;
+    apr_pool_abort_set(apr_pool_abort_get(worker->child->pool), apr_thread_pool_get(thread));
+}
+
+static void arrive(worker_t *worker)
+{
+    child_t *child = worker->child;
+    worker_score *score = ap_get_scoreboard_worker_from_indexes(child->slot, worker->slot);
+
+    score->pid = getpid();
+    score->tid = apr_os_thread_current();
+    score->generation = child->generation;
+    atomic_store(&worker->tid, (int)syscall(SYS_gettid));
+    note_start_time(worker);
+    atomic_fetch_sub(&child->ext->arriving, 1);
+}
+
+static void leave(worker_t *worker)
+{
+    child_t *child = worker->child;
+
+    if (worker->spare) {
+        conn_discard(worker->spare);
+        worker->spare = NULL;
+    }
+    worker->dismissed = false;
+    atomic_store(&worker->tid, 0);
+    atomic_fetch_sub(&child->ext->threads, 1);
+    show_status(worker, SERVER_DEAD);
+    workers_left(&worker->child->workers, worker);
+    bell_steward(child);
+}
+
+/* What clients do counts as load; our own probes, jobs and farewells do not. */
+static bool is_clients(poller_token_t token)
+{
+    return token_kind(token) == TOKEN_CONNECTION || token_kind(token) == TOKEN_LISTENER;
+}
+
+/* Wait for one event as an idle thread. Returns as poller_wait(). */
+static int wait_idle(worker_t *worker, poller_token_t *token)
+{
+    child_t *child = worker->child;
+    uint64_t before;
+    int n;
+
+    atomic_fetch_add(&child->ext->work, 1);
+    n = poller_wait(&child->poller, token, -1);
+    before = atomic_fetch_add(&child->ext->work, n > 0 && is_clients(*token) ? EXT_EVENT - 1 : (uint64_t)-1);
+    if (ext_idle_of(before) == 1 || watch_many_busy(&child->watch, child->ext)) {
+        watch_wanted(child);
+    }
+    return n;
+}
+
+/* Requests compute, workers are few and all busy: now and then somebody new has his turn before
+ * those who are connected. True: one was served. */
+static bool serve_listener(worker_t *worker)
+{
+    child_t *child = worker->child;
+    bool served;
+
+    if (!atomic_load_explicit(&child->cpu_bound, memory_order_relaxed)
+        || worker->turns-- > 0 || ext_idle(child->ext) > 0) {
+        return false;
+    }
+    atomic_store_explicit(&worker->serving, true, memory_order_relaxed);
+    served = accept_turn(child, worker);
+    atomic_store_explicit(&worker->serving, false, memory_order_relaxed);
+    worker->turns = (served ? TURN_OF_MANY : TURN_OF_NONE) - 1;
+    if (served) {
+        atomic_fetch_add(&child->ext->work, EXT_EVENT);
+    }
+    return served;
+}
+
+/* Serve one event. False: the worker has to leave. */
+static bool dispatch(worker_t *worker, poller_token_t token)
+{
+    child_t *child = worker->child;
+
+    switch (token_kind(token)) {
+    case TOKEN_CONNECTION:
+        conn_event(child, token, worker);
+        break;
+    case TOKEN_LISTENER:
+        accept_event(child, token_index(token), worker);
+        break;
+    case TOKEN_JOBS:
+        jobs_run_one(&child->jobs, worker);
+        break;
+    case TOKEN_PROBE:
+        watch_probe_taken(child);
+        break;
+    case TOKEN_EXIT:
+        return false;
+    }
+    return true;
+}
+
+void *worker_main(apr_thread_t *thread, void *arg)
+{
+    worker_t *worker = arg;
+    child_t *child = worker->child;
+    bool staying = true;
+
+    take_thread(worker, thread);
+    arrive(worker);
+    while (staying) {
+        poller_token_t token = 0;
+        int n;
+
+        show_status(worker, idle_status(child));
+        if (bench_is_due(&child->bench, child->ext) && !bench_sit(worker)) {
+            break;
+        }
+        if (serve_listener(worker)) {
+            continue;
+        }
+        n = wait_idle(worker, &token);
+        if (n > 0) {
+            atomic_store_explicit(&worker->serving, true, memory_order_relaxed);
+            staying = dispatch(worker, token) && !worker->dismissed;
+            atomic_store_explicit(&worker->serving, false, memory_order_relaxed);
+        }
+        else if (n < 0) {
+            child_log_limited(child, LOG_THREADS, APLOG_CRIT, errno, ADPNO(0050)
+                              "cannot wait for events, this child ends");
+            /* nothing that it has can be served to its end */
+            atomic_store(&child->told_to_stop, true);
+            bell_steward(child);
+            staying = false;
+        }
+    }
+    leave(worker);
+    return NULL;
+}
+
+void *worker_janitor_main(apr_thread_t *thread, void *arg)
+{
+    worker_t *worker = arg;
+    child_t *child = worker->child;
+
+    take_thread(worker, thread);
+    atomic_store(&worker->tid, (int)syscall(SYS_gettid));
+    while (jobs_run_one(&child->jobs, worker)) {
+        continue;
+    }
+    atomic_store(&worker->tid, 0);
+    workers_left(&worker->child->workers, worker);
+    bell_steward(child);
+    return NULL;
+}

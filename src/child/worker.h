@@ -1,0 +1,38 @@
+/* A worker thread: takes one event at a time from its child's poller and serves it. */
+#ifndef ADP_WORKER_H
+#define ADP_WORKER_H
+
+#include "bench.h"
+#include "fwd.h"
+
+#include "apr_thread_proc.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A worker thread. Janitors (workers.h) and the steward have one too, with slot -1. */
+struct worker_t {
+    child_t *child;
+    int slot;                   /* in the scoreboard row of the child */
+    apr_thread_t *thread;       /* the steward's: not NULL has to be joined, see workers.c */
+    apr_thread_t *self;         /* the worker's own: what c->current_thread is set to */
+    apr_pool_t *pool;           /* for the thread's bookkeeping; the steward's */
+    _Atomic int tid;            /* kernel's id, 0 before it runs and after it left */
+    _Atomic bool serving;       /* it has an event in hand */
+    _Atomic bool left;          /* the thread is about to end and can be joined */
+    bool dismissed;             /* by a job of workers_retire(): leave after this event */
+    pthread_cond_t called;      /* bench.h: its verdict has changed */
+    bench_verdict_e verdict;    /* guarded by bench_t.lock */
+    int64_t started_us;         /* when the steward started it */
+    _Atomic uint64_t callback;  /* number of the timed callback it runs, 0: none */
+    int turns;                  /* events until it looks for a connection to accept */
+    conn_t *spare;       /* a connection ready for the next accept */
+};
+
+/* Thread entry points; arg is the worker_t. */
+void *worker_main(apr_thread_t *thread, void *arg);
+void *worker_janitor_main(apr_thread_t *thread, void *arg);
+
+#endif
