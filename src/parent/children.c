@@ -547,14 +547,27 @@ void children_note_ready(generation_t *g, int64_t now_us)
     }
 }
 
-void children_look(generation_t *g, int bucket)
+static uint64_t look_bit(int bucket)
 {
+    /* where buckets share a bit, a look is made that was not needed */
+    return UINT64_C(1) << (unsigned)bucket % 64;
+}
+
+void children_need_look(generation_t *g, int bucket)
+{
+    g->looks_due |= look_bit(bucket);
+}
+
+void children_look(generation_t *g)
+{
+    uint64_t due = g->looks_due;
     int i;
 
-    for (i = 0; i < g->retained->slots_used; i++) {
+    g->looks_due = 0;
+    for (i = 0; due && i < g->retained->slots_used; i++) {
         const slot_t *slot = &g->retained->slots[i];
 
-        if (slot->state == SLOT_SERVING && slot->bucket == bucket) {
+        if (slot->state == SLOT_SERVING && due & look_bit(slot->bucket)) {
             children_order(g, i, CHILD_ORDER_LOOK);
         }
     }
@@ -584,7 +597,7 @@ static void take_out(generation_t *g, int i)
     slot->state = SLOT_FREE;
     slot->pid = 0;
     slot->successor = -1;
-    children_look(g, slot->bucket);
+    children_need_look(g, slot->bucket);
 }
 
 /* It ended before it was of much use. The next may fare better, but a module that crashes at

@@ -17,6 +17,7 @@ typedef struct generation_t {
     double cpus;                /* processors that the server may use */
     int64_t next_successor_us;  /* MaxConnectionsPerChild: no child is replaced before */
     int carried;                /* children that served when it began */
+    uint64_t looks_due;         /* buckets (modulo 64) whose backlog has to be looked at */
     const belongings_before_t *before;  /* what there was before its configuration */
 } generation_t;
 
@@ -36,9 +37,12 @@ int children_start(generation_t *g, int bucket, int64_t now_us);
  * closed its lifeline gets SIGTERM and counts as going (draining.h). */
 bool children_order(generation_t *g, int slot, char order);
 
-/* Have all children that accept from a bucket look at its backlog: somebody was woken for a
- * connection that will not take it. */
-void children_look(generation_t *g, int bucket);
+/* Somebody was woken for a connection that will not take it, or has ended: all children that accept
+ * from this bucket will have to look at its backlog. */
+void children_need_look(generation_t *g, int bucket);
+
+/* Have them look: one order per child, however many children were the cause. In each round of a loop. */
+void children_look(generation_t *g);
 
 /* Note which of the starting children have become ready. */
 void children_note_ready(generation_t *g, int64_t now_us);

@@ -321,26 +321,18 @@ static void replace_used_up(generation_t *g, int64_t now_us)
     start_successor(g, now_us);
 }
 
-/* A child was woken for connections that it cannot take: its siblings look for them. */
+/* A child was woken for connections that it cannot take, or has ended: its siblings look for them. */
 static void relieve(generation_t *g)
 {
     retained_t *r = g->retained;
-    int b, i;
+    int i;
 
-    /* one look a bucket, however many ask for it */
-    for (b = 0; b < MAX(r->mpm->max_buckets, 1); b++) {
-        bool wanted = false;
-
-        for (i = 0; i < r->slots_used; i++) {
-            if (r->slots[i].state != SLOT_FREE && r->slots[i].bucket == b
-                && board_take_relief(&r->board->children[i])) {
-                wanted = true;
-            }
-        }
-        if (wanted) {
-            children_look(g, b);
+    for (i = 0; i < r->slots_used; i++) {
+        if (r->slots[i].state != SLOT_FREE && board_take_relief(&r->board->children[i])) {
+            children_need_look(g, r->slots[i].bucket);
         }
     }
+    children_look(g);
 }
 
 /* --- handing over ----------------------------------------------------------------- */
@@ -690,6 +682,7 @@ static void await_children(generation_t *g, int64_t until_us)
 {
     while (any_child(g) && !is_told_to_hurry(g) && clock_now_us() < until_us) {
         reap(g);
+        children_look(g);
         draining_repeat_orders(g);
         if (any_child(g)) {
             sleep_until(g, MIN(until_us, clock_now_us() + CLOCK_US_PER_S), is_told_to_hurry);
@@ -863,6 +856,7 @@ static void settle(generation_t *g)
         }
         poll(NULL, 0, SETTLE_ROUND_MS);
         reap(g);
+        children_look(g);
         signals_let_in();
         now_us = clock_now_us();
     }
