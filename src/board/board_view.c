@@ -37,6 +37,14 @@ board_view_t board_view(const ext_child_t *ext, int thread_limit)
     return view;
 }
 
+board_peak_t board_peak(const ext_child_t *ext, int thread_limit)
+{
+    return (board_peak_t) {
+        .busy = clamp(LOAD(ext->busy_most), thread_limit),
+        .waited_us = clamp_wait(LOAD(ext->waited_most_us))
+    };
+}
+
 board_peak_t board_take_peak(ext_child_t *ext, int thread_limit)
 {
     return (board_peak_t) {

@@ -66,6 +66,9 @@ typedef struct board_peak_t {
 
 board_peak_t board_take_peak(ext_child_t *ext, int thread_limit);
 
+/* The same, to look at only: it stays for the next call of board_take_peak(). */
+board_peak_t board_peak(const ext_child_t *ext, int thread_limit);
+
 /* Whether the child wants its siblings to look at the backlog; the wish is then fulfilled. */
 bool board_take_relief(ext_child_t *ext);
 

@@ -3,6 +3,7 @@
 #include "report_text.h"
 
 #include "base/clock.h"
+#include "board/board_view.h"
 #include "config/config.h"
 
 #include "apr_optional_hooks.h"
@@ -92,6 +93,7 @@ static void view_children(view_t *view, apr_pool_t *p)
         const ext_child_t *child = &shown.board->children[i];
         int limit = shown.config->thread_limit;
         ext_slot_t *slot = &view->slots[i];
+        board_peak_t peak;
         int threads, busy;
 
         if (!scoreboard_ext_read_slot(shown.board, i, slot)) {
@@ -113,8 +115,9 @@ static void view_children(view_t *view, apr_pool_t *p)
         view->busy += busy;
         /* what the parent has not looked at yet */
         view->requests_per_s += requests_per_s(child, view->now_us);
-        view->busier = MAX(view->busier, MIN(atomic_load(&child->busy_most), limit) - busy);
-        view->waited_peak_us = MAX(view->waited_peak_us, atomic_load(&child->waited_most_us));
+        peak = board_peak(child, limit);
+        view->busier = MAX(view->busier, peak.busy - busy);
+        view->waited_peak_us = MAX(view->waited_peak_us, peak.waited_us);
     }
 }
 

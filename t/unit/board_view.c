@@ -151,6 +151,8 @@ static void test_peak(void)
     ok(peak.busy == 0 && peak.waited_us == 0, "are taken once");
     atomic_store(&ext.busy_most, 65);
     atomic_store(&ext.waited_most_us, INT64_MAX);
+    peak = board_peak(&ext, 64);
+    ok(peak.busy == 64 && peak.waited_us == BOARD_MOST_WAITED_US, "what a page shows is clamped");
     peak = board_take_peak(&ext, 64);
     ok(peak.busy == 64 && peak.waited_us == BOARD_MOST_WAITED_US, "and clamped");
     atomic_store(&ext.busy_most, -1);

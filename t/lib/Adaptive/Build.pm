@@ -38,8 +38,10 @@ sub take_objects {
     my $from  = build_dir() . '/obj';
     my $names = join '|', @names;
     my %mentions;
-    for my $rules (map { glob "$_/*.d" } $from, "$from/src") {
+    for my $rules (glob("$from/*.d"), glob("$from/src/*/*.d")) {
         my @sources = grep { length && !m{\A/|:\z} } split /[\s\\]+/, text_of($rules) =~ s/^\S+:\n//mgr;
+        # of a file that has been moved or renamed since
+        next if grep { !-e } @sources;
         next if grep { $mentions{$_} //= text_of($_) =~ /\b(?:$names)\b/ ? 1 : 0 } @sources;
         my $object = $rules =~ s/\.d\z/.o/r;
         my $to     = $dir . '/obj' . substr $object, length $from;
