@@ -69,12 +69,12 @@ int deadlines_init(deadlines_t *d, int64_t now_us)
     d->tick = tick_of(now_us);
     d->began_us = now_us;
     d->sleeping_until_us = CLOCK_NEVER;
-    return pthread_mutex_init(&d->lock, NULL);
+    return lock_init(&d->lock, LOCK_INNER);
 }
 
 void deadlines_destroy(deadlines_t *d)
 {
-    pthread_mutex_destroy(&d->lock);
+    lock_destroy(&d->lock);
 }
 
 void deadline_init(deadline_t *e)
@@ -92,7 +92,7 @@ bool deadlines_set(deadlines_t *d, deadline_t *e, int64_t due_us)
     if (tick_of(atomic_load(&e->filed_us)) <= tick_of(due_us)) {
         return false;
     }
-    pthread_mutex_lock(&d->lock);
+    lock_take(&d->lock);
     if (atomic_load_explicit(&e->filed_us, memory_order_relaxed) != CLOCK_NEVER) {
         unlink_entry(d, e);
     }
@@ -102,17 +102,17 @@ bool deadlines_set(deadlines_t *d, deadline_t *e, int64_t due_us)
         /* one wake-up is enough for all that follow until the steward asks again */
         d->sleeping_until_us = due_us;
     }
-    pthread_mutex_unlock(&d->lock);
+    lock_give(&d->lock);
     return wake;
 }
 
 void deadlines_drop(deadlines_t *d, deadline_t *e)
 {
-    pthread_mutex_lock(&d->lock);
+    lock_take(&d->lock);
     if (atomic_load_explicit(&e->filed_us, memory_order_relaxed) != CLOCK_NEVER) {
         unlink_entry(d, e);
     }
-    pthread_mutex_unlock(&d->lock);
+    lock_give(&d->lock);
 }
 
 /* The next beat of all rechecks. */
@@ -160,7 +160,7 @@ deadline_t *deadlines_expire(deadlines_t *d, int64_t now_us, int64_t busy_rechec
     deadline_t *expired = NULL;
     int64_t first, last;
 
-    pthread_mutex_lock(&d->lock);
+    lock_take(&d->lock);
     /* the current tick has not passed as a whole: leave it */
     last = tick_of(now_us) - 1;
     first = d->tick;
@@ -178,7 +178,7 @@ deadline_t *deadlines_expire(deadlines_t *d, int64_t now_us, int64_t busy_rechec
             }
         }
     }
-    pthread_mutex_unlock(&d->lock);
+    lock_give(&d->lock);
     return expired;
 }
 
@@ -188,7 +188,7 @@ deadline_t *deadlines_take(deadlines_t *d, unsigned most, deadlines_claim_fn *cl
     deadline_t **tail = &taken;
     unsigned i;
 
-    pthread_mutex_lock(&d->lock);
+    lock_take(&d->lock);
     for (i = 0; i < DEADLINES_SLOTS && most > 0; i++) {
         deadline_t *e = d->slots[slot_of(d->tick + i)];
 
@@ -204,7 +204,7 @@ deadline_t *deadlines_take(deadlines_t *d, unsigned most, deadlines_claim_fn *cl
             e = next;
         }
     }
-    pthread_mutex_unlock(&d->lock);
+    lock_give(&d->lock);
     return taken;
 }
 
@@ -229,7 +229,7 @@ int64_t deadlines_next(deadlines_t *d)
 {
     int64_t next_us = CLOCK_NEVER;
 
-    pthread_mutex_lock(&d->lock);
+    lock_take(&d->lock);
     if (d->count) {
         int64_t tick = first_occupied(d, d->tick);
 
@@ -238,6 +238,6 @@ int64_t deadlines_next(deadlines_t *d)
         }
     }
     d->sleeping_until_us = next_us;
-    pthread_mutex_unlock(&d->lock);
+    lock_give(&d->lock);
     return next_us;
 }

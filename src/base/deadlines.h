@@ -11,7 +11,8 @@
 #ifndef ADP_DEADLINES_H
 #define ADP_DEADLINES_H
 
-#include <pthread.h>
+#include "lock.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -31,7 +32,7 @@ struct deadline_t {
 };
 
 typedef struct deadlines_t {
-    pthread_mutex_t lock;
+    lock_t lock;
     /* guarded by lock */
     deadline_t *slots[DEADLINES_SLOTS];
     uint64_t occupied[DEADLINES_SLOTS / 64];

@@ -15,13 +15,13 @@ int jobs_open(jobs_t *q)
     q->head = NULL;
     q->tail = &q->head;
     q->announced = false;
-    return pthread_mutex_init(&q->lock, NULL);
+    return lock_init(&q->lock, LOCK_INNER);
 }
 
 void jobs_close(jobs_t *q)
 {
     wakeup_close(&q->event_fd);
-    pthread_mutex_destroy(&q->lock);
+    lock_destroy(&q->lock);
 }
 
 void jobs_push(jobs_t *q, job_t *job, int64_t now_us)
@@ -30,13 +30,13 @@ void jobs_push(jobs_t *q, job_t *job, int64_t now_us)
 
     job->next = NULL;
     job->queued_us = now_us;
-    pthread_mutex_lock(&q->lock);
+    lock_take(&q->lock);
     *q->tail = job;
     q->tail = &job->next;
     atomic_fetch_add_explicit(&q->count, 1, memory_order_relaxed);
     announce = !q->announced;
     q->announced = true;
-    pthread_mutex_unlock(&q->lock);
+    lock_give(&q->lock);
     if (announce) {
         wakeup_send(q->event_fd);
     }
@@ -49,7 +49,7 @@ bool jobs_run_one(jobs_t *q, void *worker)
     job_t *job;
     bool more;
 
-    pthread_mutex_lock(&q->lock);
+    lock_take(&q->lock);
     job = q->head;
     if (job) {
         q->head = job->next;
@@ -60,7 +60,7 @@ bool jobs_run_one(jobs_t *q, void *worker)
     }
     more = q->head != NULL;
     q->announced = more;
-    pthread_mutex_unlock(&q->lock);
+    lock_give(&q->lock);
     if (more) {
         wakeup_send(q->event_fd);
     }
@@ -78,10 +78,10 @@ int64_t jobs_oldest_us(jobs_t *q, int64_t now_us)
     if (atomic_load_explicit(&q->count, memory_order_relaxed) == 0) {
         return 0;
     }
-    pthread_mutex_lock(&q->lock);
+    lock_take(&q->lock);
     if (q->head) {
         waited_us = now_us - q->head->queued_us;
     }
-    pthread_mutex_unlock(&q->lock);
+    lock_give(&q->lock);
     return waited_us;
 }

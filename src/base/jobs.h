@@ -6,7 +6,8 @@
 #ifndef ADP_JOBS_H
 #define ADP_JOBS_H
 
-#include <pthread.h>
+#include "lock.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +26,7 @@ struct job_t {
 typedef struct jobs_t {
     int event_fd;               /* written once while there is work; see jobs_open() */
     _Atomic uint64_t count;     /* readable without the lock */
-    pthread_mutex_t lock;
+    lock_t lock;
     /* guarded by lock */
     job_t *head;
     job_t **tail;

@@ -13,7 +13,7 @@ int slab_init(slab_t *s, size_t item_size)
     s->item_size = item_size;
     atomic_init(&s->item_count, 0);
     s->free_items = NULL;
-    return pthread_mutex_init(&s->lock, NULL);
+    return lock_init(&s->lock, LOCK_INNER);
 }
 
 void slab_destroy(slab_t *s)
@@ -24,7 +24,7 @@ void slab_destroy(slab_t *s)
         free(s->chunks[i]);
     }
     free(s->chunks);
-    pthread_mutex_destroy(&s->lock);
+    lock_destroy(&s->lock);
 }
 
 /* Called with the lock held. */
@@ -56,7 +56,7 @@ void *slab_take(slab_t *s)
 {
     slab_item_t *item;
 
-    pthread_mutex_lock(&s->lock);
+    lock_take(&s->lock);
     if (!s->free_items) {
         add_chunk(s);
     }
@@ -64,7 +64,7 @@ void *slab_take(slab_t *s)
     if (item) {
         s->free_items = item->next_free;
     }
-    pthread_mutex_unlock(&s->lock);
+    lock_give(&s->lock);
     return item;
 }
 
@@ -72,8 +72,8 @@ void slab_give(slab_t *s, void *item)
 {
     slab_item_t *free_item = item;
 
-    pthread_mutex_lock(&s->lock);
+    lock_take(&s->lock);
     free_item->next_free = s->free_items;
     s->free_items = free_item;
-    pthread_mutex_unlock(&s->lock);
+    lock_give(&s->lock);
 }

@@ -7,7 +7,8 @@
 #ifndef ADP_SLAB_H
 #define ADP_SLAB_H
 
-#include <pthread.h>
+#include "lock.h"
+
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -26,7 +27,7 @@ typedef struct slab_t {
     size_t item_size;
     _Atomic(char *) *chunks;
     _Atomic uint32_t item_count;    /* items that exist, free ones included */
-    pthread_mutex_t lock;
+    lock_t lock;
     slab_item_t *free_items;        /* guarded by lock */
 } slab_t;
 

@@ -68,7 +68,7 @@ int timers_init(timers_t *t)
     t->count = t->room = 0;
     t->registered = 0;
     t->sleeping_until_us = CLOCK_NEVER;
-    return pthread_mutex_init(&t->lock, NULL);
+    return lock_init(&t->lock, LOCK_INNER);
 }
 
 void timers_destroy(timers_t *t)
@@ -79,7 +79,7 @@ void timers_destroy(timers_t *t)
         free(t->heap[i]);
     }
     free(t->heap);
-    pthread_mutex_destroy(&t->lock);
+    lock_destroy(&t->lock);
 }
 
 int timers_add(timers_t *t, int64_t due_us, timer_callback_fn *callback, void *baton,
@@ -95,7 +95,7 @@ int timers_add(timers_t *t, int64_t due_us, timer_callback_fn *callback, void *b
     timer->due_us = due_us;
     timer->callback = callback;
     timer->baton = baton;
-    pthread_mutex_lock(&t->lock);
+    lock_take(&t->lock);
     if (make_room(t)) {
         timer->order = t->registered++;
         t->heap[t->count++] = timer;
@@ -106,7 +106,7 @@ int timers_add(timers_t *t, int64_t due_us, timer_callback_fn *callback, void *b
         }
         rc = 0;
     }
-    pthread_mutex_unlock(&t->lock);
+    lock_give(&t->lock);
     if (rc) {
         free(timer);
     }
@@ -117,7 +117,7 @@ adp_timer_t *timers_take_due(timers_t *t, int64_t now_us)
 {
     adp_timer_t *timer = NULL;
 
-    pthread_mutex_lock(&t->lock);
+    lock_take(&t->lock);
     if (t->count && t->heap[0]->due_us <= now_us) {
         timer = t->heap[0];
         t->heap[0] = t->heap[--t->count];
@@ -125,7 +125,7 @@ adp_timer_t *timers_take_due(timers_t *t, int64_t now_us)
             sift_down(t, 0);
         }
     }
-    pthread_mutex_unlock(&t->lock);
+    lock_give(&t->lock);
     return timer;
 }
 
@@ -133,9 +133,9 @@ int64_t timers_next(timers_t *t)
 {
     int64_t next_us;
 
-    pthread_mutex_lock(&t->lock);
+    lock_take(&t->lock);
     next_us = t->count ? t->heap[0]->due_us : CLOCK_NEVER;
     t->sleeping_until_us = next_us;
-    pthread_mutex_unlock(&t->lock);
+    lock_give(&t->lock);
     return next_us;
 }

@@ -6,6 +6,7 @@
 #define ADP_TIMERS_H
 
 #include "jobs.h"
+#include "lock.h"
 
 typedef void timer_callback_fn(void *baton);
 
@@ -18,7 +19,7 @@ typedef struct adp_timer_t {
 } adp_timer_t;
 
 typedef struct timers_t {
-    pthread_mutex_t lock;
+    lock_t lock;
     /* guarded by lock */
     adp_timer_t **heap;
     size_t count;

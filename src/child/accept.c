@@ -133,14 +133,14 @@ static accept_result_e accept_one(child_t *child, uint32_t index, worker_t *work
     if (!atomic_load_explicit(&l->is_narrow, memory_order_relaxed)) {
         return accept_now(child, index, worker, socket);
     }
-    pthread_mutex_lock(&l->narrow_lock);
+    lock_take(&l->narrow_lock);
     if (accept_gate_state(&l->gate) == ACCEPT_CLOSED || listeners_descriptors_left(child)) {
         result = accept_now(child, index, worker, socket);
     }
     else if (!listeners_are_short(child)) {
         listeners_accept_failed(child, EMFILE);
     }
-    pthread_mutex_unlock(&l->narrow_lock);
+    lock_give(&l->narrow_lock);
     return result;
 }
 
@@ -217,6 +217,7 @@ void accept_event(child_t *child, uint32_t index, worker_t *worker)
 {
     apr_socket_t *socket;
 
+    ON_WORKER();
     if (accept_one(child, index, worker, &socket) == ACCEPTED) {
         serve_accepted(child, index, worker, socket);
     }
@@ -241,6 +242,7 @@ bool accept_turn(child_t *child, worker_t *worker)
     apr_socket_t *socket;
     int i = accept_any(child, worker, &socket);
 
+    ON_WORKER();
     if (i >= 0) {
         serve_accepted(child, (uint32_t)i, worker, socket);
     }
@@ -254,6 +256,7 @@ static void run_look(job_t *job, void *taker)
     apr_socket_t *socket;
     int i;
 
+    ON_WORKER();
     atomic_store(&child->accept_job_queued, false);
     i = accept_any(child, taker, &socket);
     if (i >= 0) {
@@ -276,6 +279,7 @@ static void take_along(child_t *child)
     worker_t *steward = workers_steward(&child->workers);
     int i, taken = 0;
 
+    ON_STEWARD();
     for (i = 0; i < child->listeners.count; i++) {
         apr_socket_t *socket;
 
@@ -292,6 +296,7 @@ void accept_close(child_t *child, drain_order_e order)
 {
     accept_state_e before = listeners_shut(child);
 
+    ON_STEWARD();
     if (order == DRAIN_END_SOCKETS) {
         listeners_end_sockets(child);
     }

@@ -1,4 +1,4 @@
-/* Who has to be woken, and by what: the steward by an eventfd of its child, the parent's loop by one that all children
+/* Waking the steward, by an eventfd of its child, and the parent's loop, by one that all children
  * share. Any thread. */
 #ifndef ADP_BELL_H
 #define ADP_BELL_H

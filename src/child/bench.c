@@ -11,15 +11,15 @@ int bench_init(child_t *child)
 
     b->seats = apr_pcalloc(child->pool, sizeof(*b->seats) * child->workers.limit);
     atomic_init(&b->admitted, INT_MAX);
-    return pthread_mutex_init(&b->lock, NULL);
+    return lock_init(&b->lock, LOCK_INNER);
 }
 
 /* Called with the lock held, as all that follow here. */
 static void call(child_t *child, worker_t *worker, bench_verdict_e verdict)
 {
+    HELD(&child->bench.lock);
     worker->verdict = verdict;
-    atomic_fetch_sub(&child->ext->benched, 1);
-    atomic_fetch_add(&child->ext->threads, 1);
+    headcount_call(child->ext, &worker->state);
     pthread_cond_signal(&worker->called);
 }
 
@@ -44,18 +44,18 @@ bool bench_sit(worker_t *worker)
     bench_t *b = &child->bench;
     bool go = true;
 
-    pthread_mutex_lock(&b->lock);
+    ON_WORKER();
+    lock_take(&b->lock);
     if (is_due(child)) {
-        atomic_fetch_sub(&child->ext->threads, 1);
-        atomic_fetch_add(&child->ext->benched, 1);
+        headcount_sit(child->ext, &worker->state);
         b->seats[b->taken++] = worker;
         worker->verdict = BENCH_WAIT;
         while (worker->verdict == BENCH_WAIT) {
-            pthread_cond_wait(&worker->called, &b->lock);
+            lock_wait(&b->lock, &worker->called);
         }
         go = worker->verdict == BENCH_GO;
     }
-    pthread_mutex_unlock(&b->lock);
+    lock_give(&b->lock);
     return go;
 }
 
@@ -63,13 +63,14 @@ void bench_admit(child_t *child, int count)
 {
     bench_t *b = &child->bench;
 
+    ON_STEWARD();
     if (count == atomic_load(&b->admitted) && atomic_load(&child->ext->benched) == 0) {
         return;
     }
-    pthread_mutex_lock(&b->lock);
+    lock_take(&b->lock);
     atomic_store(&b->admitted, count);
     call_admitted(child);
-    pthread_mutex_unlock(&b->lock);
+    lock_give(&b->lock);
 }
 
 int bench_dismiss(child_t *child, int count)
@@ -77,7 +78,8 @@ int bench_dismiss(child_t *child, int count)
     bench_t *b = &child->bench;
     int i, leaving;
 
-    pthread_mutex_lock(&b->lock);
+    ON_STEWARD();
+    lock_take(&b->lock);
     leaving = count < b->taken ? count : b->taken;
     for (i = 0; i < leaving; i++) {
         call(child, b->seats[i], BENCH_LEAVE);
@@ -86,7 +88,7 @@ int bench_dismiss(child_t *child, int count)
         b->taken -= leaving;
         memmove(b->seats, b->seats + leaving, sizeof(*b->seats) * b->taken);
     }
-    pthread_mutex_unlock(&b->lock);
+    lock_give(&b->lock);
     return leaving > 0 ? leaving : 0;
 }
 
@@ -94,9 +96,10 @@ void bench_close(child_t *child)
 {
     bench_t *b = &child->bench;
 
-    pthread_mutex_lock(&b->lock);
+    ON_STEWARD();
+    lock_take(&b->lock);
     b->closed = true;
     atomic_store(&b->admitted, INT_MAX);
     call_admitted(child);
-    pthread_mutex_unlock(&b->lock);
+    lock_give(&b->lock);
 }

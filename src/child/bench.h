@@ -8,6 +8,8 @@
 #define ADP_BENCH_H
 
 #include "fwd.h"
+
+#include "base/lock.h"
 #include "scoreboard_ext.h"
 
 #include <pthread.h>
@@ -23,7 +25,7 @@ typedef enum {
 
 /* Workers that are kept out of the poll. */
 typedef struct bench_t {
-    pthread_mutex_t lock;
+    lock_t lock;
     worker_t **seats;           /* guarded by lock: who sits, the warmest last */
     int taken;                  /* guarded by lock */
     bool closed;                /* guarded by lock: nobody sits any more */

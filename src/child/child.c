@@ -108,6 +108,7 @@ static void queue_due_timers(child_t *child, int64_t now_us)
 {
     adp_timer_t *timer;
 
+    ON_STEWARD();
     while ((timer = timers_take_due(&child->timers, now_us)) != NULL) {
         timer->job.run = run_timer;
         jobs_push(&child->jobs, &timer->job, now_us);
@@ -125,6 +126,8 @@ static void enter(child_t *child, child_phase_e phase)
 {
     static const char *const names[] = { "starting", "serving", "draining", "stopping" };
 
+    ON_STEWARD();
+    CHECK(phase > phase_of(child));
     ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, child->server, ADPNO(0070)
                  "child %d: %s -> %s", child->slot, names[phase_of(child)], names[phase]);
     atomic_store(&child->phase, phase);
@@ -265,6 +268,7 @@ static void take_orders(child_t *child)
     char orders[64];
     ssize_t n, i;
 
+    ON_STEWARD();
     n = read(child->lifeline_fd, orders, sizeof(orders));
     if (n == 0) {
         lose_parent(child);
@@ -421,6 +425,7 @@ static int64_t steward_round(child_t *child)
     int64_t now_us = clock_now_us();
     int64_t next_us;
 
+    ON_STEWARD();
     if (phase_of(child) == CHILD_STARTING) {
         begin_serving(child, now_us);
     }
@@ -540,7 +545,7 @@ static apr_status_t open_parts(child_t *child, const child_start_t *start)
         || (rv = timers_init(&child->timers)) != 0
         || (rv = deadlines_init(&child->deadlines, clock_now_us())) != 0
         || (rv = slab_init(&child->connections, sizeof(conn_t))) != 0
-        || (rv = pthread_mutex_init(&child->suspended_lock, NULL)) != 0
+        || (rv = lock_init(&child->suspended_lock, LOCK_OUTER)) != 0
         || (rv = poller_add_edge(&child->poller, child->jobs.event_fd,
                                  token_make(TOKEN_JOBS, 0, 0))) != 0
         || (rv = poller_add_edge(&child->poller, child->probe_fd,
@@ -608,6 +613,7 @@ int child_run(const child_start_t *start)
     if (!child) {
         return APEXIT_CHILDSICK;
     }
+    SET_ROLE(ROLE_STEWARD);
     ap_fatal_signal_child_setup(start->server);
     handle_signals(child);
     if (!child->one_process) {

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/deadlines.h"
 #include "base/jobs.h"
+#include "base/lock.h"
 #include "base/log.h"
 #include "base/poller.h"
 #include "base/slab.h"
@@ -88,7 +89,7 @@ struct child_t {
     steer_t steer;
     job_t accept_job;           /* a look at the listeners, for a sibling that could not */
     _Atomic bool accept_job_queued;
-    pthread_mutex_t suspended_lock;
+    lock_t suspended_lock;
     conn_t *suspended;   /* guarded by suspended_lock */
     _Atomic uint64_t callbacks_started; /* written under suspended_lock */
 };

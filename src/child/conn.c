@@ -89,6 +89,7 @@ void conn_trim(child_t *child, int threads)
     int most = POOLED_A_THREAD * threads;
     conn_t *without = NULL;
 
+    ON_STEWARD();
     /* free ones that have a pool lie on top of those that have none, but not strictly so */
     while (left-- > 0 && atomic_load_explicit(&child->pooled_connections, memory_order_relaxed)
                          > most) {
@@ -284,6 +285,7 @@ void conn_shutdown_all(child_t *child)
     uint32_t count = atomic_load(&child->connections.item_count);
     uint32_t i;
 
+    ON_STEWARD();
     for (i = 0; i < count; i++) {
         conn_t *conn = slab_at(&child->connections, i);
         /* The owner may close the descriptor at this very moment; then this is at worst an

@@ -115,6 +115,7 @@ static void begin(conn_t *conn, worker_t *worker)
 {
     first_byte_e first = conn->opening == OPENING_SERVE ? FIRST_THERE : conn_first_byte(conn);
 
+    ON_WORKER();
     if (!conn->c && !reserve(conn, NODES_TO_CREATE)) {
         refuse(conn);
         return;
@@ -211,6 +212,7 @@ static void run_begin(job_t *job, void *taker)
 
 void conn_taken_along(conn_t *conn, apr_socket_t *socket, opening_e opening)
 {
+    ON_STEWARD();
     take_socket(conn, socket, opening);
     conn->job.run = run_begin;
     jobs_push(&conn->child->jobs, &conn->job, clock_now_us());
@@ -246,6 +248,7 @@ static void go_on(conn_t *conn, worker_t *worker)
 /* What the connection waited for has happened. */
 void conn_resume(conn_t *conn, worker_t *worker)
 {
+    ON_WORKER();
     conn_count_served(conn);
     if (!conn->begun) {
         begin(conn, worker);
@@ -259,6 +262,7 @@ void conn_event(child_t *child, poller_token_t token, worker_t *worker)
 {
     conn_t *conn = slab_at(&child->connections, token_index(token));
 
+    ON_WORKER();
     if (!claim_by_event(&conn->claim, token_generation(token))) {
         return;
     }

@@ -64,6 +64,7 @@ static void run_close(job_t *job, void *taker)
     conn_t *conn = conn_of_job(job);
     worker_t *worker = taker;
 
+    ON_WORKER();
     conn->armed = true;
     conn_count_served(conn);
     conn_attach(conn, worker);
@@ -86,6 +87,7 @@ static void run_expired(job_t *job, void *taker)
     conn_t *conn = conn_of_job(job);
     worker_t *worker = taker;
 
+    ON_WORKER();
     conn->armed = true;
     if (conn_lingers(conn) || !is_ready(conn)) {
         if (conn_hint(conn) != HINT_NEW || !conn_first_byte_late(conn, worker)) {
@@ -108,6 +110,7 @@ static void run_idle(job_t *job, void *taker)
     conn_t *conn = conn_of_job(job);
     worker_t *worker = taker;
 
+    ON_WORKER();
     if (conn->cs.state != CONN_STATE_KEEPALIVE) {
         wait_on(conn, worker);
         return;
@@ -136,6 +139,7 @@ static void run_shorten_linger(job_t *job, void *taker)
     conn_t *conn = conn_of_job(job);
     int64_t soon_us = conn_after(apr_time_from_sec(LINGER_SHORT_S));
 
+    ON_WORKER();
     conn->linger_until_us = MIN(conn->linger_until_us, soon_us);
     if (conn_hint(conn) == HINT_LINGERING) {
         atomic_store(&conn->deadline.due_us, conn->linger_until_us);
@@ -145,6 +149,7 @@ static void run_shorten_linger(job_t *job, void *taker)
 
 static void queue_list(child_t *child, deadline_t *list, job_fn *run, int64_t now_us)
 {
+    ON_STEWARD();
     while (list) {
         conn_t *conn = conn_of_deadline(list);
 

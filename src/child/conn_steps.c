@@ -274,6 +274,7 @@ void conn_serve(conn_t *conn, worker_t *worker)
 {
     step_e step;
 
+    ON_WORKER();
     conn->turn_us = 0;
     do {
         conn_state_e state = conn->cs.state;

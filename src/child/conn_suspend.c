@@ -39,6 +39,7 @@ static bool callback_runs(const child_t *child, uint64_t after, uint64_t last)
     const workers_t *workers = &child->workers;
     int i;
 
+    HELD(&child->suspended_lock);
     for (i = 0; i < workers->limit + MOST_JANITORS; i++) {
         uint64_t running = atomic_load(&workers->list[i].callback);
 
@@ -53,9 +54,9 @@ static bool callback_runs_since(child_t *child, uint64_t before)
 {
     bool runs;
 
-    pthread_mutex_lock(&child->suspended_lock);
+    lock_take(&child->suspended_lock);
     runs = callback_runs(child, before, UINT64_MAX);
-    pthread_mutex_unlock(&child->suspended_lock);
+    lock_give(&child->suspended_lock);
     return runs;
 }
 
@@ -69,9 +70,10 @@ bool conn_leave_hooks(conn_t *conn)
 
 void conn_callback_begins(child_t *child, worker_t *worker)
 {
-    pthread_mutex_lock(&child->suspended_lock);
+    ON_WORKER();
+    lock_take(&child->suspended_lock);
     atomic_store(&worker->callback, atomic_fetch_add(&child->callbacks_started, 1) + 1);
-    pthread_mutex_unlock(&child->suspended_lock);
+    lock_give(&child->suspended_lock);
 }
 
 /* A suspended connection is done with; job_fn, on a worker. */
@@ -80,6 +82,7 @@ static void run_resumed(job_t *job, void *taker)
     conn_t *conn = conn_of_job(job);
     worker_t *worker = taker;
 
+    ON_WORKER();
     if (conn->cs.state == CONN_STATE_KEEPALIVE) {
         conn->cs.state = CONN_STATE_WRITE_COMPLETION;
     }
@@ -98,6 +101,7 @@ static void resume_settled(child_t *child)
 {
     conn_t *conn, *next;
 
+    HELD(&child->suspended_lock);
     for (conn = child->suspended; conn; conn = next) {
         next = conn->suspended_next;
         if (conn->cs.state == CONN_STATE_SUSPENDED) {
@@ -127,7 +131,7 @@ step_e conn_step_suspended(conn_t *conn, worker_t *worker)
     conn_set_hint(conn, HINT_SUSPENDED);
     conn_count_waiting(conn, &child->score->suspended);
     conn_detach(conn);
-    pthread_mutex_lock(&child->suspended_lock);
+    lock_take(&child->suspended_lock);
     conn->suspended_next = child->suspended;
     conn->suspended_link = &child->suspended;
     if (child->suspended) {
@@ -136,14 +140,15 @@ step_e conn_step_suspended(conn_t *conn, worker_t *worker)
     child->suspended = conn;
     /* the callback may have been faster than we are */
     resume_settled(child);
-    pthread_mutex_unlock(&child->suspended_lock);
+    lock_give(&child->suspended_lock);
     return STEP_GONE;
 }
 
 void conn_callback_ends(child_t *child, worker_t *worker)
 {
-    pthread_mutex_lock(&child->suspended_lock);
+    ON_WORKER();
+    lock_take(&child->suspended_lock);
     atomic_store(&worker->callback, 0);
     resume_settled(child);
-    pthread_mutex_unlock(&child->suspended_lock);
+    lock_give(&child->suspended_lock);
 }

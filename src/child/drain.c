@@ -313,6 +313,7 @@ static void limit_end(void)
 
 void drain_begin(child_t *child, int64_t now_us)
 {
+    ON_STEWARD();
     drain_schedule_begin(&child->drain, now_us);
 }
 
@@ -320,6 +321,7 @@ int64_t drain_round(child_t *child, int64_t now_us)
 {
     int64_t limit_us = atomic_load(&child->board->drain_timeout_us);
 
+    ON_STEWARD();
     if (atomic_load(&child->told_to_stop)) {
         return CLOCK_NEVER;
     }
@@ -345,6 +347,7 @@ int64_t drain_round(child_t *child, int64_t now_us)
 
 void drain_ends(child_t *child)
 {
+    ON_STEWARD();
     if (child->drain.warned_us && !atomic_load(&child->told_to_stop)) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, child->server, ADPNO(0104)
                      "told to finish %d s ago, this child has no connection any more and ends",

@@ -1,5 +1,5 @@
-/* The names of the three things that everything in a child is about; their owners' headers say what is in them:
- * child_internal.h, worker.h, conn.h. */
+/* The names of the three things that everything in a child is about; their owners' headers say
+ * what is in them: child_internal.h, worker.h, conn.h. */
 #ifndef ADP_FWD_H
 #define ADP_FWD_H
 

@@ -90,6 +90,7 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
     apr_status_t rv;
     int i = 0;
 
+    ON_STEWARD();
     l->count = 0;
     for (lr = bucket; lr; lr = lr->next) {
         l->count++;
@@ -112,8 +113,8 @@ apr_status_t listeners_init(child_t *child, ap_listen_rec *bucket)
     accept_gate_set(&l->gate, ACCEPT_CLOSED);
     atomic_init(&l->is_narrow, false);
     atomic_init(&l->narrow_above, 0);
-    rv = pthread_mutex_init(&l->narrow_lock, NULL);
-    return rv ? rv : pthread_mutex_init(&l->lock, NULL);
+    rv = lock_init(&l->narrow_lock, LOCK_OUTER);
+    return rv ? rv : lock_init(&l->lock, LOCK_INNER);
 }
 
 static int listener_fd(const listeners_t *l, int index)
@@ -130,6 +131,7 @@ static void deregister(child_t *child)
     listeners_t *l = &child->listeners;
     int i;
 
+    HELD(&child->listeners.lock);
     for (i = 0; i < l->count; i++) {
         poller_remove(&child->poller, listener_fd(l, i));
     }
@@ -141,6 +143,7 @@ static int register_all(child_t *child)
     listeners_t *l = &child->listeners;
     int i, rc = 0;
 
+    HELD(&child->listeners.lock);
     for (i = 0; i < l->count && !rc; i++) {
         rc = poller_add_listener(&child->poller, listener_fd(l, i),
                                  token_make(TOKEN_LISTENER, 0, (uint32_t)i));
@@ -164,6 +167,7 @@ static void report_registration(child_t *child, int rc)
 
 void listeners_begin(child_t *child, int64_t now_us)
 {
+    ON_STEWARD();
     quota_begin(&child->listeners.quota, accept_quota(child),
                 now_us - child->began_us + QUOTA_PAUSE_US, now_us);
     listeners_open(child);
@@ -174,12 +178,12 @@ void listeners_open(child_t *child)
     listeners_t *l = &child->listeners;
     int rc;
 
-    pthread_mutex_lock(&l->lock);
+    lock_take(&l->lock);
     accept_gate_set(&l->gate, ACCEPT_ON);
     child->score->not_accepting = 0;
     atomic_store(&child->ext->out_of_descriptors, false);
     rc = register_all(child);
-    pthread_mutex_unlock(&l->lock);
+    lock_give(&l->lock);
     report_registration(child, rc);
 }
 
@@ -198,7 +202,7 @@ void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors
     listeners_t *l = &child->listeners;
     bool paused = false;
 
-    pthread_mutex_lock(&l->lock);
+    lock_take(&l->lock);
     if (accept_gate_state(&l->gate) == ACCEPT_ON) {
         deregister(child);
         accept_gate_pause(&l->gate, why, clock_now_us() + RETRY_US);
@@ -206,7 +210,7 @@ void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors
         atomic_store(&child->ext->out_of_descriptors, out_of_descriptors);
         paused = true;
     }
-    pthread_mutex_unlock(&l->lock);
+    lock_give(&l->lock);
     if (paused) {
         ask_for_relief(child);
         bell_steward(child);
@@ -215,12 +219,12 @@ void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors
 
 static void note_shortage(listeners_t *l, int64_t now_us)
 {
-    pthread_mutex_lock(&l->lock);
+    lock_take(&l->lock);
     if (now_us - l->short_last_us > STARVE_US) {
         l->short_since_us = now_us;
     }
     l->short_last_us = now_us;
-    pthread_mutex_unlock(&l->lock);
+    lock_give(&l->lock);
 }
 
 bool listeners_are_short(const child_t *child)
@@ -232,9 +236,9 @@ static bool is_starving(listeners_t *l, int64_t now_us)
 {
     bool starving;
 
-    pthread_mutex_lock(&l->lock);
+    lock_take(&l->lock);
     starving = now_us - l->short_since_us >= STARVE_US;
-    pthread_mutex_unlock(&l->lock);
+    lock_give(&l->lock);
     return starving;
 }
 
@@ -277,6 +281,7 @@ unsigned listeners_evictions(child_t *child, int64_t now_us)
     listeners_t *l = &child->listeners;
     int waiting;
 
+    ON_STEWARD();
     if (!listeners_are_short(child) || now_us - l->evicted_us < EVICTION_PAUSE_US) {
         return 0;
     }
@@ -354,12 +359,12 @@ void listeners_step_back(child_t *child)
     listeners_t *l = &child->listeners;
     int rc = 0;
 
-    pthread_mutex_lock(&l->lock);
+    lock_take(&l->lock);
     if (accept_gate_state(&l->gate) == ACCEPT_ON) {
         deregister(child);
         rc = register_all(child);
     }
-    pthread_mutex_unlock(&l->lock);
+    lock_give(&l->lock);
     report_registration(child, rc);
     if (rc) {
         ask_for_relief(child);
@@ -371,7 +376,8 @@ void listeners_park(child_t *child)
     listeners_t *l = &child->listeners;
     bool parked;
 
-    pthread_mutex_lock(&l->lock);
+    ON_STEWARD();
+    lock_take(&l->lock);
     parked = accept_gate_state(&l->gate) != ACCEPT_CLOSED;
     if (parked) {
         if (accept_gate_state(&l->gate) == ACCEPT_ON) {
@@ -380,7 +386,7 @@ void listeners_park(child_t *child)
         accept_gate_set(&l->gate, ACCEPT_PARKED);
         child->score->not_accepting = 1;
     }
-    pthread_mutex_unlock(&l->lock);
+    lock_give(&l->lock);
     if (parked) {
         ask_for_relief(child);
     }
@@ -388,6 +394,7 @@ void listeners_park(child_t *child)
 
 void listeners_resume(child_t *child)
 {
+    ON_STEWARD();
     if (accept_gate_state(&child->listeners.gate) == ACCEPT_PARKED) {
         listeners_open(child);
     }
@@ -427,6 +434,7 @@ void listeners_retry(child_t *child, int64_t now_us)
     listeners_t *l = &child->listeners;
     accept_seen_t seen = accept_gate_look(&l->gate);
 
+    ON_STEWARD();
     if (!accept_gate_is_paused(seen) || now_us < accept_gate_retry_us(seen)) {
         return;
     }
@@ -446,14 +454,15 @@ accept_state_e listeners_shut(child_t *child)
     listeners_t *l = &child->listeners;
     accept_state_e before;
 
-    pthread_mutex_lock(&l->lock);
+    ON_STEWARD();
+    lock_take(&l->lock);
     before = accept_gate_state(&l->gate);
     if (before == ACCEPT_ON) {
         deregister(child);
     }
     accept_gate_set(&l->gate, ACCEPT_CLOSED);
     child->score->not_accepting = 1;
-    pthread_mutex_unlock(&l->lock);
+    lock_give(&l->lock);
     return before;
 }
 
@@ -461,6 +470,7 @@ void listeners_end_sockets(const child_t *child)
 {
     int i;
 
+    ON_STEWARD();
     for (i = 0; i < child->listeners.count; i++) {
         (void)last_call(listener_fd(&child->listeners, i));
     }
@@ -470,6 +480,7 @@ void listeners_give_up(child_t *child)
 {
     int i;
 
+    ON_STEWARD();
     /* A worker that has fetched its last event may be about to accept: the number must not
      * become another file's under it. Something that refuses accept(2) takes its place. */
     for (i = 0; i < child->listeners.count; i++) {

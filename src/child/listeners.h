@@ -9,6 +9,8 @@
 #include "fwd.h"
 #include "quota.h"
 
+#include "base/lock.h"
+
 #include "ap_listen.h"
 
 #include <pthread.h>
@@ -30,8 +32,8 @@ typedef struct listeners_t {
     int descriptor_limit;       /* an accepted descriptor this high means they run out */
     _Atomic bool is_narrow;     /* one was near it, and half of the connections are still there: */
     _Atomic unsigned narrow_above;
-    pthread_mutex_t narrow_lock;    /* accepting, while it is; lock may be taken with it held */
-    pthread_mutex_t lock;       /* registering and deregistering with the poller */
+    lock_t narrow_lock;    /* accepting, while it is; lock may be taken with it held */
+    lock_t lock;       /* registering and deregistering with the poller */
 } listeners_t;
 
 /* Take over a bucket's listening sockets. The steward, before it starts workers. */

@@ -37,6 +37,7 @@
 
 void steer_threads_init(child_t *child, int64_t now_us)
 {
+    ON_STEWARD();
     controller_threads_init(&child->steer.state, now_us);
     atomic_init(&child->watch.many, FEW_BUSY);
 }
@@ -315,6 +316,7 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     int64_t pause_us;
     ctl_thread_plan_t plan;
 
+    ON_STEWARD();
     if (!soon && !many && now_us < s->look_us) {
         give_memory_back(child);
         return s->look_us;

@@ -89,6 +89,7 @@ bool watch_look(child_t *child, int64_t now_us, int64_t *waited_us)
 {
     watch_t *w = &child->watch;
 
+    ON_STEWARD();
     *waited_us = 0;
     if (!atomic_load(&w->on)) {
         if (somebody_idle(child)) {
@@ -116,6 +117,7 @@ int watch_fd(const child_t *child, int64_t now_us, int64_t *until_us)
 {
     const watch_t *w = &child->watch;
 
+    ON_STEWARD();
     /* a probe is ready itself, and so is the event by which workers leave */
     if (!atomic_load(&w->on) || w->probe_sent_us
         || atomic_load(&child->phase) == CHILD_STOPPING) {
@@ -135,5 +137,6 @@ int watch_fd(const child_t *child, int64_t now_us, int64_t *until_us)
 
 void watch_rang(child_t *child)
 {
+    ON_STEWARD();
     child->watch.rang = true;
 }

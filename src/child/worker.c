@@ -50,6 +50,7 @@ static void note_start_time(const worker_t *worker)
 /* What modules allocate in this thread ends the process if there is no memory. */
 static void take_thread(worker_t *worker, apr_thread_t *thread)
 {
+    SET_ROLE(ROLE_WORKER);
     worker->self = thread;
     apr_pool_abort_set(apr_pool_abort_get(worker->child->pool), apr_thread_pool_get(thread));
 }
@@ -64,7 +65,7 @@ static void arrive(worker_t *worker)
     score->generation = child->generation;
     atomic_store(&worker->tid, (int)syscall(SYS_gettid));
     note_start_time(worker);
-    atomic_fetch_sub(&child->ext->arriving, 1);
+    headcount_arrive(child->ext, &worker->state);
 }
 
 static void leave(worker_t *worker)
@@ -77,7 +78,7 @@ static void leave(worker_t *worker)
     }
     worker->dismissed = false;
     atomic_store(&worker->tid, 0);
-    atomic_fetch_sub(&child->ext->threads, 1);
+    headcount_leave(child->ext, &worker->state);
     show_status(worker, SERVER_DEAD);
     workers_left(&worker->child->workers, worker);
     bell_steward(child);
@@ -93,13 +94,12 @@ static bool is_clients(poller_token_t token)
 static int wait_idle(worker_t *worker, poller_token_t *token)
 {
     child_t *child = worker->child;
-    uint64_t before;
-    int n;
+    int idle_before, n;
 
-    atomic_fetch_add(&child->ext->work, 1);
+    headcount_wait(child->ext, &worker->state);
     n = poller_wait(&child->poller, token, -1);
-    before = atomic_fetch_add(&child->ext->work, n > 0 && is_clients(*token) ? EXT_EVENT - 1 : (uint64_t)-1);
-    if (ext_idle_of(before) == 1 || watch_many_busy(&child->watch, child->ext)) {
+    idle_before = headcount_take(child->ext, &worker->state, n > 0 && is_clients(*token));
+    if (idle_before == 1 || watch_many_busy(&child->watch, child->ext)) {
         watch_wanted(child);
     }
     return n;
@@ -121,7 +121,7 @@ static bool serve_listener(worker_t *worker)
     atomic_store_explicit(&worker->serving, false, memory_order_relaxed);
     worker->turns = (served ? TURN_OF_MANY : TURN_OF_NONE) - 1;
     if (served) {
-        atomic_fetch_add(&child->ext->work, EXT_EVENT);
+        headcount_event(child->ext);
     }
     return served;
 }

@@ -4,6 +4,7 @@
 
 #include "bench.h"
 #include "fwd.h"
+#include "headcount.h"
 
 #include "apr_thread_proc.h"
 
@@ -16,6 +17,7 @@
 struct worker_t {
     child_t *child;
     int slot;                   /* in the scoreboard row of the child */
+    worker_state_e state;       /* headcount.h */
     apr_thread_t *thread;       /* the steward's: not NULL has to be joined, see workers.c */
     apr_thread_t *self;         /* the worker's own: what c->current_thread is set to */
     apr_pool_t *pool;           /* for the thread's bookkeeping; the steward's */

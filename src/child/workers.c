@@ -37,6 +37,7 @@ apr_status_t workers_init(child_t *child)
     apr_status_t rv;
     int i;
 
+    ON_STEWARD();
     workers->limit = MIN(child->config->threads_per_child,
                       limits_threads_by_descriptors(config_limits()));
     workers->list = apr_pcalloc(child->pool, sizeof(*workers->list) * (places(workers) + 1));
@@ -111,23 +112,12 @@ static void refused(child_t *child, apr_status_t rv, int64_t now_us)
                       workers_live(child), workers->limit);
 }
 
-static void count_start(child_t *child, int change)
-{
-    /* arriving first: between the two the thread must not look busy */
-    if (change > 0) {
-        atomic_fetch_add(&child->ext->arriving, change);
-    }
-    atomic_fetch_add(&child->ext->threads, change);
-    if (change < 0) {
-        atomic_fetch_add(&child->ext->arriving, change);
-    }
-}
-
 int workers_start(child_t *child, int count, int64_t now_us)
 {
     workers_t *workers = &child->workers;
     int i, started = 0;
 
+    ON_STEWARD();
     for (i = 0; i < workers->limit && started < count; i++) {
         worker_t *worker = &workers->list[i];
         apr_status_t rv;
@@ -136,11 +126,11 @@ int workers_start(child_t *child, int count, int64_t now_us)
             continue;
         }
         ap_update_child_status_from_indexes(child->slot, i, SERVER_STARTING, NULL);
-        count_start(child, 1);
+        headcount_start(child->ext, &worker->state);
         worker->started_us = clock_now_us();
         rv = start(child, worker, worker_main);
         if (rv != APR_SUCCESS) {
-            count_start(child, -1);
+            headcount_start_refused(child->ext, &worker->state);
             ap_update_child_status_from_indexes(child->slot, i, SERVER_DEAD, NULL);
             refused(child, rv, now_us);
             break;
@@ -180,6 +170,7 @@ int64_t workers_relieve_jobs(child_t *child, int64_t now_us)
     workers_t *workers = &child->workers;
     int64_t oldest_us = jobs_oldest_us(&child->jobs, now_us);
 
+    ON_STEWARD();
     if (oldest_us >= JANITOR_AFTER_US && now_us - workers->janitor_us >= JANITOR_AFTER_US) {
         workers->janitor_us = now_us;
         start_janitor(child);
@@ -191,6 +182,7 @@ void workers_join_left(child_t *child)
 {
     int i;
 
+    ON_STEWARD();
     if (atomic_load(&child->workers.left_count) == 0) {
         return;
     }
@@ -249,6 +241,7 @@ void workers_retire(child_t *child, int count)
 {
     workers_t *workers = &child->workers;
 
+    ON_STEWARD();
     if (count > 0) {
         count -= bench_dismiss(child, count);
         count = MIN(count, ext_idle(child->ext));
@@ -265,6 +258,7 @@ void workers_show_draining(child_t *child)
 {
     int i;
 
+    ON_STEWARD();
     for (i = 0; i < child->workers.limit; i++) {
         worker_score *score = ap_get_scoreboard_worker_from_indexes(child->slot, i);
 
@@ -277,6 +271,7 @@ void workers_show_draining(child_t *child)
 
 void workers_dismiss_idle(child_t *child)
 {
+    ON_STEWARD();
     workers_retire(child, workers_live(child) - MAX(FLOOR_WHEN_DRAINING, workers_busy(child) + 1));
 }
 
@@ -284,6 +279,7 @@ bool workers_is_empty(child_t *child)
 {
     int i;
 
+    ON_STEWARD();
     workers_join_left(child);
     for (i = 0; i < places(&child->workers); i++) {
         if (child->workers.list[i].thread) {

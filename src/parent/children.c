@@ -1,5 +1,7 @@
 #include "children.h"
 
+#include "slots.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/testhook.h"
@@ -408,9 +410,10 @@ int children_start(generation_t *g, int bucket, int64_t now_us)
     }
     r->lifelines[slot] = lifeline[1];
     r->slots[slot] = (slot_t) {
-        .state = SLOT_STARTING, .pid = pid, .generation = r->mpm->my_generation,
+        .state = SLOT_FREE, .pid = pid, .generation = r->mpm->my_generation,
         .bucket = bucket, .started_us = now_us, .successor = -1
     };
+    slots_enter(&r->slots[slot], SLOT_STARTING);
     r->slots_used = MAX(r->slots_used, slot + 1);
     r->turnover++;
     start_pace_started(&r->start_pace, now_us);
@@ -469,7 +472,7 @@ static void give_up_on(generation_t *g, int i)
                  (int)slot->pid);
     close(g->retained->lifelines[i]);
     g->retained->lifelines[i] = -1;
-    slot->state = SLOT_DRAINING;
+    slots_enter(slot, SLOT_DRAINING);
     slot->unsent = 0;
     slot->draining_us = clock_now_us();
     kill(slot->pid, SIGTERM);
@@ -498,7 +501,7 @@ bool children_order(generation_t *g, int i, char order)
         begin_draining(slot, order, sent);
     }
     if (sent || after == SLOT_DRAINING) {
-        slot->state = after;
+        slots_enter(slot, after);
     }
     return sent;
 }
@@ -524,7 +527,7 @@ void children_note_ready(generation_t *g, int64_t now_us)
         slot_t *slot = &r->slots[i];
 
         if (slot->state == SLOT_STARTING && children_view(g, i).ready) {
-            slot->state = SLOT_SERVING;
+            slots_enter(slot, SLOT_SERVING);
             r->ever_healthy = true;
             note_start_time(r, slot, &r->board->children[i], now_us);
         }
@@ -594,7 +597,7 @@ static void take_out(generation_t *g, int i)
         }
     }
     r->turnover++;
-    slot->state = SLOT_FREE;
+    slots_enter(slot, SLOT_FREE);
     slot->pid = 0;
     slot->successor = -1;
     children_need_look(g, slot->bucket);

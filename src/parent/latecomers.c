@@ -1,5 +1,7 @@
 #include "latecomers.h"
 
+#include "slots.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -46,7 +48,7 @@ static void kill_child(const look_t *l, slot_t *slot, const char *why)
                  "child process %d has not become ready %d s after its start, although %s: it is "
                  "killed", (int)slot->pid, (int)((l->now_us - slot->started_us) / CLOCK_US_PER_S),
                  why);
-    slot->state = SLOT_DRAINING;
+    slots_enter(slot, SLOT_DRAINING);
     slot->aborted = slot->killed = true;
     kill(slot->pid, SIGKILL);
 }

@@ -1,5 +1,27 @@
 #include "slots.h"
 
+#include "base/check.h"
+
+#define BIT(state) (1u << (state))
+
+/* Where each state leads; every child may end. */
+static const unsigned leads_to[] = {
+    /* a child of another version is draining when its slot is taken over */
+    [SLOT_FREE] = BIT(SLOT_STARTING) | BIT(SLOT_DRAINING),
+    [SLOT_STARTING] = BIT(SLOT_SERVING) | BIT(SLOT_DRAINING) | BIT(SLOT_FREE),
+    [SLOT_SERVING] = BIT(SLOT_PARKED) | BIT(SLOT_DRAINING) | BIT(SLOT_FREE),
+    [SLOT_PARKED] = BIT(SLOT_SERVING) | BIT(SLOT_DRAINING) | BIT(SLOT_FREE),
+    [SLOT_DRAINING] = BIT(SLOT_FREE)
+};
+
+void slots_enter(slot_t *slot, slot_state_e state)
+{
+    if (state != slot->state) {
+        CHECK(leads_to[slot->state] & BIT(state));
+        slot->state = state;
+    }
+}
+
 static ext_slot_state_e state_of(const slot_t *slot)
 {
     switch (slot->state) {

@@ -147,10 +147,10 @@ static void test_moved_later(void)
     deadlines_set(&d, &e.deadline, START + 5 * TICK);
     filed_us = atomic_load(&e.deadline.filed_us);
     /* would hang, and be killed, if it took the lock */
-    pthread_mutex_lock(&d.lock);
+    lock_take(&d.lock);
     ok(!deadlines_set(&d, &e.deadline, due_us),
        "moving a deadline later needs no lock and no wake-up");
-    pthread_mutex_unlock(&d.lock);
+    lock_give(&d.lock);
     is(atomic_load(&e.deadline.filed_us), filed_us, "it stays filed where it was");
     fired_us = fires_at(&d, &e, START, due_us + 3 * TICK, 1000);
     ok(fired_us >= due_us && fired_us <= due_us + TICK + 1000, "it fires at the later time");
