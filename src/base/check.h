@@ -7,7 +7,7 @@
 #ifndef ADP_CHECK_H
 #define ADP_CHECK_H
 
-#ifdef ADP_TEST_HOOKS
+#if defined(ADP_TEST_HOOKS) && !defined(ADP_CHECKS)
 #define ADP_CHECKS
 #endif
 

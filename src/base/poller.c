@@ -5,7 +5,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-static int control(poller_t *p, int op, int fd, poller_token_t token, uint32_t events)
+static int control_epoll(poller_t *p, int op, int fd, poller_token_t token, uint32_t events)
 {
     struct epoll_event ev = { .events = events, .data.u64 = token };
 
@@ -31,29 +31,29 @@ void poller_close(poller_t *p)
  * finds it, and no wake-up can be lost between children. */
 int poller_add_listener(poller_t *p, int fd, poller_token_t token)
 {
-    return control(p, EPOLL_CTL_ADD, fd, token, EPOLLIN | EPOLLEXCLUSIVE);
+    return control_epoll(p, EPOLL_CTL_ADD, fd, token, EPOLLIN | EPOLLEXCLUSIVE);
 }
 
 int poller_add_edge(poller_t *p, int fd, poller_token_t token)
 {
-    return control(p, EPOLL_CTL_ADD, fd, token, EPOLLIN | EPOLLET);
+    return control_epoll(p, EPOLL_CTL_ADD, fd, token, EPOLLIN | EPOLLET);
 }
 
 int poller_add_level(poller_t *p, int fd, poller_token_t token)
 {
-    return control(p, EPOLL_CTL_ADD, fd, token, EPOLLIN);
+    return control_epoll(p, EPOLL_CTL_ADD, fd, token, EPOLLIN);
 }
 
 int poller_arm(poller_t *p, int fd, poller_token_t token, poller_want_e want, bool known)
 {
     uint32_t events = (want == POLLER_WRITE ? EPOLLOUT : EPOLLIN) | EPOLLONESHOT;
 
-    return control(p, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, token, events);
+    return control_epoll(p, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, token, events);
 }
 
 int poller_remove(poller_t *p, int fd)
 {
-    return control(p, EPOLL_CTL_DEL, fd, 0, 0);
+    return control_epoll(p, EPOLL_CTL_DEL, fd, 0, 0);
 }
 
 int poller_wait(poller_t *p, poller_token_t *token, int timeout_ms)

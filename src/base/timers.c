@@ -45,7 +45,7 @@ static void sift_down(timers_t *t, size_t at)
     t->heap[at] = moving;
 }
 
-static bool make_room(timers_t *t)
+static bool grow_heap(timers_t *t)
 {
     size_t room = t->room ? 2 * t->room : FIRST_ROOM;
     adp_timer_t **heap;
@@ -96,7 +96,7 @@ int timers_add(timers_t *t, int64_t due_us, timer_callback_fn *callback, void *b
     timer->callback = callback;
     timer->baton = baton;
     lock_take(&t->lock);
-    if (make_room(t)) {
+    if (grow_heap(t)) {
         timer->order = t->registered++;
         t->heap[t->count++] = timer;
         sift_up(t, t->count - 1);

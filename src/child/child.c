@@ -403,7 +403,7 @@ static void sleep_until(child_t *child, int64_t until_us)
 /* Descriptors or memory are short. What only waits for its client to close goes at once, then
  * connections that wait for a next request: those whose deadline was filed for the earliest
  * time. */
-static void make_room(child_t *child, int64_t now_us)
+static void make_room_for_connections(child_t *child, int64_t now_us)
 {
     unsigned evictions = listeners_evictions(child, now_us);
     int64_t any_us = 0;
@@ -434,7 +434,7 @@ static int64_t steward_round(child_t *child)
     queue_due_timers(child, now_us);
     listeners_retry(child, now_us);
     if (listeners_are_short(child)) {
-        make_room(child, now_us);
+        make_room_for_connections(child, now_us);
     }
     workers_join_left(child);
     next_us = phase_of(child) == CHILD_STARTING ? CLOCK_NEVER : steer_threads_round(child, now_us);

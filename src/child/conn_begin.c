@@ -111,7 +111,7 @@ static void wait_for_first_byte(conn_t *conn)
 
 /* Serve a new connection as soon as its first byte is there, or before if the server may
  * speak first. */
-static void begin(conn_t *conn, worker_t *worker)
+static void begin_conn(conn_t *conn, worker_t *worker)
 {
     first_byte_e first = conn->opening == OPENING_SERVE ? FIRST_THERE : conn_first_byte(conn);
 
@@ -201,13 +201,13 @@ static void take_socket(conn_t *conn, apr_socket_t *socket, opening_e opening)
 void conn_accepted(conn_t *conn, apr_socket_t *socket, opening_e opening, worker_t *worker)
 {
     take_socket(conn, socket, opening);
-    begin(conn, worker);
+    begin_conn(conn, worker);
 }
 
 /* job_fn, on a worker. */
 static void run_begin(job_t *job, void *taker)
 {
-    begin(conn_of_job(job), taker);
+    begin_conn(conn_of_job(job), taker);
 }
 
 void conn_taken_along(conn_t *conn, apr_socket_t *socket, opening_e opening)
@@ -251,7 +251,7 @@ void conn_resume(conn_t *conn, worker_t *worker)
     ON_WORKER();
     conn_count_served(conn);
     if (!conn->begun) {
-        begin(conn, worker);
+        begin_conn(conn, worker);
         return;
     }
     conn_attach(conn, worker);

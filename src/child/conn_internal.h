@@ -1,5 +1,6 @@
 /* What the files of the connection state machine share: conn.c (memory, waiting), conn_begin.c
- * (from accept to first byte, and what follows a wait), conn_steps.c (states), conn_expiry.c (deadlines), conn_suspend.c, conn_hooks.c.
+ * (from accept to first byte, and what follows a wait), conn_steps.c (states), conn_expiry.c
+ * (deadlines), conn_suspend.c, conn_hooks.c.
  *
  * Unless said otherwise a function is called by the thread that owns the connection.
  */

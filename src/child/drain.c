@@ -64,7 +64,7 @@ typedef struct overview_t {
 } overview_t;
 
 /* Of the connection only what conn.h allows other threads is read. False: it is free. */
-static bool look(conn_t *conn, sight_t *sight)
+static bool look_at_connections(conn_t *conn, sight_t *sight)
 {
     sight->conn = conn;
     sight->word = atomic_load(&conn->claim.word);
@@ -83,7 +83,7 @@ static bool is_unchanged(const sight_t *sight)
 {
     sight_t now;
 
-    return look(sight->conn, &now) && now.word == sight->word && now.kind == sight->kind
+    return look_at_connections(sight->conn, &now) && now.word == sight->word && now.kind == sight->kind
            && now.since_us == sight->since_us;
 }
 
@@ -112,7 +112,7 @@ static void survey(child_t *child, overview_t *o)
     for (i = 0; i < count; i++) {
         sight_t sight;
 
-        if (look(slab_at(&child->connections, i), &sight)) {
+        if (look_at_connections(slab_at(&child->connections, i), &sight)) {
             o->count[sight.kind]++;
             o->total++;
             rank(o, &sight);

@@ -25,7 +25,7 @@ typedef struct guard_t {
 /* One for the process: what it guards is of the process. */
 static guard_t guard;
 
-static void look(int64_t now_us)
+static void look_at_usage(int64_t now_us)
 {
     config_look_at_groups(&guard.groups_us, now_us);
     limits_refresh_usage(config_limits(), &guard.usage, now_us);
@@ -55,7 +55,7 @@ bool memory_guard_is_short(const child_t *child, bool anew)
     }
     now_us = clock_now_us();
     if (is_time(now_us) && !atomic_exchange(&guard.looking, true)) {
-        look(now_us);
+        look_at_usage(now_us);
         atomic_store(&guard.looking, false);
     }
     return atomic_load(&guard.is_short)

@@ -57,7 +57,7 @@ static ctl_ceiling_e granted_ceiling(const child_t *child)
                                                               : CTL_THREADS_PER_CHILD;
 }
 
-static ctl_thread_limits_t limits_of(const child_t *child)
+static ctl_thread_limits_t thread_limits_of(const child_t *child)
 {
     const adp_config_t *config = child->config;
     int granted = atomic_load(&child->ext->most_threads);
@@ -99,7 +99,7 @@ static int count_runnable(child_t *child, int busy)
            : runnable_count(&child->workers, busy, pause_us > 0 ? COUNTED_AT_REST : COUNTED);
 }
 
-static ctl_thread_sample_t take_sample(child_t *child, int64_t waited_us, int64_t now_us,
+static ctl_thread_sample_t take_thread_sample(child_t *child, int64_t waited_us, int64_t now_us,
                                        const ctl_thread_limits_t *limits)
 {
     const ext_child_t *ext = child->ext;
@@ -133,7 +133,7 @@ static ctl_thread_sample_t take_sample(child_t *child, int64_t waited_us, int64_
 }
 
 /* What one look finds and the parent may not see. */
-static void note_peak(ext_child_t *ext, int busy, int64_t waited_us)
+static void note_thread_peak(ext_child_t *ext, int busy, int64_t waited_us)
 {
     int busy_most = atomic_load(&ext->busy_most);
     int64_t waited_most_us = atomic_load(&ext->waited_most_us);
@@ -156,7 +156,7 @@ static void publish(child_t *child, const ctl_thread_sample_t *sample,
 
     atomic_store(&ext->waiting, sample->waiting);
     atomic_store(&ext->waited_us, sample->waited_us);
-    note_peak(ext, sample->busy, sample->waited_us);
+    note_thread_peak(ext, sample->busy, sample->waited_us);
     atomic_store(&ext->computing_permille, 1000 - (int)(1000 * plan->blocked_part));
 }
 
@@ -179,7 +179,7 @@ static void tell_parent(child_t *child, bool wants_siblings, bool exhausted, int
     }
 }
 
-static void start_threads(child_t *child, const ctl_thread_plan_t *plan, int64_t waited_us,
+static void start_planned(child_t *child, const ctl_thread_plan_t *plan, int64_t waited_us,
                           int64_t now_us)
 {
     int started = workers_start(child, plan->start, now_us);
@@ -215,7 +215,7 @@ static void apply(child_t *child, const ctl_thread_plan_t *plan, int64_t waited_
      * ahead of demand, or the two would undo each other's work. */
     if (plan->start > 0 && (serving || ext_idle(child->ext) == 0)
         && now_us >= workers_retry_at(&child->workers)) {
-        start_threads(child, plan, waited_us, now_us);
+        start_planned(child, plan, waited_us, now_us);
     }
     else if (serving) {
         workers_retire(child, plan->retire);
@@ -237,8 +237,8 @@ static void give_memory_back(child_t *child)
 
 static ctl_thread_plan_t decide(child_t *child, int64_t waited_us, int64_t now_us)
 {
-    ctl_thread_limits_t limits = limits_of(child);
-    ctl_thread_sample_t sample = take_sample(child, waited_us, now_us, &limits);
+    ctl_thread_limits_t limits = thread_limits_of(child);
+    ctl_thread_sample_t sample = take_thread_sample(child, waited_us, now_us, &limits);
     ctl_thread_plan_t plan = controller_threads(&child->steer.state, &sample, &limits);
     /* it has all threads that it may have, or that the system lets it have */
     bool full = sample.busy >= limits.max_threads
@@ -296,7 +296,7 @@ static bool is_still(const child_t *child, int64_t waited_us)
 
 /* How long the next decision can wait, 0: as long as the controller says. If something is to be
  * done earlier the poller, a worker or the parent wakes the steward. */
-static int64_t pause_after(child_t *child, int64_t waited_us, bool still)
+static int64_t look_pause_after(child_t *child, int64_t waited_us, bool still)
 {
     steer_t *s = &child->steer;
 
@@ -326,7 +326,7 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     }
     plan = decide(child, waited_us, now_us);
     note_seen(child, waited_us);
-    pause_us = pause_after(child, waited_us, still);
+    pause_us = look_pause_after(child, waited_us, still);
     s->look_us = pause_us ? now_us + pause_us : plan.look_again_us;
     s->target = plan.target;
     s->shrunk = s->shrunk || plan.retire > 0;

@@ -39,7 +39,7 @@ static int idle_status(const child_t *child)
            ? SERVER_READY : SERVER_GRACEFUL;
 }
 
-static void note_start_time(const worker_t *worker)
+static void note_thread_start(const worker_t *worker)
 {
     _Atomic int64_t *slowest_us = &worker->child->workers.slowest_start_us;
 
@@ -64,7 +64,7 @@ static void arrive(worker_t *worker)
     score->tid = apr_os_thread_current();
     score->generation = child->generation;
     atomic_store(&worker->tid, (int)syscall(SYS_gettid));
-    note_start_time(worker);
+    note_thread_start(worker);
     headcount_arrive(child->ext, &worker->state);
 }
 

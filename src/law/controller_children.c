@@ -41,7 +41,7 @@
 /* So much of a child filling up until the latest look is worth more looks. */
 #define NOTABLE_PART     0.5
 
-typedef struct look_t {
+typedef struct children_look_t {
     int64_t now_us;
     int serving, starting, parked, busy, waiting, exhausted;
     int out_of_descriptors;     /* children: whatever idle threads they have, nothing comes to them */
@@ -63,7 +63,7 @@ typedef struct look_t {
     bool no_slot;               /* draining children hold those that are needed */
     bool widens;                /* more threads than at the last look, or a higher ceiling */
     double demand, forecast, spare, rate, least_rate, service_s, growth;
-} look_t;
+} children_look_t;
 
 void controller_children_init(ctl_child_state_t *state, int64_t now_us)
 {
@@ -77,7 +77,7 @@ void controller_children_init(ctl_child_state_t *state, int64_t now_us)
 }
 
 /* A child that was told to end keeps its slot until its last connection ends, which may be never. */
-static void take_slots(look_t *l, const ctl_child_sample_t *s)
+static void take_slots(children_look_t *l, const ctl_child_sample_t *s)
 {
     int draining = ctl_count(s->draining);
 
@@ -89,7 +89,7 @@ static void take_slots(look_t *l, const ctl_child_sample_t *s)
     }
 }
 
-static void take_counts(ctl_child_state_t *state, look_t *l, const ctl_child_sample_t *s,
+static void take_children_counts(ctl_child_state_t *state, children_look_t *l, const ctl_child_sample_t *s,
                         const ctl_child_limits_t *limits)
 {
     l->serving = ctl_count(s->serving);
@@ -119,7 +119,7 @@ static void take_counts(ctl_child_state_t *state, look_t *l, const ctl_child_sam
 /* Where a surge of arrivals leads: rate * service time, and that can be told before they are
  * there; not farther than the growth can get within the lead. If there are more under way than
  * that explains, they take longer, and it goes on for the lead time. 0: neither. */
-static double forecast(const ctl_child_state_t *state, const look_t *l, double level,
+static double forecast(const ctl_child_state_t *state, const children_look_t *l, double level,
                        double lead_s)
 {
     bool surge = ctl_flow_service_is_known(&state->flow)
@@ -139,7 +139,7 @@ static double forecast(const ctl_child_state_t *state, const look_t *l, double l
     return ctl_clamp(rate * l->service_s, 0, level + l->growth * SURGE_LEAD_S);
 }
 
-static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample_t *s,
+static void estimate_children(ctl_child_state_t *state, children_look_t *l, const ctl_child_sample_t *s,
                      double cpus, int64_t elapsed_us)
 {
     double arrived = state->flow.primed ? ctl_gained(s->arrivals, state->flow.arrivals) : 0;
@@ -194,7 +194,7 @@ static void estimate(ctl_child_state_t *state, look_t *l, const ctl_child_sample
 
 /* Children that a panic adds: all have all their threads, all are busy, and work waits; nobody
  * knows how much more comes. What is starting counts. */
-static int panic_adds(ctl_child_state_t *state, const look_t *l)
+static int children_panic_adds(ctl_child_state_t *state, const children_look_t *l)
 {
     int adds = ctl_ceil((double)l->waiting / l->slots) - l->starting;
 
@@ -205,7 +205,7 @@ static int panic_adds(ctl_child_state_t *state, const look_t *l)
     return ctl_max(adds, 0);
 }
 
-static void panic(ctl_child_state_t *state, look_t *l)
+static void children_panic(ctl_child_state_t *state, children_look_t *l)
 {
     int adds;
 
@@ -217,7 +217,7 @@ static void panic(ctl_child_state_t *state, look_t *l)
         return;                     /* children can help themselves, or no child can */
     }
     state->calm_at_us = l->now_us + CALM_US;
-    adds = panic_adds(state, l);
+    adds = children_panic_adds(state, l);
     if (l->have + adds > l->need && !(state->without & CTL_TERM_PANIC)) {
         l->need = l->have + adds;
         l->why = CTL_WAITING;
@@ -225,7 +225,7 @@ static void panic(ctl_child_state_t *state, look_t *l)
 }
 
 /* MinSpareThreads and MaxSpareThreads bound the result of everything else. */
-static void find_spare_bounds(const ctl_child_state_t *state, look_t *l,
+static void find_spare_bounds(const ctl_child_state_t *state, children_look_t *l,
                               const ctl_child_limits_t *limits)
 {
     double busy = state->busy_smooth > l->busy ? state->busy_smooth : l->busy;
@@ -247,7 +247,7 @@ static void find_spare_bounds(const ctl_child_state_t *state, look_t *l,
     }
 }
 
-static void bound_need(look_t *l)
+static void bound_need(children_look_t *l)
 {
     if (l->need < l->least) {
         l->need = l->least;
@@ -268,7 +268,7 @@ static void bound_need(look_t *l)
     }
 }
 
-static void find_need(ctl_child_state_t *state, look_t *l, const ctl_child_limits_t *limits)
+static void find_children_need(ctl_child_state_t *state, children_look_t *l, const ctl_child_limits_t *limits)
 {
     /* a child with all its threads is always to spare: connections do not spread evenly */
     double room = l->spare > l->slots ? l->spare : l->slots;
@@ -280,7 +280,7 @@ static void find_need(ctl_child_state_t *state, look_t *l, const ctl_child_limit
         l->need = by_forecast;
         l->why = CTL_LEAD_TIME;
     }
-    panic(state, l);
+    children_panic(state, l);
     if (l->out_of_descriptors >= l->need && l->out_of_descriptors > 0) {
         /* one more that can take connections; when that is full, too, the next */
         l->need = l->out_of_descriptors + 1;
@@ -291,7 +291,7 @@ static void find_need(ctl_child_state_t *state, look_t *l, const ctl_child_limit
 }
 
 /* How to get from what there is to the target. */
-static void find_steps(ctl_child_state_t *state, look_t *l, ctl_child_plan_t *plan)
+static void find_steps(ctl_child_state_t *state, children_look_t *l, ctl_child_plan_t *plan)
 {
     int missing = ctl_max(plan->target - l->have, 0);
     int parked, start;
@@ -312,7 +312,7 @@ static void find_steps(ctl_child_state_t *state, look_t *l, ctl_child_plan_t *pl
     }
 }
 
-static ctl_reason_e reason(const look_t *l, const ctl_child_plan_t *plan)
+static ctl_reason_e children_reason(const children_look_t *l, const ctl_child_plan_t *plan)
 {
     if (l->full || l->no_slot) {
         return CTL_CEILING;
@@ -335,7 +335,7 @@ static ctl_reason_e reason(const look_t *l, const ctl_child_plan_t *plan)
 /* The next look may show that another child is needed. At a ceiling it may as well, but there is
  * none to be had until a child ends, which wakes the parent, or the ceiling rises. Threads that are
  * being added up to a ceiling are measured soon, and that may raise it. */
-static bool is_urgent(const look_t *l, const ctl_child_plan_t *plan)
+static bool is_urgent(const children_look_t *l, const ctl_child_plan_t *plan)
 {
     return plan->start || plan->resurrect
            || ((l->panic || l->exhausted > 0 || l->fills)
@@ -343,7 +343,7 @@ static bool is_urgent(const look_t *l, const ctl_child_plan_t *plan)
 }
 
 /* The pause between looks: twice as long each time while nothing changes. */
-static int64_t longer_us(int64_t quiet_us, const look_t *l)
+static int64_t longer_us(int64_t quiet_us, const children_look_t *l)
 {
     if (l->starting) {
         /* it tells when it is there, however long that takes: it may hang */
@@ -352,7 +352,7 @@ static int64_t longer_us(int64_t quiet_us, const look_t *l)
     return quiet_us < BUSY_LOOK_US ? BUSY_LOOK_US : ctl_sooner_us(quiet_us * 2, LONGEST_LOOK_US);
 }
 
-static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
+static int64_t children_look_delay_us(ctl_child_state_t *state, const children_look_t *l,
                              const ctl_child_plan_t *plan)
 {
     bool changes = is_urgent(l, plan);
@@ -375,20 +375,20 @@ static int64_t look_delay_us(ctl_child_state_t *state, const look_t *l,
 }
 
 /* Of those that are held: parked ones are a part of them, and come back when they are needed. */
-static int worth_keeping(const look_t *l)
+static int worth_keeping(const children_look_t *l)
 {
     return ctl_max(l->have, l->held - l->parked);
 }
 
 /* What computes needs processors: surplus children only divide them, so they are parked soon,
  * and kept parked in case that requests block again. */
-static int needed_lately(ctl_child_state_t *state, const look_t *l)
+static int needed_lately(ctl_child_state_t *state, const children_look_t *l)
 {
     ctl_peak_put(&state->parking.peak, l->now_us, ctl_hold_us(&state->parking, DWELL_US), l->need);
     return ctl_min(ctl_peak(&state->parking.peak), ctl_max(ctl_peak(&state->hold.peak), l->need));
 }
 
-static void learn(ctl_child_state_t *state, const look_t *l, const ctl_child_plan_t *plan,
+static void learn(ctl_child_state_t *state, const children_look_t *l, const ctl_child_plan_t *plan,
                   int64_t hold_us)
 {
     const ctl_lesson_t hold = { hold_us, HOLD_DOUBLINGS, 1 };
@@ -405,13 +405,13 @@ ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_s
     int64_t hold_us = state->without & CTL_TERM_HOLD ? 0 : limits->hold_us;
     int64_t elapsed_us = ctl_clock_advance(&state->clock, sample->now_us);
     ctl_child_plan_t plan;
-    look_t l;
+    children_look_t l;
 
     memset(&l, 0, sizeof(l));
     l.now_us = state->clock.now_us;
-    take_counts(state, &l, sample, limits);
-    estimate(state, &l, sample, ctl_clamp(limits->cpus, 1, 1e6), elapsed_us);
-    find_need(state, &l, limits);
+    take_children_counts(state, &l, sample, limits);
+    estimate_children(state, &l, sample, ctl_clamp(limits->cpus, 1, 1e6), elapsed_us);
+    find_children_need(state, &l, limits);
 
     memset(&plan, 0, sizeof(plan));
     l.held = ctl_hold_target(&state->hold, l.now_us, hold_us, l.need, l.need,
@@ -430,7 +430,7 @@ ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_s
         learn(state, &l, &plan, hold_us);
     }
 
-    plan.reason = reason(&l, &plan);
+    plan.reason = children_reason(&l, &plan);
     plan.ceiling = plan.reason != CTL_CEILING ? CTL_NO_CEILING
                    : !l.full ? CTL_SERVER_LIMIT
                    : l.why == CTL_NO_DESCRIPTORS ? CTL_DESCRIPTORS : limits->ceiling;
@@ -438,6 +438,6 @@ ctl_child_plan_t controller_children(ctl_child_state_t *state, const ctl_child_s
     plan.spare = ctl_clamp((double)l.need * l.slots - l.demand, 0, 1e12);
     plan.arrivals_per_s = l.rate;
     plan.service_us = l.service_s * US_PER_S;
-    plan.look_again_us = ctl_clock_after(&state->clock, look_delay_us(state, &l, &plan));
+    plan.look_again_us = ctl_clock_after(&state->clock, children_look_delay_us(state, &l, &plan));
     return plan;
 }

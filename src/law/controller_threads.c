@@ -19,7 +19,7 @@
 #define MANY_BLOCKED     8
 
 /* One look: what is there, and what is made of it. */
-typedef struct look_t {
+typedef struct threads_look_t {
     int64_t now_us;
     int threads, admitted, busy, starting, waiting;
     int have;                   /* threads that are there or on their way */
@@ -30,7 +30,7 @@ typedef struct look_t {
     int need;
     ctl_reason_e why;
     bool cpu_bound, full;       /* the need was cut: by processors, by the ceiling */
-} look_t;
+} threads_look_t;
 
 void controller_threads_init(ctl_thread_state_t *state, int64_t now_us)
 {
@@ -42,7 +42,7 @@ void controller_threads_init(ctl_thread_state_t *state, int64_t now_us)
     state->quiet_us = BUSY_LOOK_US;
 }
 
-static void take_counts(look_t *l, const ctl_thread_sample_t *s, const ctl_thread_limits_t *limits)
+static void take_counts(threads_look_t *l, const ctl_thread_sample_t *s, const ctl_thread_limits_t *limits)
 {
     l->threads = ctl_count(s->threads);
     l->admitted = ctl_min(ctl_count(s->admitted), l->threads);
@@ -55,7 +55,7 @@ static void take_counts(look_t *l, const ctl_thread_sample_t *s, const ctl_threa
     l->waits = s->waited_us > limits->wait_target_us;
 }
 
-static void estimate(ctl_thread_state_t *state, look_t *l, const ctl_thread_sample_t *s,
+static void estimate(ctl_thread_state_t *state, threads_look_t *l, const ctl_thread_sample_t *s,
                      const ctl_thread_limits_t *limits, int64_t elapsed_us)
 {
     ctl_cpu_count_t count = {
@@ -87,7 +87,7 @@ static void estimate(ctl_thread_state_t *state, look_t *l, const ctl_thread_samp
 
 /* Threads that a panic adds. What is starting counts, or slow starts would be repeated at
  * every look; and those that come back into the poll come first. */
-static int panic_adds(ctl_thread_state_t *state, const look_t *l)
+static int panic_adds(ctl_thread_state_t *state, const threads_look_t *l)
 {
     int idle = l->admitted - l->busy;
     int back = ctl_max(ctl_min(ctl_min(l->cap, l->most), l->threads) - l->admitted, 0);
@@ -100,7 +100,7 @@ static int panic_adds(ctl_thread_state_t *state, const look_t *l)
     return adds - back;
 }
 
-static void panic(ctl_thread_state_t *state, look_t *l)
+static void panic(ctl_thread_state_t *state, threads_look_t *l)
 {
     int adds;
 
@@ -119,7 +119,7 @@ static void panic(ctl_thread_state_t *state, look_t *l)
     }
 }
 
-static void find_need(ctl_thread_state_t *state, look_t *l)
+static void find_need(ctl_thread_state_t *state, threads_look_t *l)
 {
     l->need = ctl_ceil(l->demand + l->spare);
     l->why = l->need <= ctl_ceil(l->demand) + 1 ? CTL_DEMAND : CTL_LEAD_TIME;
@@ -138,7 +138,7 @@ static void find_need(ctl_thread_state_t *state, look_t *l)
     }
 }
 
-static ctl_reason_e reason(const look_t *l, const ctl_thread_plan_t *plan)
+static ctl_reason_e reason(const threads_look_t *l, const ctl_thread_plan_t *plan)
 {
     if (l->full) {
         return CTL_CEILING;
@@ -155,7 +155,7 @@ static ctl_reason_e reason(const look_t *l, const ctl_thread_plan_t *plan)
     return plan->target > l->need ? CTL_HOLD : plan->target > l->least ? CTL_STEADY : CTL_FLOOR;
 }
 
-static int64_t look_delay_us(ctl_thread_state_t *state, const look_t *l,
+static int64_t look_delay_us(ctl_thread_state_t *state, const threads_look_t *l,
                              const ctl_thread_plan_t *plan)
 {
     bool changes = plan->start || plan->retire || l->starting || l->waits;
@@ -192,7 +192,7 @@ ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread
     int64_t hold_us = state->without & CTL_TERM_HOLD ? 0 : limits->hold_us;
     int64_t elapsed_us = ctl_clock_advance(&state->clock, sample->now_us);
     ctl_thread_plan_t plan;
-    look_t l;
+    threads_look_t l;
     int used;
 
     memset(&l, 0, sizeof(l));

@@ -447,7 +447,7 @@ static bool send_order(const retained_t *r, int slot, char order)
 }
 
 /* The child is going from now on; it has yet to be told so, if the order was not sent. */
-static void begin_draining(slot_t *slot, char order, bool sent)
+static void note_draining(slot_t *slot, char order, bool sent)
 {
     slot->unsent = (char)(sent ? 0 : order);
     if (slot->state != SLOT_DRAINING) {
@@ -498,7 +498,7 @@ bool children_order(generation_t *g, int i, char order)
      * counts as going, and hears of it later. */
     if (state_after(order, SLOT_SERVING) == SLOT_DRAINING) {
         slot->aborted = slot->aborted || slot->state == SLOT_STARTING;
-        begin_draining(slot, order, sent);
+        note_draining(slot, order, sent);
     }
     if (sent || after == SLOT_DRAINING) {
         slots_enter(slot, after);

@@ -12,18 +12,18 @@
 #define KILL_TIMES 2
 
 /* What was found in one round. */
-typedef struct look_t {
+typedef struct latecomers_look_t {
     generation_t *g;
     int64_t now_us;
     int64_t patience_us;
     int64_t fastest_us;         /* a child of this generation became ready in that time */
     int late;                   /* children that are late already */
-} look_t;
+} latecomers_look_t;
 
-static look_t look(generation_t *g, int64_t now_us)
+static latecomers_look_t look_at_starts(generation_t *g, int64_t now_us)
 {
     const retained_t *r = g->retained;
-    look_t l = {
+    latecomers_look_t l = {
         .g = g, .now_us = now_us, .fastest_us = CLOCK_NEVER,
         .patience_us = start_pace_patience_us(r->slowest_start_us)
     };
@@ -42,7 +42,7 @@ static look_t look(generation_t *g, int64_t now_us)
     return l;
 }
 
-static void kill_child(const look_t *l, slot_t *slot, const char *why)
+static void kill_child(const latecomers_look_t *l, slot_t *slot, const char *why)
 {
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, l->g->server, ADPNO(0087)
                  "child process %d has not become ready %d s after its start, although %s: it is "
@@ -53,7 +53,7 @@ static void kill_child(const look_t *l, slot_t *slot, const char *why)
     kill(slot->pid, SIGKILL);
 }
 
-static void note_late(look_t *l, slot_t *slot)
+static void note_late(latecomers_look_t *l, slot_t *slot)
 {
     slot->late = true;
     l->late++;
@@ -66,7 +66,7 @@ static void note_late(look_t *l, slot_t *slot)
 }
 
 /* Told to finish before it was ready. */
-static int64_t look_after_aborted(look_t *l, slot_t *slot)
+static int64_t look_after_aborted(latecomers_look_t *l, slot_t *slot)
 {
     if (slot->killed) {
         return CLOCK_NEVER;
@@ -78,7 +78,7 @@ static int64_t look_after_aborted(look_t *l, slot_t *slot)
     return CLOCK_NEVER;
 }
 
-static int64_t look_after_starting(look_t *l, slot_t *slot)
+static int64_t look_after_starting(latecomers_look_t *l, slot_t *slot)
 {
     int64_t age_us = l->now_us - slot->started_us;
 
@@ -104,7 +104,7 @@ static int64_t look_after_starting(look_t *l, slot_t *slot)
 
 int64_t latecomers_round(generation_t *g, int64_t now_us)
 {
-    look_t l = look(g, now_us);
+    latecomers_look_t l = look_at_starts(g, now_us);
     int64_t next_us = CLOCK_NEVER;
     int i;
 

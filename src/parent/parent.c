@@ -539,7 +539,7 @@ static void hear_children(const generation_t *g, int events)
 /* Sleep until a child wakes us or ends, a signal comes, or until_us. A signal that came since
  * the last look is not slept over: signals are blocked but for the sleep itself, and is_over
  * is asked whether one came that ends the wait. */
-static void sleep_until(const generation_t *g, int64_t until_us, bool (*is_over)(const generation_t *))
+static void doze_until(const generation_t *g, int64_t until_us, bool (*is_over)(const generation_t *))
 {
     retained_t *r = g->retained;
     int64_t pause_us = next_wakeup_us(r);
@@ -631,7 +631,7 @@ static bool serve(run_t *run)
             ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, run->g->server, ADPNO(0047)
                          "the terminal was resized; its SIGWINCH is no reason to stop");
         }
-        sleep_until(run->g, round_of(run), is_told_to_end);
+        doze_until(run->g, round_of(run), is_told_to_end);
     }
     if (!healthy) {
         ap_log_error(APLOG_MARK, APLOG_ALERT, 0, run->g->server, ADPNO(0090)
@@ -685,7 +685,7 @@ static void await_children(generation_t *g, int64_t until_us)
         children_look(g);
         draining_repeat_orders(g);
         if (any_child(g)) {
-            sleep_until(g, MIN(until_us, clock_now_us() + CLOCK_US_PER_S), is_told_to_hurry);
+            doze_until(g, MIN(until_us, clock_now_us() + CLOCK_US_PER_S), is_told_to_hurry);
         }
     }
 }

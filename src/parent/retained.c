@@ -43,7 +43,7 @@ static bool is_ours(const retained_t *retained)
                || retained->board_size == scoreboard_ext_size(retained->fixed.slot_count));
 }
 
-static retained_t *begin(void)
+static retained_t *begin_block(void)
 {
     retained_t *retained = ap_retained_data_create(RETAINED_KEY, sizeof(*retained));
 
@@ -61,11 +61,11 @@ retained_t *retained_get(void)
     retained_t *retained = found;
 
     if (!found || (found->magic != RETAINED_MAGIC && found->magic != RETAINED_MAGIC_1)) {
-        retained = found = begin();
+        retained = found = begin_block();
     }
     else if (!is_ours(found)) {
         dismiss_strangers(found);
-        retained = begin();
+        retained = begin_block();
         retained->fixed = found->fixed;
         retained->predecessor = found;
     }

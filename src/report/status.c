@@ -71,7 +71,7 @@ typedef struct view_t {
 } view_t;
 
 /* The mean of the last whole seconds. */
-static double requests_per_s(const ext_child_t *child, int64_t now_us)
+static double requests_per_s_of(const ext_child_t *child, int64_t now_us)
 {
     int64_t now = now_us / CLOCK_US_PER_S, second;
     double requests = 0;
@@ -114,7 +114,7 @@ static void view_children(view_t *view, apr_pool_t *p)
         busy = MIN(ext_busy(child), threads);
         view->busy += busy;
         /* what the parent has not looked at yet */
-        view->requests_per_s += requests_per_s(child, view->now_us);
+        view->requests_per_s += requests_per_s_of(child, view->now_us);
         peak = board_peak(child, limit);
         view->busier = MAX(view->busier, peak.busy - busy);
         view->waited_peak_us = MAX(view->waited_peak_us, peak.waited_us);
