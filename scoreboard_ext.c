@@ -1,3 +1,6 @@
+/* The shared memory: layout, and the reads and writes of it that are more than one atomic.
+ * Parent and children map it; it owns no thread and no lock: records are written by one process
+ * and read with a sequence number (EXT_RECORD). */
 #include "scoreboard_ext.h"
 
 #include "base/clock.h"

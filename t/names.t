@@ -24,4 +24,8 @@ sub doubles {
 is_deeply doubles(\%functions), [], 'no function, static or not, has the name of another';
 is_deeply doubles(\%types),     [], 'nor has a type';
 
+# The sign on the door: which process and thread, what it owns, what it does not do.
+my @silent = grep { open my $in, "<", $_ or die "$_: $!"; read $in, my $two, 2; $two ne "/*" } glob "*.c *.h src/*/*.c src/*/*.h t/*/*.c t/*/*.h";
+is_deeply \@silent, [], "each file begins with a word on what it is";
+
 done_testing;

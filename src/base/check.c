@@ -1,3 +1,5 @@
+/* What checks are made of in test builds. Any thread of any process; each has a role of its
+ * own. */
 #include "check.h"
 
 #ifdef ADP_CHECKS

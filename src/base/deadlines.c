@@ -1,3 +1,6 @@
+/* The wheel: one lock for all of a child's filed deadlines. Workers file and drop, the steward
+ * takes what is due; a deadline that moved is filed again when its old place comes up, so that
+ * a kept-alive request costs no lock. */
 #include "deadlines.h"
 
 #include "clock.h"
@@ -12,14 +15,14 @@ static int64_t tick_of(int64_t us)
     return us / DEADLINES_TICK_US;
 }
 
-static unsigned slot_of(int64_t tick)
+static unsigned wheel_slot(int64_t tick)
 {
     return (unsigned)(tick % DEADLINES_SLOTS);
 }
 
 static void unlink_entry(deadlines_t *d, deadline_t *e)
 {
-    unsigned slot = slot_of(tick_of(atomic_load_explicit(&e->filed_us, memory_order_relaxed)));
+    unsigned slot = wheel_slot(tick_of(atomic_load_explicit(&e->filed_us, memory_order_relaxed)));
 
     if (e->prev) {
         e->prev->next = e->next;
@@ -51,7 +54,7 @@ static void link_entry(deadlines_t *d, deadline_t *e, int64_t at_us)
     if (tick > d->tick + DEADLINES_SLOTS - 1) {
         tick = d->tick + DEADLINES_SLOTS - 1;
     }
-    slot = slot_of(tick);
+    slot = wheel_slot(tick);
     e->prev = NULL;
     e->next = d->slots[slot];
     if (e->next) {
@@ -171,7 +174,7 @@ deadline_t *deadlines_expire(deadlines_t *d, int64_t now_us, int64_t busy_rechec
         /* what is filed again below must land beyond the range that is looked at */
         d->tick = last + 1;
         for (; d->count && first <= last; first++) {
-            unsigned slot = slot_of(first);
+            unsigned slot = wheel_slot(first);
 
             if (d->slots[slot]) {
                 look_at_slot(d, slot, now_us, busy_recheck_us, claim, ctx, &expired);
@@ -190,7 +193,7 @@ deadline_t *deadlines_take(deadlines_t *d, unsigned most, deadlines_claim_fn *cl
 
     lock_take(&d->lock);
     for (i = 0; i < DEADLINES_SLOTS && most > 0; i++) {
-        deadline_t *e = d->slots[slot_of(d->tick + i)];
+        deadline_t *e = d->slots[wheel_slot(d->tick + i)];
 
         while (e && most > 0) {
             deadline_t *next = e->next;
@@ -214,7 +217,7 @@ static int64_t first_occupied(const deadlines_t *d, int64_t from)
     int64_t tick = from;
 
     while (tick < from + DEADLINES_SLOTS) {
-        unsigned slot = slot_of(tick);
+        unsigned slot = wheel_slot(tick);
         uint64_t word = d->occupied[slot / 64] >> (slot % 64);
 
         if (word) {

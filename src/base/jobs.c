@@ -1,3 +1,5 @@
+/* A list and an eventfd that the poller watches edge-triggered. Any thread of a child pushes,
+ * workers run one at a time. */
 #include "jobs.h"
 
 #include "wakeup.h"

@@ -1,3 +1,5 @@
+/* One socket option, and what the kernel tells of handshakes. The parent and the steward, while
+ * a listening socket ends. */
 #include "last_call.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+/* What ranks are made of in test builds: each thread knows which locks it has. */
 #include "lock.h"
 
 #ifdef ADP_CHECKS

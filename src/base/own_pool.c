@@ -1,3 +1,5 @@
+/* The only place that makes an allocator. Whoever creates a pool owns it, and uses it from one
+ * thread at a time. */
 #include "own_pool.h"
 
 #include "mpm_common.h"

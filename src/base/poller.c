@@ -1,3 +1,5 @@
+/* epoll, and nothing else knows of it: another backend would be another file with these
+ * functions. Workers wait here; any thread of the child arms. */
 #include "poller.h"
 
 #include <errno.h>

@@ -1,3 +1,5 @@
+/* A stack of free items per child. Items are never given back to the system and never move: a
+ * stale look at one is harmless. */
 #include "slab.h"
 
 #include <errno.h>

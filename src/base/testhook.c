@@ -1,3 +1,5 @@
+/* The module's side of pauses and faults; t/lib/Adaptive/Server.pm has the other. Empty in any
+ * other build. */
 #include "testhook.h"
 
 #ifdef ADP_TEST_HOOKS

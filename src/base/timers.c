@@ -1,3 +1,5 @@
+/* Modules' timed callbacks, by due time. Any thread adds, the steward takes what is due,
+ * workers run it. */
 #include "timers.h"
 
 #include "clock.h"

@@ -1,3 +1,4 @@
+/* eventfd: many wake-ups are one. Any thread writes, one reads. */
 #include "wakeup.h"
 
 #include <errno.h>

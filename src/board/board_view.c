@@ -1,3 +1,6 @@
+/* Every number that another process may have written comes through here, loaded once and
+ * brought into its range. The parent, and the steward for its own record, which a sibling may
+ * have written over. */
 #include "board_view.h"
 
 static int clamp(int64_t told, int64_t most)

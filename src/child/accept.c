@@ -1,3 +1,5 @@
+/* On the worker that the poller told of a listening socket; the steward only when the child
+ * closes. It never decides whether the child accepts: that is listeners.c. */
 #include "accept.h"
 
 #include "bell.h"

@@ -1,3 +1,4 @@
+/* Any thread of a child. Nobody waits here: an eventfd takes any number of wake-ups. */
 #include "bell.h"
 
 #include "child_internal.h"

@@ -1,3 +1,5 @@
+/* Workers sit down here themselves; the steward calls them. Owns the seats, under bench_t.lock,
+ * and knows nothing of why. */
 #include "bench.h"
 
 #include "child_internal.h"

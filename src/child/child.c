@@ -1,3 +1,6 @@
+/* A child's main thread, the steward: it brings the child up, makes its rounds until the child
+ * is drained or told to stop, and tears it down. It owns the phase, and it never runs a request
+ * nor waits for a worker. */
 #include "child.h"
 
 #include "accept.h"

@@ -1,3 +1,5 @@
+/* Workers, each for the connection that it owns. Memory, thread and waits of a connection; what
+ * happens in a state is conn_steps.c's, which this file does not call. */
 #include "conn.h"
 
 #include "bell.h"

@@ -1,3 +1,5 @@
+/* Workers. How a connection comes to a thread: accepted, taken along, woken by the poller. Then
+ * conn_steps.c has it. */
 #include "conn_internal.h"
 #include "first_byte.h"
 #include "listeners.h"

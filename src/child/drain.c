@@ -1,3 +1,5 @@
+/* The steward of a draining child. Reads connections that others own, and writes only log lines
+ * and told_to_stop; when, says drain_schedule.c. */
 #include "drain.h"
 
 #include "child_internal.h"

@@ -1,3 +1,4 @@
+/* Pure: times in, an act out. The steward asks on each round. */
 #include "drain_schedule.h"
 
 #define US_PER_MS INT64_C(1000)

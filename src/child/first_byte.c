@@ -1,3 +1,4 @@
+/* The parent finds the answers while it reads the configuration; children only look them up. */
 #include "first_byte.h"
 
 #include "reqtimeout.h"

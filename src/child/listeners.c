@@ -1,3 +1,5 @@
+/* Whether the child's sockets are registered with the poller, and why not. The steward opens,
+ * parks and closes; workers may pause. Owns the registrations, under listeners_t.lock. */
 #include "listeners.h"
 
 #include "bell.h"

@@ -1,3 +1,5 @@
+/* Whichever worker needs memory for a connection looks, one at a time. One for the process; it
+ * refuses, and frees nothing but what the C library keeps. */
 #include "memory_guard.h"
 
 #include "child_internal.h"

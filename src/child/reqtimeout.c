@@ -1,3 +1,5 @@
+/* Pure: text of RequestReadTimeout in, seconds out. The parent, while it reads the
+ * configuration. */
 #include "reqtimeout.h"
 
 #include <ctype.h>

@@ -1,3 +1,4 @@
+/* The steward, a few threads per look: a read of /proc per thread costs some microseconds. */
 #include "runnable.h"
 
 #include "law/controller.h"

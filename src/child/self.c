@@ -1,3 +1,4 @@
+/* Set once, before the child has a second thread; read by hooks and signal handlers. */
 #include "self.h"
 
 #include "child_internal.h"

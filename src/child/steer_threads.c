@@ -1,3 +1,5 @@
+/* The steward, on each round of a serving child. Measures, asks the controller and does what it
+ * says; it decides nothing of its own but when to look again. */
 #include "steer_threads.h"
 
 #include "bell.h"

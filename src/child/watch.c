@@ -1,3 +1,5 @@
+/* The steward looks, workers only wake it. Owns the probe. What follows from a wait is
+ * steer_threads.c's. */
 #include "watch.h"
 
 #include "bell.h"

@@ -1,3 +1,5 @@
+/* The steward alone starts and joins threads. What a thread does is worker.c's, how many there
+ * are steer_threads.c's. */
 #include "workers.h"
 
 #include "bell.h"

@@ -1,3 +1,5 @@
+/* The parent, while it reads the configuration; afterwards nothing changes but what control
+ * groups allow. Children inherit it. */
 #include "config.h"
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+/* Names of reasons, and what both loops share. Pure. */
 #include "controller.h"
 
 /* Arrays, not pointers: nothing here is written, not even by the dynamic linker. */

@@ -1,3 +1,5 @@
+/* Pure; the parent asks. Sample and limits in, how many children to start, resurrect, park and
+ * retire out. */
 #include "controller_internal.h"
 
 #include <string.h>

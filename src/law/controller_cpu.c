@@ -1,3 +1,5 @@
+/* Pure, a part of the law for threads: do requests compute, and how many workers may then take
+ * work. */
 #include "controller_internal.h"
 
 #define BLOCKED_TIME_US   (200 * US_PER_MS)

@@ -1,3 +1,4 @@
+/* Pure, a part of both laws: rates, service times and their spread, forgotten with time. */
 #include "controller_internal.h"
 
 /* Differences over less are not worth a division. */

@@ -1,3 +1,4 @@
+/* Pure, a part of both laws: what is kept for load that may come back, and for how long. */
 #include "controller_internal.h"
 
 /* A surplus goes by a third a second. */

@@ -1,3 +1,4 @@
+/* Pure: the few functions of libm that the law needs, since the module links libc only. */
 #include "controller_internal.h"
 
 #include <string.h>

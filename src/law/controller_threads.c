@@ -1,3 +1,5 @@
+/* Pure; the steward asks. Sample and limits in, how many workers to start, admit and retire
+ * out. */
 #include "controller_internal.h"
 
 #include <string.h>

@@ -1,3 +1,5 @@
+/* Pure; the parent asks where AdaptiveMode does not act: MinSpareThreads and MaxSpareThreads,
+ * in children. */
 #include "spares.h"
 
 /* Children that start in one go, so that a burst does not turn into a fork storm. */

@@ -1,3 +1,6 @@
+/* Reads /proc and /sys; version 1 and 2. The parent at start and every five seconds, and a
+ * worker of a child that is short of memory. Pure of httpd, and tested on directories made for
+ * it. */
 #include "cgroup.h"
 
 #include "procfile.h"

@@ -1,3 +1,5 @@
+/* What was found, as limits with a name each. The parent at start; each second while something
+ * grows. */
 #include "limits.h"
 
 #include "procfile.h"

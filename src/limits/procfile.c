@@ -1,3 +1,4 @@
+/* Small reads of /proc and /sys, without stdio. Any process. */
 #include "procfile.h"
 
 #include <ctype.h>

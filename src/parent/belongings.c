@@ -1,3 +1,5 @@
+/* The parent, between two configurations: helper processes, pipes and semaphores that modules
+ * have made are found by comparing before and after. It ends nothing itself. */
 #include "belongings.h"
 
 #include "limits/procfile.h"

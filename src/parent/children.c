@@ -1,3 +1,5 @@
+/* The parent. The only file that forks, writes to lifelines and buries; how many children there
+ * are to be is decided elsewhere. */
 #include "children.h"
 
 #include "slots.h"

@@ -1,3 +1,5 @@
+/* The parent, on each round: who was told to drain and does not hear of it, or does not end in
+ * time. Owns no state but the slots'. */
 #include "draining.h"
 
 #include "base/clock.h"

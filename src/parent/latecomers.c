@@ -1,3 +1,4 @@
+/* The parent, on each round: who was started and is not ready. Owns no state but the slots'. */
 #include "latecomers.h"
 
 #include "slots.h"

@@ -1,3 +1,4 @@
+/* Pure; the parent asks before each sleep. */
 #include "pace.h"
 
 int64_t pace_next(pace_t *pace, int64_t cpu_us, int64_t now_us)

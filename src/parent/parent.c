@@ -1,3 +1,5 @@
+/* The parent's main thread, which has no other: one run from the first child to the restart or
+ * the stop. Nothing here waits for a child without a bound. */
 #include "parent.h"
 
 #include "belongings.h"

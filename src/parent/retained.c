@@ -1,3 +1,5 @@
+/* The parent, at each start of a configuration. Owns the block that outlives the module;
+ * children never see it. */
 #include "retained.h"
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+/* The parent's main thread, and the handlers that interrupt it. */
 #include "signals.h"
 
 #include "httpd.h"

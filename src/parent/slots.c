@@ -1,3 +1,4 @@
+/* The parent. The one place where the state of a slot changes. */
 #include "slots.h"
 
 #include "base/check.h"

@@ -1,3 +1,4 @@
+/* Pure; the parent asks before it forks, and tells how it went. */
 #include "start_pace.h"
 
 #define US_PER_MS INT64_C(1000)

@@ -1,3 +1,5 @@
+/* The parent, on each round. Measures, asks the controller and does what it says; shares out
+ * threads among children. */
 #include "steer_children.h"
 
 #include "base/clock.h"

@@ -1,3 +1,5 @@
+/* The parent's loop and stewards, each with a report_t of its own. Writes what was decided;
+ * decides nothing. */
 #include "report.h"
 
 #include "base/log.h"

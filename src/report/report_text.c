@@ -1,3 +1,4 @@
+/* Pure: plans in, words out, and when they are worth a line. */
 #include "report_text.h"
 
 #include <stdarg.h>

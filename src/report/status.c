@@ -1,3 +1,5 @@
+/* Workers of any child, while they serve mod_status's page, and the parent, which says what
+ * there is to show. Reads shared memory only. */
 #include "status.h"
 
 #include "report_text.h"

@@ -1,3 +1,4 @@
+/* The law without one of its terms at a time: what does each buy? */
 #include "ablation.h"
 
 #include "metrics.h"

@@ -1,3 +1,4 @@
+/* All policies on all traces, as many at a time as there are processors. */
 #include "batch.h"
 
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Random numbers that are the same for all policies. */
 #include "dice.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Events by time. */
 #include "heap.h"
 
 #include <stdbool.h>

@@ -1,3 +1,4 @@
+/* Waiting times in buckets of a few per cent. */
 #include "histogram.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* What is measured of a run. */
 #include "metrics.h"
 
 #include <math.h>

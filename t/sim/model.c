@@ -1,3 +1,5 @@
+/* A server in simulated time: children, threads, requests, what starting them costs. Policies
+ * steer it through model.h. */
 #include "model.h"
 
 #include "policy.h"

@@ -1,3 +1,4 @@
+/* The policies by name. */
 #include "policy.h"
 
 policy_t policy_get(policy_e id)

@@ -1,3 +1,4 @@
+/* Backends and processors that requests wait for. */
 #include "station.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Charts. */
 #include "svg.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* Tables, as text and markdown. */
 #include "table.h"
 
 #include "metrics.h"

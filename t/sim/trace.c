@@ -1,3 +1,4 @@
+/* The loads: rates and service times over time. */
 #include "trace.h"
 
 #include <math.h>

@@ -1,3 +1,4 @@
+/* What a configuration has brought is found by comparing before and after. */
 #include "parent/belongings.h"
 
 #include "tap.h"

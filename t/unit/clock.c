@@ -1,3 +1,4 @@
+/* Times: the earlier of two, time-outs for ppoll(2), the slowest of late. */
 #include "base/clock.h"
 
 #include "tap.h"

@@ -1,3 +1,4 @@
+/* A listening socket that ends loses no connection. */
 #include "base/last_call.h"
 
 #include "tap.h"

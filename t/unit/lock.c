@@ -1,5 +1,7 @@
 /* Checks and locks, in a build with checks: what is right passes, and what is wrong aborts. */
+#ifndef ADP_CHECKS
 #define ADP_CHECKS
+#endif
 #include "../../src/base/check.c"
 #include "../../src/base/lock.c"
 

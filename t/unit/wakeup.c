@@ -1,3 +1,4 @@
+/* Many wake-ups are one. */
 #include "base/wakeup.h"
 
 #include "tap.h"
