@@ -13,6 +13,8 @@
 #ifndef ADP_CONTROLLER_H
 #define ADP_CONTROLLER_H
 
+#include "reasons.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,42 +22,14 @@
 #define CTL_UNKNOWN  (-1)           /* a count in the sample that nobody has measured */
 #define CTL_NOT_SET  (-1)           /* a limit that nobody has given */
 
-/* Why a plan is what it is. */
-typedef enum {
-    CTL_STEADY,                 /* what is there is what is needed */
-    CTL_FLOOR,                  /* the least that has to be there: start, listener buckets */
-    CTL_DEMAND,                 /* requests under way: Little's law */
-    CTL_LEAD_TIME,              /* what may arrive before the next could be started */
-    CTL_WAITING,                /* work has waited longer than the target: panic */
-    CTL_MIN_SPARE,              /* MinSpareThreads */
-    CTL_MAX_SPARE,              /* MaxSpareThreads */
-    CTL_HOLD,                   /* surplus, kept for a while because load comes back */
-    CTL_SURPLUS,                /* surplus for long enough */
-    CTL_CPU_BOUND,              /* requests compute: more threads only share processors */
-    CTL_CEILING,                /* more is needed than may be: see the ceiling */
-    CTL_NO_DESCRIPTORS,         /* children cannot take another connection */
-    CTL_REASONS
-} ctl_reason_e;
-
-/* What keeps the number of threads down. */
-typedef enum {
-    CTL_NO_CEILING,
-    CTL_MAX_REQUEST_WORKERS,
-    CTL_SERVER_LIMIT,
-    CTL_THREADS_PER_CHILD,
-    CTL_ADAPTIVE_MEMORY,        /* the directive */
-    CTL_CGROUP_MEMORY,
-    CTL_AVAILABLE_MEMORY,
-    CTL_CGROUP_PIDS,
-    CTL_PROCESS_LIMIT,          /* RLIMIT_NPROC, threads-max */
-    CTL_DESCRIPTORS,            /* RLIMIT_NOFILE */
-    CTL_CEILINGS
-} ctl_ceiling_e;
-
 /* For messages and status pages; never NULL. The ceilings are named as the administrator
  * knows them ("MaxRequestWorkers", "memory limit of the control group", ...). */
 const char *controller_reason_text(ctl_reason_e reason);
 const char *controller_ceiling_text(ctl_ceiling_e ceiling);
+
+/* For scripts: one lower-case word, which never changes; "unknown" for what is in no table. */
+const char *controller_reason_name(ctl_reason_e reason);
+const char *controller_ceiling_name(ctl_ceiling_e ceiling);
 
 /* --- parts of the states: the caller looks at nothing of this --------------------- */
 

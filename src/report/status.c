@@ -166,12 +166,19 @@ static void put_number(request_rec *r, const char *key, double number)
     ap_rprintf(r, "Adaptive%s: %.3f\n", key, number);
 }
 
+/* The same for people and for scripts that do not count rows: one lower-case word. */
+static void put_word(request_rec *r, const char *key, const char *word)
+{
+    ap_rprintf(r, "Adaptive%s: %s\n", key, word);
+}
+
 static void put_plan(request_rec *r, const view_t *view)
 {
     const ctl_child_plan_t *plan = &view->plan.plan;
 
     put_count(r, "ChildrenTarget", plan->target);
     put_count(r, "Reason", plan->reason);
+    put_word(r, "ReasonName", controller_reason_name(plan->reason));
     put_number(r, "ThreadsDemand", plan->demand);
     put_number(r, "ThreadsSpare", plan->spare);
     put_number(r, "ServiceMs", plan->service_us / 1000);
@@ -179,6 +186,7 @@ static void put_plan(request_rec *r, const view_t *view)
     put_count(r, "ThreadsMax", view->plan.limits.max_threads);
     put_count(r, "ChildrenMax", view->plan.limits.max_children);
     put_count(r, "Ceiling", view->plan.limits.ceiling);
+    put_word(r, "CeilingName", controller_ceiling_name(view->plan.limits.ceiling));
     put_count(r, "CeilingReached", report_ceiling_of(&view->plan) != CTL_NO_CEILING);
     put_number(r, "PlanAgeSeconds",
                (double)MAX(view->now_us - view->plan.sample.now_us, 0) / CLOCK_US_PER_S);
