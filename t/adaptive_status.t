@@ -112,7 +112,7 @@ subtest 'growth' => sub {
 subtest 'a ceiling' => sub {
     $s->log_mark;
     push @socks, hold_requests($s, MOST - 20 + 3);
-    ok $s->wait_log(qr/mpm_adaptive:error.*ADP0091: MaxRequestWorkers @{[MOST]} reached: \d+ threads busy in \d children, most of which wait for something else .*, requests wait.*; find out for what, .* raise MaxRequestWorkers/, 20),
+    ok $s->wait_log(qr/mpm_adaptive:error.*ADP0091: MaxRequestWorkers @{[MOST]} reached: \d+ threads busy in \d children, most of which wait for something else \(a backend, a lock\)(?:, requests wait(?: [\d.]+ \w+)?)?; find out for what, .* raise MaxRequestWorkers/, 20),
         'the log names it, what the requests do, and the remedy';
     lift_hold($s);
     is scalar(grep { (read_response($_) // { status => 0 })->{status} == 200 } @socks), MOST + 3, 'all requests are answered';

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 
 #include "apr_portable.h"
+#include "apr_strings.h"
 
 #include <errno.h>
 #include <sys/param.h>
@@ -47,10 +48,25 @@ static void note_thread_start(const worker_t *worker)
                                               clock_now_us() - worker->started_us));
 }
 
+/* For top -H, perf and gdb. The steward keeps the name of the process, by which people find that. */
+static void name_thread(const worker_t *worker)
+{
+    char name[16];      /* the kernel has no more */
+
+    if (worker->slot < 0) {
+        apr_cpystrn(name, "adp-janitor", sizeof(name));
+    }
+    else {
+        apr_snprintf(name, sizeof(name), "adp-w%02d", worker->slot);
+    }
+    pthread_setname_np(pthread_self(), name);
+}
+
 /* What modules allocate in this thread ends the process if there is no memory. */
 static void take_thread(worker_t *worker, apr_thread_t *thread)
 {
     SET_ROLE(ROLE_WORKER);
+    name_thread(worker);
     worker->self = thread;
     apr_pool_abort_set(apr_pool_abort_get(worker->child->pool), apr_thread_pool_get(thread));
 }
