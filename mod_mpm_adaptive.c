@@ -9,7 +9,9 @@
 #include "child/conn.h"
 #include "child/first_byte.h"
 #include "config/config.h"
+#include "config/directives.h"
 #include "parent/belongings.h"
+#include "parent/handover.h"
 #include "parent/parent.h"
 #include "parent/signals.h"
 #include "report/status.h"
@@ -28,7 +30,7 @@
 #include <sys/socket.h>
 
 #ifndef __linux__
-#error "mod_mpm_adaptive needs Linux: its poller is epoll (src/base/poller.h is where another backend would go)."
+#error "mod_mpm_adaptive needs Linux: its poller is epoll (another goes behind src/base/poller.h)"
 #endif
 
 /* What this process knows of itself; the rest is in retained_t. */
@@ -69,7 +71,7 @@ static int hook_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     mpm.retained = retained;
     mpm.one_process = debug || ap_exists_config_define("ONE_PROCESS");
     retained->mpm->mpm_state = AP_MPMQ_STARTING;
-    config_reset();
+    directives_reset();
     ap_listen_pre_config();
     ap_extended_status = 0;
     /* the first load only checks the configuration */
@@ -145,8 +147,8 @@ static void drop_unusable_buckets(server_rec *s)
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s, ADPNO(0115)
-                 "%d of %d listener buckets cannot be used: there is one a child, of which "
-                 "ServerLimit allows %d, and a changed ListenCoresBucketsRatio needs a stop "
+                 "%d of %d listener buckets cannot be used: each needs its own child, "
+                 "ServerLimit is %d, and a changed ListenCoresBucketsRatio needs a stop "
                  "and a start", mpm.bucket_count - usable, mpm.bucket_count,
                  config_get()->server_limit);
     /* an open socket would go on getting connections that nobody accepts */
@@ -168,7 +170,7 @@ static int hook_open_logs(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, se
         ADP_PAUSE(open_logs);
     }
     if (retained->mpm->was_graceful && listeners_changed()) {
-        parent_release_listeners(retained);
+        handover_release_listeners(retained);
     }
     if (ap_setup_listeners(s) < 1) {
         ap_log_error(APLOG_MARK, level, 0, retained->mpm->module_loads == 1 ? NULL : s,
@@ -211,11 +213,14 @@ static int hook_post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *pte
 
 static int hook_mpm(apr_pool_t *pconf, apr_pool_t *plog, server_rec *s)
 {
-    generation_t generation = {
-        .server = s, .pconf = pconf, .retained = mpm.retained, .config = config_get(),
-        .buckets = mpm.buckets, .bucket_count = mpm.bucket_count, .cpus = (int)(config_get()->cpus + 0.99),
-        .before = &mpm.before
-    };
+    generation_t generation = { .server = s,
+                                .pconf = pconf,
+                                .retained = mpm.retained,
+                                .config = config_get(),
+                                .buckets = mpm.buckets,
+                                .bucket_count = mpm.bucket_count,
+                                .cpus = (int)(config_get()->cpus + 0.99),
+                                .before = &mpm.before };
     apr_status_t rv = retained_size_slots(mpm.retained, s->process->pool);
 
     (void)plog;

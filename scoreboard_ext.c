@@ -333,8 +333,8 @@ void scoreboard_ext_note_slot(scoreboard_ext_t *ext, int slot, ext_slot_state_e 
     if (slot < 0 || slot >= ext->slot_count) {
         return;
     }
-    if (READ(&ext->children[slot].slot, &before) && before.state == after.state && before.pid == after.pid
-        && before.generation == after.generation) {
+    if (READ(&ext->children[slot].slot, &before) && before.state == after.state
+        && before.pid == after.pid && before.generation == after.generation) {
         return;
     }
     if (before.state == EXT_SLOT_FREE && state == EXT_SLOT_FREE) {

@@ -35,10 +35,11 @@
  * included. Where the compiler can see a change (EXT_PINNED) it does not forget. */
 #define EXT_VERSION   5
 
-/* The size that a type has in this version, where a pointer has 64 bits. Not equal: raise the version
- * above (or ADP_RETAINED_VERSION), then write the new size here. */
-#define EXT_PINNED(type, size) \
-    _Static_assert(sizeof(void *) != 8 || sizeof(type) == (size), "another " #type ": another version")
+/* The size that a type has in this version, where a pointer has 64 bits. Not equal: raise the
+ * version above (or ADP_RETAINED_VERSION), then write the new size here. */
+#define EXT_PINNED(type, size)                                                                     \
+    _Static_assert(sizeof(void *) != 8 || sizeof(type) == (size),                                  \
+                   "another " #type ": another version")
 
 #define EXT_DECISIONS 64        /* of a kind; a power of two */
 #define EXT_SECONDS   600
@@ -96,7 +97,7 @@ typedef struct ext_child_t {
     /* what the parent grants */
     _Atomic int most_threads;       /* threads that it may have */
     _Atomic int ceiling;            /* ctl_ceiling_e: why not more */
-    _Atomic int serving;            /* children that share the processors with it, itself included */
+    _Atomic int serving; /* children that share the processors with it, itself included */
     /* what the parent notes for status pages. Here, and not in an array of its own behind this
      * one: the place of that would have to be computed from what children can write. */
     EXT_RECORD(ext_slot_t) slot;
@@ -302,7 +303,8 @@ void scoreboard_ext_write_plan(scoreboard_ext_t *ext, const ext_plan_t *plan);
 void scoreboard_ext_note_slot(scoreboard_ext_t *ext, int slot, ext_slot_state_e state, int pid,
                               int generation, int64_t now_us);
 
-/* Add a decision to the ring of its kind. Any process, any thread. number and wall_us are filled in. */
+/* Add a decision to the ring of its kind. Any process, any thread. number and wall_us are filled
+ * in. */
 void scoreboard_ext_note_decision(scoreboard_ext_t *ext, const ext_decision_t *decision);
 
 /* What the writer of the history remembers of its last entry, in memory of its own; zeroed at

@@ -58,8 +58,8 @@ subtest 'keys' => sub {
     for my $key (qw(Reason Ceiling)) {
         like $body, qr/^Adaptive${key}Name: [a-z]+(?:-[a-z]+)*$/m, "Adaptive${key}Name: one word";
     }
-    my %known = map { $_ => 1 } map { split /, / } Adaptive::Server::read_text('docs/status.md') =~ /^\| (Adaptive[\w, ]+) \|/mg;
-    is_deeply [ grep { !$known{$_} } $body =~ /^(Adaptive\w+):/mg ], [], 'each of them is in docs/status.md';
+    my %known = map { $_ => 1 } map { split /, / } Adaptive::Server::read_text('docs/user/status.md') =~ /^\| (Adaptive[\w, ]+) \|/mg;
+    is_deeply [ grep { !$known{$_} } $body =~ /^(Adaptive\w+):/mg ], [], 'each of them is in docs/user/status.md';
     is_deeply [ grep { $body !~ m{^$_:}m } sort keys %known ], [], 'and what is there is here';
     is_deeply [ grep { !/^Adaptive\w+Name: [a-z-]+$/ && !/^Adaptive[A-Za-z]+: \d+(?:\.\d+)?$/ } $body =~ /^(Adaptive.*)$/mg ], [], 'no name has a digit, and no value is a word but of those that end in Name';
     is $s->auto->{AdaptiveMode}, 2, 'AdaptiveMode on';

@@ -95,7 +95,7 @@ subtest 'log files that leave few descriptors' => sub {
         "<VirtualHost *:\@PORT\@>\nServerName h$_\nErrorLog logs/error_$_\nCustomLog logs/access_$_ test\n</VirtualHost>\n"
     } 1 .. 35;
     my $s = new_server("StartServers 2\nServerLimit 16\n", conf => $hosts);
-    my ($left) = $s->error_log =~ /ADP0011.* (\d+) descriptors a child/;
+    my ($left) = $s->error_log =~ /ADP0011.* (\d+) descriptors per child/;
     cmp_ok($left // DESCRIPTORS, '<=', DESCRIPTORS - 70, 'are not counted as free');
     is(answered($s, 90, \my @clients), 90, 'clients that stay are answered, all the same');
     $_->close for @clients;

@@ -29,7 +29,7 @@ sub found {
     $found{memory} = [$line =~ /memory (\d+) MB \((?:(\S+)% of )?([\w.]+)/];
     ($found{cpus}) = $line =~ /([\d.]+) processors?\b/;
     $found{tasks} = [$line =~ /(\d+) tasks \(([\w.]+)/];
-    ($found{descriptors}) = $line =~ /(\d+) descriptors a child/;
+    ($found{descriptors}) = $line =~ /(\d+) descriptors per child/;
     return \%found;
 }
 
@@ -76,7 +76,7 @@ subtest 'RLIMIT_NOFILE' => sub {
     is http_get($s->url('/1k.html'))->{status}, 200, 'it serves';
     quit($s);
     $s = server(rlimit => { nofile => 124 }, mpm_conf => "ThreadsPerChild 40\nServerLimit 2\n");
-    like $s->run_httpd('-t')->{output}, qr/ADP0015: ThreadsPerChild 40 is more than 124 descriptors .* 20 will be used.*ulimit -n/,
+    like $s->run_httpd('-t')->{output}, qr/ADP0015: ThreadsPerChild 40 needs more than the 124 descriptors available per child, 20 will be used.*ulimit -n/,
         'a larger ThreadsPerChild is warned of';
     for my $mode (qw(on off)) {
         $s = server(rlimit => { nofile => 124 }, test_module => 1, conf => "AdaptiveMode $mode\n",

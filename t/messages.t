@@ -1,4 +1,4 @@
-# docs/messages.md has what the sources say: every message, in its words and with its level.
+# docs/user/messages.md has what the sources say: every message, in its words and with its level.
 
 use strict;
 use warnings;
@@ -46,7 +46,7 @@ cmp_ok scalar keys %message, '>', 30, 'the sources have messages';
 is_deeply \@twice, [], 'no number is used twice';
 
 my (%section, @doubled);
-my (undef, @parts) = split /^### (ADP\d{4})\n/m, text_of('docs/messages.md');
+my (undef, @parts) = split /^### (ADP\d{4})\n/m, text_of('docs/user/messages.md');
 while (my ($number, $text) = splice @parts, 0, 2) {
     push @doubled, $number if exists $section{$number};
     $section{$number} = $text;

@@ -1,5 +1,5 @@
 # What the MPM makes of a connection that comes back from process_connection hooks: every combination of state, sense, return
-# value, aborted, clogged filters, Connection: close, output that is left and input that filters hold. docs/contract.md has the
+# value, aborted, clogged filters, Connection: close, output that is left and input that filters hold. docs/dev/contract.md has the
 # rules in words; where event does otherwise it says why. ADAPTIVE_ALL=1 tries the combinations that are left out here as well.
 
 use strict;

@@ -109,7 +109,7 @@ static accept_result_e accept_now(child_t *child, uint32_t index, worker_t *work
             return ACCEPT_FAILED;
         }
     }
-    /* counted before it is there, so that a child that is going waits for it */
+    /* counted before it is there, so that a child that is draining waits for it */
     apr_atomic_inc32(&child->score->connections);
     ADP_PAUSE(accept_counted);
     rv = accept_socket(child->listeners.records[index], socket, worker->spare->pool);

@@ -14,6 +14,7 @@
 #ifndef ADP_ACCEPT_GATE_H
 #define ADP_ACCEPT_GATE_H
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/testhook.h"
 
@@ -27,7 +28,7 @@ typedef enum {
     ACCEPT_NO_RESOURCES,        /* descriptors or memory ran out: tried again soon */
     ACCEPT_ASYNC_LIMIT,         /* AsyncRequestWorkerFactor reached */
     ACCEPT_PARKED,              /* the parent does not need the child right now */
-    ACCEPT_CLOSED               /* the child is going */
+    ACCEPT_CLOSED               /* the child is draining */
 } accept_state_e;
 
 #define ACCEPT_STATE_BITS 3
@@ -77,25 +78,40 @@ static inline int64_t accept_gate_retry_us(accept_seen_t seen)
     return retry_us == ACCEPT_RETRY_NEVER ? CLOCK_NEVER : (int64_t)retry_us;
 }
 
+/* Whether one state may follow another: the arrows above. Whoever is paused may be paused for
+ * another reason, and every state may be entered again. */
+static inline bool accept_gate_may_lead(accept_state_e from, accept_state_e to)
+{
+    bool from_closed = from == ACCEPT_CLOSED, from_parked = from == ACCEPT_PARKED;
+
+    return to == ACCEPT_ON || to == ACCEPT_CLOSED || to == from || (!from_closed && !from_parked);
+}
+
+static inline void accept_gate_enter(accept_gate_t *gate, accept_state_e state, uint64_t retry_us)
+{
+    CHECK(accept_gate_may_lead(accept_gate_state(gate), state));
+    atomic_store(&gate->word, accept_gate_word(state, retry_us));
+}
+
 /* From now on it is so. Called with listeners_t.lock held, which keeps the registrations with the
  * poller in step. */
 static inline void accept_gate_set(accept_gate_t *gate, accept_state_e state)
 {
-    atomic_store(&gate->word, accept_gate_word(state, ACCEPT_RETRY_NEVER));
+    accept_gate_enter(gate, state, ACCEPT_RETRY_NEVER);
 }
 
 /* Called with listeners_t.lock held: why is NO_RESOURCES or ASYNC_LIMIT. */
 static inline void accept_gate_pause(accept_gate_t *gate, accept_state_e why, int64_t retry_us)
 {
-    atomic_store(&gate->word, accept_gate_word(why, (uint64_t)retry_us));
+    accept_gate_enter(gate, why, (uint64_t)retry_us);
 }
 
 /* What was seen still holds, and is to be tried again at retry_us. Without effect if something has
  * happened meanwhile: then the steward looks again. The steward. */
 static inline void accept_gate_postpone(accept_gate_t *gate, accept_seen_t seen, int64_t retry_us)
 {
-    atomic_compare_exchange_strong(&gate->word, &seen,
-                                   accept_gate_word(accept_gate_state_of(seen), (uint64_t)retry_us));
+    atomic_compare_exchange_strong(
+        &gate->word, &seen, accept_gate_word(accept_gate_state_of(seen), (uint64_t)retry_us));
 }
 
 /* What was missing may be there: if it is paused, try again at once. True: the steward has to be

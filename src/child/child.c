@@ -6,9 +6,11 @@
 #include "accept.h"
 #include "bell.h"
 #include "bench.h"
+#include "child_dump.h"
 #include "child_internal.h"
 #include "conn.h"
 #include "drain.h"
+#include "hearing.h"
 #include "listeners.h"
 #include "self.h"
 #include "steer_threads.h"
@@ -26,28 +28,21 @@
 #include "mpm_common.h"
 #include "unixd.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/param.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 /* A connection that was busy when its filed deadline came up is looked at again within: */
 #define BUSY_RECHECK_US (2 * CLOCK_US_PER_S)
-/* How often a going child looks for connections that have become idle, */
+/* How often a draining child looks for connections that have become idle, */
 #define DRAIN_ROUND_US  (200 * CLOCK_US_PER_MS)
 /* ... for as long as there may be any: later nothing becomes idle, it is closed. */
 #define DRAIN_SETTLED_US (5 * CLOCK_US_PER_S)
-/* A going child shortens lingering closes that may last longer. */
+/* A draining child shortens lingering closes that may last longer. */
 #define LONG_LINGER_US (3 * CLOCK_US_PER_S)
 /* How often lingering connections are looked for while descriptors are short: each connection that
  * ends brings a round, and a look goes through all that there are. */
 #define LINGERS_PAUSE_US (20 * CLOCK_US_PER_MS)
-/* How often a steward that cannot be woken looks by itself. */
-#define DEAF_ROUND_US  (50 * CLOCK_US_PER_MS)
 /* How long an ungraceful stop waits for threads before it leaves without them; below the
  * time after which ap_reclaim_child_processes() resorts to SIGKILL. */
 #define STOP_PATIENCE_US CLOCK_US_PER_S
@@ -59,6 +54,17 @@ static void on_stop_signal(int signo)
     (void)signo;
     if (self) {
         atomic_store(&self->told_to_stop, true);
+    }
+}
+
+/* Whoever wants to know what this child is doing: the steward's sleep ends, and it says so. */
+static void on_dump_signal(int signo)
+{
+    child_t *self = self_get();
+
+    (void)signo;
+    if (self) {
+        atomic_store(&self->told_to_dump, true);
     }
 }
 
@@ -157,7 +163,7 @@ static void begin_serving(child_t *child, int64_t now_us)
     }
 }
 
-/* Tell the modules and the status page that this child is going. */
+/* Tell the modules and the status page that this child is draining. */
 static void announce_end(child_t *child, volatile int *mpm_state, bool graceful)
 {
     /* responses say "Connection: close" from now on */
@@ -200,209 +206,6 @@ static bool is_drained(child_t *child)
 
 /* --- the steward ------------------------------------------------------------------ */
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0) {
-        close(*fd);
-        *fd = -1;
-    }
-}
-
-/* Nobody will give orders any more. */
-static void lose_parent(child_t *child)
-{
-    /* another version of this module goes on with the sockets */
-    drain_order_e order = DRAIN_TAKE_BACKLOG;
-
-    /* processes that other modules have forked may hold the lifeline open, so it may outlive the
-     * parent; and a parent that goes over to another version of this module may close it */
-    if (child->parent_pidfd < 0 || getppid() != child->parent_pid) {
-        ap_log_error(APLOG_MARK, APLOG_ERR, 0, child->server, ADPNO(0071)
-                     "the parent process is gone; finishing what there is and ending");
-        close_fd(&child->parent_pidfd);
-        order = DRAIN_END_SOCKETS;
-    }
-    close_fd(&child->lifeline_fd);
-    atomic_store(&child->told_to_drain, order);
-}
-
-/* A descriptor that becomes readable when the parent ends. -1: Linux before 5.3, or a sandbox. */
-static int watch_parent(pid_t parent)
-{
-#ifdef SYS_pidfd_open
-    return ADP_FAULT(no_pidfd) ? -1 : (int)syscall(SYS_pidfd_open, parent, 0);
-#else
-    (void)parent;
-    return -1;
-#endif
-}
-
-/* The same without a pidfd, by the end of a sleep. */
-static void look_for_parent(child_t *child)
-{
-    if (!child->one_process && child->parent_pidfd < 0 && child->lifeline_fd >= 0
-        && getppid() != child->parent_pid) {
-        lose_parent(child);
-    }
-}
-
-/* Have the kernel end the steward's sleep then. It forgets that when privileges are dropped, so after
- * that. */
-static void watch_parent_by_signal(child_t *child)
-{
-    if (!child->one_process && child->parent_pidfd < 0) {
-        prctl(PR_SET_PDEATHSIG, SIGHUP);
-        look_for_parent(child);
-    }
-}
-
-/* Something in this process has closed a descriptor that the steward needs, or put another file in
- * its place. It is not touched again: by now it may be a client's. */
-static void lose_descriptor(child_t *child, const char *what)
-{
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, child->server, ADPNO(0061)
-                 "the descriptor of %s was closed by something else in this process; this child "
-                 "ends", what);
-    atomic_store(&child->told_to_drain, DRAIN_LEAVE_BACKLOG);
-}
-
-static void take_orders(child_t *child)
-{
-    char orders[64];
-    ssize_t n, i;
-
-    ON_STEWARD();
-    n = read(child->lifeline_fd, orders, sizeof(orders));
-    if (n == 0) {
-        lose_parent(child);
-    }
-    else if (n < 0 && errno != EAGAIN && errno != EINTR) {
-        child->lifeline_fd = -1;
-        lose_descriptor(child, "the parent's orders");
-    }
-    for (i = 0; i < n; i++) {
-        switch (orders[i]) {
-        case CHILD_ORDER_DRAIN:
-            atomic_store(&child->told_to_drain, DRAIN_TAKE_BACKLOG);
-            break;
-        case CHILD_ORDER_FINISH:
-            atomic_store(&child->told_to_drain, DRAIN_END_SOCKETS);
-            break;
-        case CHILD_ORDER_RETIRE:
-            atomic_store(&child->told_to_drain, DRAIN_LEAVE_BACKLOG);
-            break;
-        case CHILD_ORDER_LOOK:
-            accept_look(child);
-            break;
-        case CHILD_ORDER_PARK:
-            listeners_park(child);
-            break;
-        case CHILD_ORDER_RESUME:
-            listeners_resume(child);
-            break;
-        case CHILD_ORDER_DECIDE:
-            child->steer.look_us = 0;
-            break;
-        default:
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0072)
-                         "unknown order %d from the parent", orders[i]);
-            break;
-        }
-    }
-}
-
-/* What the steward sleeps on. */
-enum { ON_STEWARD, ON_LIFELINE, ON_PARENT, ON_POLLER, SLEEPS_ON };
-
-static bool is_lost(const struct pollfd *fd)
-{
-    return (fd->revents & POLLNVAL) != 0;
-}
-
-/* One that was closed would be reported at every turn. */
-static void take_leave_of_lost(child_t *child, const struct pollfd *fds)
-{
-    if (is_lost(&fds[ON_STEWARD])) {
-        /* then the events by which workers leave may be gone, too */
-        child->deaf = true;
-        lose_descriptor(child, "the steward's wake-ups");
-        atomic_store(&child->told_to_stop, true);
-    }
-    if (is_lost(&fds[ON_LIFELINE])) {
-        child->lifeline_fd = -1;
-        lose_descriptor(child, "the parent's orders");
-    }
-    if (is_lost(&fds[ON_PARENT])) {
-        /* the lifeline tells of its end as well */
-        child->parent_pidfd = -1;
-    }
-    if (is_lost(&fds[ON_POLLER])) {
-        /* no event reaches anybody any more */
-        lose_descriptor(child, "the poller");
-        atomic_store(&child->told_to_stop, true);
-    }
-}
-
-static void hear(child_t *child, const struct pollfd *fds)
-{
-    if (fds[ON_STEWARD].revents && !child->deaf) {
-        wakeup_receive(child->steward_fd);
-    }
-    if (fds[ON_LIFELINE].revents && !is_lost(&fds[ON_LIFELINE])) {
-        take_orders(child);
-    }
-    if (fds[ON_PARENT].revents && child->parent_pidfd >= 0) {
-        lose_parent(child);
-    }
-    if (fds[ON_POLLER].revents) {
-        watch_rang(child);
-    }
-}
-
-/* A steward that finds no sleep, for whatever reason, looks less often. */
-static int64_t bounded(child_t *child, int64_t until_us, int64_t now_us)
-{
-    bool begins;
-    int64_t pause_us = turns_pause_us(&child->turns, now_us, &begins);
-
-    if (begins) {
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0062)
-                     "the main thread of this child has turned %d times within a second; pausing "
-                     "%d ms at each turn until it sleeps again", TURNS_MOST_PER_S,
-                     (int)(TURNS_PAUSE_US / CLOCK_US_PER_MS));
-    }
-    if (pause_us > 0) {
-        poll(NULL, 0, (int)(pause_us / CLOCK_US_PER_MS));
-    }
-    return child->deaf ? clock_earlier(until_us, now_us + DEAF_ROUND_US) : until_us;
-}
-
-/* Sleep until something happens or until_us. Signals arrive here and nowhere else. */
-static void sleep_until(child_t *child, int64_t until_us)
-{
-    int64_t now_us = clock_now_us();
-    struct pollfd fds[SLEEPS_ON] = {
-        [ON_STEWARD] = { .fd = child->deaf ? -1 : child->steward_fd, .events = POLLIN },
-        [ON_LIFELINE] = { .fd = child->lifeline_fd, .events = POLLIN },
-        [ON_PARENT] = { .fd = child->parent_pidfd, .events = POLLIN },
-        [ON_POLLER] = { .fd = watch_fd(child, now_us, &until_us), .events = POLLIN }
-    };
-    struct timespec timeout;
-    sigset_t open_mask;
-
-    until_us = bounded(child, until_us, now_us);
-    timeout = clock_timeout(until_us - now_us);
-    pthread_sigmask(SIG_SETMASK, NULL, &open_mask);
-    sigdelset(&open_mask, SIGTERM);
-    sigdelset(&open_mask, child->one_process ? SIGINT : SIGHUP);
-    if (ppoll(fds, SLEEPS_ON, until_us == CLOCK_NEVER ? NULL : &timeout, &open_mask) <= 0) {
-        look_for_parent(child);
-        return;
-    }
-    take_leave_of_lost(child, fds);
-    hear(child, fds);
-}
-
 /* Descriptors or memory are short. What only waits for its client to close goes at once, then
  * connections that wait for a next request: those whose deadline was filed for the earliest
  * time. */
@@ -429,6 +232,9 @@ static int64_t steward_round(child_t *child)
     int64_t next_us;
 
     ON_STEWARD();
+    if (atomic_exchange(&child->told_to_dump, false)) {
+        child_dump(child);
+    }
     if (phase_of(child) == CHILD_STARTING) {
         begin_serving(child, now_us);
     }
@@ -478,7 +284,7 @@ static void steward_loop(child_t *child, volatile int *mpm_state)
         if (is_drained(child)) {
             break;
         }
-        sleep_until(child, next_us);
+        hearing_sleep_until(child, next_us);
     }
 }
 
@@ -504,7 +310,7 @@ static bool stop_workers(child_t *child, volatile int *mpm_state)
         if (clock_now_us() >= give_up_us) {
             return false;
         }
-        sleep_until(child, MIN(give_up_us, next_us));
+        hearing_sleep_until(child, MIN(give_up_us, next_us));
     }
 }
 
@@ -519,6 +325,7 @@ static void handle_signals(child_t *child)
      * resizes a terminal. But for SIGHUP, which ends a sleep and has no other effect. */
     apr_setup_signal_thread();
     apr_signal(SIGTERM, on_stop_signal);
+    apr_signal(SIGUSR2, on_dump_signal);
     if (child->one_process) {
         apr_signal(SIGINT, on_stop_signal);
     }
@@ -620,10 +427,7 @@ int child_run(const child_start_t *start)
     ap_fatal_signal_child_setup(start->server);
     handle_signals(child);
     if (!child->one_process) {
-        child->parent_pidfd = watch_parent(child->parent_pid);
-        if (getppid() != child->parent_pid) {
-            lose_parent(child);
-        }
+        hearing_watch_parent(child);
     }
     rv = ap_reopen_scoreboard(child->pool, NULL, 0);
     if (rv != APR_SUCCESS || ap_run_drop_privileges(child->pool, start->server)) {
@@ -631,7 +435,7 @@ int child_run(const child_start_t *start)
                      "cannot become an unprivileged child");
         return APEXIT_CHILDFATAL;
     }
-    watch_parent_by_signal(child);
+    hearing_watch_parent_by_signal(child);
     rv = open_parts(child, start);
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_ALERT, rv, start->server, ADPNO(0074)
@@ -642,7 +446,7 @@ int child_run(const child_start_t *start)
     steer_threads_init(child, clock_now_us());
     if (child->lifeline_fd >= 0) {
         /* initialising may have taken long */
-        take_orders(child);
+        hearing_take_orders(child);
     }
     steward_loop(child, start->mpm_state);
     if (!stop_workers(child, start->mpm_state)) {

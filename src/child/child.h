@@ -21,7 +21,8 @@
  * LOOK     look at the backlog: a sibling was woken for something that it could not take
  * PARK     stop accepting, keep the connections: the child is not needed right now
  * RESUME   accept again
- * DECIDE   decide about threads anew: the part of this child has changed */
+ * DECIDE   decide about threads anew: the part of this child has changed
+ * DUMP     log what this child is doing */
 #define CHILD_ORDER_DRAIN  'G'
 #define CHILD_ORDER_FINISH 'F'
 #define CHILD_ORDER_RETIRE 'R'
@@ -29,6 +30,7 @@
 #define CHILD_ORDER_PARK   'P'
 #define CHILD_ORDER_RESUME 'S'
 #define CHILD_ORDER_DECIDE 'D'
+#define CHILD_ORDER_DUMP   'I'
 
 /* What a new child has to know. */
 typedef struct child_start_t {

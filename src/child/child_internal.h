@@ -60,6 +60,7 @@ struct child_t {
     _Atomic int phase;          /* child_phase_e; only the steward changes it */
     _Atomic bool told_to_stop;  /* SIGTERM came, or the time to drain is over */
     _Atomic int told_to_drain;  /* drain_order_e */
+    _Atomic bool told_to_dump;  /* SIGUSR2 came */
     drain_schedule_t drain;     /* the steward's */
     double cpus;                /* processors that the server may use */
     int start_threads;          /* worker threads to begin with */
@@ -73,7 +74,7 @@ struct child_t {
     int steward_fd;             /* wakes the steward */
     bool deaf;                  /* the steward's: nothing can wake it any more, it has to look */
     turns_t turns;              /* the steward's */
-    int64_t lingers_cut_us;     /* the steward's: lingering connections last had to make room then */
+    int64_t lingers_cut_us; /* the steward's: lingering connections last had to make room then */
     int probe_fd;               /* see watch.c */
     int exit_fd;                /* written once: every worker leaves */
     poller_t poller;

@@ -139,6 +139,35 @@ void conn_uncount(child_t *child)
     }
 }
 
+/* --- states ----------------------------------------------------------------------- */
+
+#define BIT(state) (1u << (state))
+
+/* Where each state leads, as far as we take a connection there. A module may leave it in any state,
+ * and from any it may have to be closed. */
+static const unsigned leads_to[CONN_STATE_NUM] = {
+    [CONN_STATE_KEEPALIVE] = BIT(CONN_STATE_PROCESSING) | BIT(CONN_STATE_WRITE_COMPLETION),
+    [CONN_STATE_WRITE_COMPLETION] = BIT(CONN_STATE_PROCESSING) | BIT(CONN_STATE_KEEPALIVE),
+    [CONN_STATE_ASYNC_WAITIO] = BIT(CONN_STATE_PROCESSING),
+    [CONN_STATE_LINGER] = BIT(CONN_STATE_LINGER_NORMAL) | BIT(CONN_STATE_LINGER_SHORT)
+};
+
+static bool may_lead(conn_state_e from, conn_state_e to)
+{
+    return to == CONN_STATE_LINGER
+           ? from != CONN_STATE_LINGER_NORMAL && from != CONN_STATE_LINGER_SHORT
+           : from < CONN_STATE_NUM && leads_to[from] & BIT(to);
+}
+
+void conn_enter(conn_t *conn, conn_state_e state, const char *why)
+{
+    CHECK(may_lead(conn->cs.state, state));
+    OWNED(conn);
+    ap_log_cerror(APLOG_MARK, APLOG_TRACE2, 0, conn->c, "connection state %d, was %d: %s", state,
+                  conn->cs.state, why);
+    conn->cs.state = state;
+}
+
 /* --- waiting ---------------------------------------------------------------------- */
 
 void conn_detach(conn_t *conn)

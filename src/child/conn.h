@@ -36,7 +36,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a connection waits for, as far as the steward of a child that is going cares. Only a
+/* What a connection waits for, as far as the steward of a child that is draining cares. Only a
  * hint: who looks does not own the connection. */
 typedef enum {
     HINT_NONE,                  /* nothing: a thread has it, or is about to */
@@ -82,7 +82,7 @@ struct conn_t {
     /* while suspended: guarded by child_t.suspended_lock */
     conn_t *suspended_next;
     conn_t **suspended_link;
-    uint64_t settled_after;     /* resumed when all since callbacks_before, up to this one, have ended */
+    uint64_t settled_after;     /* resumed when all since callbacks_before, up to this, end */
     /* the owner's again */
     bool has_callback;          /* one was registered from within hooks on this connection */
     uint64_t callbacks_before;  /* those that had begun before the hooks */
@@ -139,7 +139,7 @@ void conn_shutdown_all(child_t *child);
 /* Destroy the pools of free connections that this number of threads does not need. The steward. */
 void conn_trim(child_t *child, int threads);
 
-/* One connection less in process_score.connections. A child that is going ends with its last.
+/* One connection less in process_score.connections. A child that is draining ends with its last.
  * Any thread. */
 void conn_uncount(child_t *child);
 

@@ -6,6 +6,7 @@
 #include "token.h"
 
 #include "base/clock.h"
+#include "base/probes.h"
 #include "base/testhook.h"
 
 #include "apr_portable.h"
@@ -242,7 +243,7 @@ static void go_on(conn_t *conn, worker_t *worker)
     }
     else if (state == CONN_STATE_KEEPALIVE || state == CONN_STATE_ASYNC_WAITIO
              || (state == CONN_STATE_WRITE_COMPLETION && is_for_hooks(conn))) {
-        conn->cs.state = CONN_STATE_PROCESSING;
+        conn_enter(conn, CONN_STATE_PROCESSING, "the client has sent something");
     }
     conn_serve(conn, worker);
 }
@@ -251,6 +252,7 @@ static void go_on(conn_t *conn, worker_t *worker)
 void conn_resume(conn_t *conn, worker_t *worker)
 {
     ON_WORKER();
+    OWNED(conn);
     conn_count_served(conn);
     if (!conn->begun) {
         begin_conn(conn, worker);
@@ -269,5 +271,6 @@ void conn_event(child_t *child, poller_token_t token, worker_t *worker)
         return;
     }
     conn->armed = false;
+    ADP_PROBE2(claim, conn->fd, conn->cs.state);
     conn_resume(conn, worker);
 }

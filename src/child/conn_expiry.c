@@ -1,4 +1,4 @@
-/* Waits that end by time: deadlines that have passed, and what a child that is going, or is
+/* Waits that end by time: deadlines that have passed, and what a child that is draining, or is
  * short of descriptors, closes early. The steward takes connections (the claim functions,
  * under the wheel's lock) and queues them; workers do the rest. */
 
@@ -77,7 +77,7 @@ static void run_close(job_t *job, void *taker)
         /* the client does not take what is there: nothing more can be said to it */
         conn->c->aborted = 1;
     }
-    conn->cs.state = CONN_STATE_LINGER;
+    conn_enter(conn, CONN_STATE_LINGER, "its time is over");
     conn_serve(conn, worker);
 }
 
@@ -103,7 +103,7 @@ static void run_expired(job_t *job, void *taker)
     }
 }
 
-/* The child is going and this connection waits for a next request; job_fn, on a worker.
+/* The child is draining and this connection waits for a next request; job_fn, on a worker.
  * A request that has arrived meanwhile is served rather than cut off. */
 static void run_idle(job_t *job, void *taker)
 {
@@ -128,11 +128,11 @@ static void run_idle(job_t *job, void *taker)
     conn_count_served(conn);
     conn_attach(conn, worker);
     conn->no_request = true;
-    conn->cs.state = CONN_STATE_LINGER;
+    conn_enter(conn, CONN_STATE_LINGER, "the child drains");
     conn_serve(conn, worker);
 }
 
-/* The child is going and this client has not closed yet: it has less time now; job_fn, on a
+/* The child is draining and this client has not closed yet: it has less time now; job_fn, on a
  * worker. */
 static void run_shorten_linger(job_t *job, void *taker)
 {

@@ -11,9 +11,11 @@
 
 #include "child_internal.h"
 
+#include "base/check.h"
+
 #include <sys/param.h>
 
-/* How long a lingering close may last once the child is going, or a module asked for it. */
+/* How long a lingering close may last once the child is draining, or a module asked for it. */
 #define LINGER_SHORT_S 2
 
 /* What a step of the state machine came to. */
@@ -30,6 +32,13 @@ typedef enum {
     FIRST_MISSING,
     FIRST_NEVER                 /* the client has closed already */
 } first_byte_e;
+
+/* The connection is this thread's: nobody else touches it. */
+#define OWNED(conn) CHECK(claim_state(&(conn)->claim) == CLAIM_OWNED)
+
+/* The connection is in this state from now on: the one way in which this module changes it, along
+ * the arrows drawn in conn.h (modules change it on their own). why: for the log at level trace2. */
+void conn_enter(conn_t *conn, conn_state_e state, const char *why);
 
 /* Run a connection until it waits or is closed: afterwards it is not ours. */
 void conn_serve(conn_t *conn, worker_t *worker);

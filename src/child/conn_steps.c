@@ -36,7 +36,7 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
     int rc;
 
     if (c->aborted) {
-        conn->cs.state = CONN_STATE_LINGER;
+        conn_enter(conn, CONN_STATE_LINGER, "the client has gone");
         return STEP_AGAIN;
     }
     conn_show(conn, worker);
@@ -53,7 +53,7 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, c, ADPNO(0022)
                       "process_connection hooks returned %d in connection state %d, closing",
                       rc, conn->cs.state);
-        conn->cs.state = CONN_STATE_LINGER;
+        conn_enter(conn, CONN_STATE_LINGER, "hooks failed");
         return STEP_AGAIN;
     }
     switch (conn->cs.state) {
@@ -62,15 +62,15 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
     case CONN_STATE_LINGER:
         break;
     case CONN_STATE_KEEPALIVE:
-        conn->cs.state = CONN_STATE_WRITE_COMPLETION;
+        conn_enter(conn, CONN_STATE_WRITE_COMPLETION, "a request is done");
         break;
     case CONN_STATE_PROCESSING:
-        conn->cs.state = CONN_STATE_LINGER;
+        conn_enter(conn, CONN_STATE_LINGER, "hooks are done with it");
         break;
     default:
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, c, ADPNO(0023)
                       "unexpected connection state %d, closing", conn->cs.state);
-        conn->cs.state = CONN_STATE_LINGER;
+        conn_enter(conn, CONN_STATE_LINGER, "hooks left it in no state of theirs");
         break;
     }
     return STEP_AGAIN;
@@ -163,19 +163,19 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
         return wait_writing(conn, want);
     }
     if (c->aborted || c->keepalive != AP_CONN_KEEPALIVE) {
-        conn->cs.state = CONN_STATE_LINGER;
+        conn_enter(conn, CONN_STATE_LINGER, "no request follows");
     }
     else if (c->data_in_input_filters) {
-        conn->cs.state = CONN_STATE_PROCESSING;
+        conn_enter(conn, CONN_STATE_PROCESSING, "the next request is here already");
         if (turn_is_over(conn)) {
             return yield(conn);
         }
     }
     else if (is_draining(conn->child)) {
-        conn->cs.state = CONN_STATE_LINGER;
+        conn_enter(conn, CONN_STATE_LINGER, "the child drains");
     }
     else {
-        conn->cs.state = CONN_STATE_KEEPALIVE;
+        conn_enter(conn, CONN_STATE_KEEPALIVE, "the response is written");
     }
     return STEP_AGAIN;
 }
@@ -192,7 +192,7 @@ static step_e step_async_waitio(conn_t *conn, worker_t *worker)
 {
     (void)worker;
     if (conn->c->aborted) {
-        conn->cs.state = CONN_STATE_LINGER;
+        conn_enter(conn, CONN_STATE_LINGER, "the client has gone");
         return STEP_AGAIN;
     }
     conn_set_hint(conn, HINT_WAITIO);
@@ -219,7 +219,8 @@ static step_e step_linger(conn_t *conn, worker_t *worker)
     apr_socket_timeout_set(socket, 0);
     brief = is_draining(conn->child) || conn->no_request
             || apr_table_get(c->notes, "short-lingering-close");
-    conn->cs.state = brief ? CONN_STATE_LINGER_SHORT : CONN_STATE_LINGER_NORMAL;
+    conn_enter(conn, brief ? CONN_STATE_LINGER_SHORT : CONN_STATE_LINGER_NORMAL,
+               "our side is closed");
     conn->linger_until_us = conn_after(apr_time_from_sec(brief ? LINGER_SHORT_S : LINGER_S));
     return STEP_AGAIN;
 }
@@ -253,7 +254,7 @@ static step_e step_drain(conn_t *conn, worker_t *worker)
 static step_e step_unexpected(conn_t *conn, worker_t *worker)
 {
     (void)worker;
-    conn->cs.state = CONN_STATE_LINGER;
+    conn_enter(conn, CONN_STATE_LINGER, "no connection should be in this state");
     return STEP_AGAIN;
 }
 
@@ -275,6 +276,7 @@ void conn_serve(conn_t *conn, worker_t *worker)
     step_e step;
 
     ON_WORKER();
+    OWNED(conn);
     conn->turn_us = 0;
     do {
         conn_state_e state = conn->cs.state;

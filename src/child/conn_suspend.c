@@ -33,7 +33,8 @@ void conn_callback_registered(void)
     }
 }
 
-/* Called with suspended_lock held: one of the callbacks after this one, up to the last, still runs. */
+/* Called with suspended_lock held: one of the callbacks after this one, up to the last, still
+ * runs. */
 static bool callback_runs(const child_t *child, uint64_t after, uint64_t last)
 {
     const workers_t *workers = &child->workers;
@@ -84,7 +85,7 @@ static void run_resumed(job_t *job, void *taker)
 
     ON_WORKER();
     if (conn->cs.state == CONN_STATE_KEEPALIVE) {
-        conn->cs.state = CONN_STATE_WRITE_COMPLETION;
+        conn_enter(conn, CONN_STATE_WRITE_COMPLETION, "a module has resumed it");
     }
     if (conn_is_janitor(worker)) {
         conn->state_is_new = true;

@@ -14,8 +14,8 @@
 typedef enum {
     DRAIN_NOT,
     DRAIN_LEAVE_BACKLOG,
-    DRAIN_TAKE_BACKLOG,         /* the child may be the last to hold the sockets */
-    DRAIN_END_SOCKETS           /* nobody accepts from them any more: the same, and no SYN is answered */
+    DRAIN_TAKE_BACKLOG, /* the child may be the last to hold the sockets */
+    DRAIN_END_SOCKETS   /* nobody accepts from them any more: the same, and no SYN is answered */
 } drain_order_e;
 
 /* The child was told to finish. The steward. */

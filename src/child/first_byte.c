@@ -120,7 +120,8 @@ static bool begins_with_tls(const host_t *host, const server_rec *s)
  * Timeout remains. */
 static apr_interval_time_t timeout_of(const host_t *host, const server_rec *s)
 {
-    long handshake_s = host->handshake_s == REQTIMEOUT_NOT_SET ? DEFAULT_HANDSHAKE_S : host->handshake_s;
+    long handshake_s = host->handshake_s == REQTIMEOUT_NOT_SET ? DEFAULT_HANDSHAKE_S
+                                                               : host->handshake_s;
     long header_s = host->header_s == REQTIMEOUT_NOT_SET ? DEFAULT_HEADER_S : host->header_s;
     long seconds = host->tls ? handshake_s : header_s;
 
@@ -174,7 +175,8 @@ bool first_byte_is_tls(const server_rec *s)
 static bool is_filtered(const server_rec *main_server, const char *protocol)
 {
     core_server_config *core = ap_get_core_module_config(main_server->module_config);
-    const char *filter = core->accf_map && protocol ? apr_table_get(core->accf_map, protocol) : NULL;
+    const char *filter = core->accf_map && protocol ? apr_table_get(core->accf_map, protocol)
+                                                    : NULL;
 
     return filter && strcmp(filter, "none");
 }
@@ -255,13 +257,15 @@ static opening_e find_opening(const server_rec *main_server, const ap_listen_rec
             best = MAX(best, match(host, lr));
         }
         if (best != MATCHES_NOT) {
-            opening = MAX(opening, opening_of(main_server, ap_get_server_protocol((server_rec *)s)));
+            opening = MAX(opening,
+                          opening_of(main_server, ap_get_server_protocol((server_rec *)s)));
         }
         all = all || best == MATCHES_ALL;
     }
     if (!all) {
         /* the main server has what no virtual host has */
-        opening = MAX(opening, opening_of(main_server, ap_get_server_protocol((server_rec *)main_server)));
+        opening = MAX(opening,
+                      opening_of(main_server, ap_get_server_protocol((server_rec *)main_server)));
     }
     return opening;
 }

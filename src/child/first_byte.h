@@ -1,5 +1,5 @@
 /* A new connection until its first byte: what happens at once, and how long the byte may take.
- * docs/directives.md, "New connections", is for who configures it.
+ * docs/user/directives.md, "New connections", is for administrators.
  *
  * All is found in the parent while it reads the configuration; children inherit the result. */
 #ifndef ADP_FIRST_BYTE_H

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/last_call.h"
+#include "base/probes.h"
 
 #include "apr_portable.h"
 #include "apr_strings.h"
@@ -40,7 +41,7 @@
 #define EVICTION_PAUSE_US (20 * CLOCK_US_PER_MS)
 
 /* Descriptors that connections leave to files, backends and scripts, or accepted requests
- * would be answered with errors: an eighth of the limit, and one a thread if a quarter
+ * would be answered with errors: an eighth of the limit, and one per thread if a quarter
  * allows it, but no more than: */
 #define MOST_RESERVED_DESCRIPTORS 1024
 
@@ -127,6 +128,29 @@ static int listener_fd(const listeners_t *l, int index)
     return fd;
 }
 
+/* The gate is in this state from now on; retry_us: when a pause ends. Called with the lock held. */
+static void set_gate(child_t *child, accept_state_e state, int64_t retry_us)
+{
+    static const char *const names[] = {
+        [ACCEPT_ON] = "on", [ACCEPT_NO_RESOURCES] = "paused, resources are short",
+        [ACCEPT_ASYNC_LIMIT] = "paused, AsyncRequestWorkerFactor", [ACCEPT_PARKED] = "parked",
+        [ACCEPT_CLOSED] = "closed"
+    };
+    listeners_t *l = &child->listeners;
+
+    HELD(&l->lock);
+    ADP_PROBE1(accept, state);
+    ap_log_error(APLOG_MARK, APLOG_TRACE1, 0, child->server, "listeners: %s, were: %s",
+                 names[state], names[accept_gate_state(&l->gate)]);
+    if (state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT) {
+        accept_gate_pause(&l->gate, state, retry_us);
+    }
+    else {
+        accept_gate_set(&l->gate, state);
+    }
+    child->score->not_accepting = state != ACCEPT_ON;
+}
+
 /* Called with the lock held. */
 static void deregister(child_t *child)
 {
@@ -152,8 +176,7 @@ static int register_all(child_t *child)
     }
     if (rc) {
         deregister(child);
-        accept_gate_pause(&l->gate, ACCEPT_NO_RESOURCES, clock_now_us() + RETRY_US);
-        child->score->not_accepting = 1;
+        set_gate(child, ACCEPT_NO_RESOURCES, clock_now_us() + RETRY_US);
     }
     return rc;
 }
@@ -181,8 +204,7 @@ void listeners_open(child_t *child)
     int rc;
 
     lock_take(&l->lock);
-    accept_gate_set(&l->gate, ACCEPT_ON);
-    child->score->not_accepting = 0;
+    set_gate(child, ACCEPT_ON, 0);
     atomic_store(&child->ext->out_of_descriptors, false);
     rc = register_all(child);
     lock_give(&l->lock);
@@ -207,8 +229,7 @@ void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors
     lock_take(&l->lock);
     if (accept_gate_state(&l->gate) == ACCEPT_ON) {
         deregister(child);
-        accept_gate_pause(&l->gate, why, clock_now_us() + RETRY_US);
-        child->score->not_accepting = 1;
+        set_gate(child, why, clock_now_us() + RETRY_US);
         atomic_store(&child->ext->out_of_descriptors, out_of_descriptors);
         paused = true;
     }
@@ -385,8 +406,7 @@ void listeners_park(child_t *child)
         if (accept_gate_state(&l->gate) == ACCEPT_ON) {
             deregister(child);
         }
-        accept_gate_set(&l->gate, ACCEPT_PARKED);
-        child->score->not_accepting = 1;
+        set_gate(child, ACCEPT_PARKED, 0);
     }
     lock_give(&l->lock);
     if (parked) {
@@ -411,7 +431,8 @@ int listeners_backlog(const child_t *child)
         struct tcp_info info;
         socklen_t length = sizeof(info);
 
-        /* for a listening socket that is what it holds: tcp(7) leaves it unsaid, ss(8) shows it so */
+        /* for a listening socket that is what it holds: tcp(7) leaves it unsaid, ss(8) shows it
+         * so */
         if (!getsockopt(listener_fd(l, i), IPPROTO_TCP, TCP_INFO, &info, &length)) {
             waiting += (int)info.tcpi_unacked;
         }
@@ -462,8 +483,7 @@ accept_state_e listeners_shut(child_t *child)
     if (before == ACCEPT_ON) {
         deregister(child);
     }
-    accept_gate_set(&l->gate, ACCEPT_CLOSED);
-    child->score->not_accepting = 1;
+    set_gate(child, ACCEPT_CLOSED, 0);
     lock_give(&l->lock);
     return before;
 }

@@ -1,5 +1,5 @@
-/* The listening sockets of a child's bucket: registered with the poller while it accepts, and why it
- * does not (descriptors, memory, AsyncRequestWorkerFactor, parked, closed). accept.h accepts. */
+/* The listening sockets of a child's bucket: registered with the poller while it accepts, and why
+ * it does not (descriptors, memory, AsyncRequestWorkerFactor, parked, closed). accept.h accepts. */
 #ifndef ADP_LISTENERS_H
 #define ADP_LISTENERS_H
 

@@ -1,13 +1,12 @@
 /* MaxConnectionsPerChild in a child: how many connections it may still take, and when to ask for a
  * successor, so that this one is there about when the quota is used up.
  *
- * It takes time for a successor to be there (the lead). As many connections as were taken in the last
- * such time may come until then: the child asks when no more are left. The rate is that of a window
- * as long as the lead, so that a burst of long ago counts for nothing, and in the first
+ * It takes time for a successor to be there (the lead). As many connections as were taken in the
+ * last such time may come until then: the child asks when no more are left. The rate is that of a
+ * window as long as the lead, so that a burst of long ago counts for nothing, and in the first
  * window of a load half of what is left is the most that is asked ahead for.
  *
- * Pure C: tested without httpd.
- */
+ * Pure C: tested without httpd. / */
 #ifndef ADP_QUOTA_H
 #define ADP_QUOTA_H
 
@@ -29,7 +28,7 @@ typedef struct quota_t {
     _Atomic int64_t lead_us;
 } quota_t;
 
-/* The child begins to take connections, for a quota of so many; lead_us as above, > 0. Before
+/* The child begins to take connections, for this quota; lead_us as above, > 0. Before
  * quota_take(). Times are monotonic. */
 static inline void quota_begin(quota_t *quota, int64_t connections, int64_t lead_us, int64_t now_us)
 {

@@ -1,5 +1,5 @@
-/* The steward, on each round of a serving child. Measures, asks the controller and does what it
- * says; it decides nothing of its own but when to look again. */
+/* The steward, on each round of a serving child. Measures for law/steward.c and carries out what
+ * that says. */
 #include "steer_threads.h"
 
 #include "bell.h"
@@ -13,35 +13,18 @@
 #include "workers.h"
 
 #include "base/clock.h"
+#include "base/probes.h"
 #include "board/board_view.h"
 #include "report/report.h"
 
 #include <malloc.h>
 #include <sys/param.h>
 
-/* While nobody is idle the controller says how often to look, within: */
-#define ROUND_US         (2 * CLOCK_US_PER_MS)
-#define LONGEST_ROUND_US (20 * CLOCK_US_PER_MS)
-/* The parent is not woken for more children more often than: */
-#define TELL_PARENT_US   (10 * CLOCK_US_PER_MS)
-/* While nothing is taken, nothing ends and nothing waits, pauses get twice as long, from ROUND_US
- * up to the first of these; while all threads are busy that may be, up to the others. */
-#define LONGEST_PAUSE_US (2 * CLOCK_US_PER_S)
-#define WAITING_PAUSE_US (100 * CLOCK_US_PER_MS)
-#define FULL_PAUSE_US    (20 * CLOCK_US_PER_MS)
-/* Threads whose state is read at a look, and at one of a child in which nothing changes. After a
- * while in which nothing did it is known. */
-#define COUNTED          16
-#define COUNTED_AT_REST  4
-#define COUNTED_UNTIL_US (200 * CLOCK_US_PER_MS)
-/* Busy workers that are no reason to look while a look is not planned anyway. */
-#define FEW_BUSY         4
-
 void steer_threads_init(child_t *child, int64_t now_us)
 {
     ON_STEWARD();
-    controller_threads_init(&child->steer.state, now_us);
-    atomic_init(&child->watch.many, FEW_BUSY);
+    steward_init(&child->steer.steward, now_us);
+    watch_expect(child);
 }
 
 /* Children that share the processors, the backlog and MinSpareThreads. */
@@ -59,31 +42,25 @@ static ctl_ceiling_e granted_ceiling(const child_t *child)
                                                               : CTL_THREADS_PER_CHILD;
 }
 
-static ctl_thread_limits_t thread_limits_of(const child_t *child)
+static ctl_thread_limits_t thread_limits_of(const child_t *child, int busy)
 {
     const adp_config_t *config = child->config;
-    int granted = atomic_load(&child->ext->most_threads);
-    int serving = sharing_children(child);
-    ctl_thread_limits_t limits = {
-        .min_threads = config->start_threads,
-        .max_threads = child->workers.limit,
-        .ceiling = CTL_THREADS_PER_CHILD,
-        .cpus = child->cpus / serving,
+    steward_settings_t settings = {
+        .start_threads = config->start_threads,
+        .thread_limit = child->workers.limit,
+        .min_spare_threads = config->given.min_spare_threads ? config->min_spare_threads
+                                                             : CTL_NOT_SET,
+        .cpus = child->cpus,
         .wait_target_us = config->wait_target_us,
         .hold_us = config->hold_us
     };
+    steward_grant_t grant = {
+        .max_threads = atomic_load(&child->ext->most_threads),
+        .ceiling = granted_ceiling(child),
+        .serving = sharing_children(child)
+    };
 
-    if (granted > 0 && granted < limits.max_threads) {
-        limits.max_threads = MAX(granted, 1);
-        limits.ceiling = granted_ceiling(child);
-    }
-    if (config->given.min_spare_threads) {
-        /* this child's part of them, beside those that serve */
-        limits.min_threads = MAX(limits.min_threads, workers_busy(child)
-                                 + (config->min_spare_threads + serving - 1) / serving);
-    }
-    limits.min_threads = MIN(limits.min_threads, limits.max_threads);
-    return limits;
+    return steward_limits(&settings, &grant, busy);
 }
 
 /* Connections that nobody has accepted yet: all children share them. */
@@ -92,13 +69,11 @@ static int waiting_in(const child_t *child)
     return listeners_backlog(child) / sharing_children(child) + 1;
 }
 
-static int count_runnable(child_t *child, int busy)
+/* Events taken since the last call; the board's counter wraps. */
+static uint64_t taken_since(child_t *child)
 {
-    int64_t pause_us = child->steer.pause_us;
-
-    return pause_us > COUNTED_UNTIL_US
-           ? CTL_UNKNOWN
-           : runnable_count(&child->workers, busy, pause_us > 0 ? COUNTED_AT_REST : COUNTED);
+    return (ext_events(child->ext) - child->steer.steward.arrivals)
+           & (UINT64_MAX >> EXT_IDLE_BITS);
 }
 
 static ctl_thread_sample_t take_thread_sample(child_t *child, int64_t waited_us, int64_t now_us,
@@ -106,9 +81,11 @@ static ctl_thread_sample_t take_thread_sample(child_t *child, int64_t waited_us,
 {
     const ext_child_t *ext = child->ext;
     workers_t *workers = &child->workers;
+    steward_t *steward = &child->steer.steward;
     board_view_t own = board_view(ext, workers->limit);
     int arriving = MIN(MAX(atomic_load(&ext->arriving), 0), own.admitted);
     int busy = own.busy;
+    int counted;
     ctl_thread_sample_t sample = {
         .now_us = now_us,
         .threads = own.threads - arriving,
@@ -123,14 +100,11 @@ static ctl_thread_sample_t take_thread_sample(child_t *child, int64_t waited_us,
     if (waited_us >= limits->wait_target_us) {
         sample.waiting = waiting_in(child);
     }
-    if (controller_threads_wants_count(&child->steer.state, &sample, limits)) {
-        sample.runnable = count_runnable(child, busy);
+    steward_count(steward, taken_since(child), &sample);
+    counted = steward_threads_to_count(steward, &sample, limits);
+    if (counted > 0) {
+        sample.runnable = runnable_count(workers, busy, counted);
     }
-    /* one word holds both, so what is done can be told from what was taken */
-    child->steer.events += (ext_events(ext) - child->steer.events) & (UINT64_MAX >> EXT_IDLE_BITS);
-    sample.arrivals = child->steer.events;
-    child->steer.completions = MAX(child->steer.completions, sample.arrivals - MIN((uint64_t)busy, sample.arrivals));
-    sample.completions = child->steer.completions;
     return sample;
 }
 
@@ -152,44 +126,26 @@ static void note_thread_peak(ext_child_t *ext, int busy, int64_t waited_us)
 
 /* For the parent. */
 static void publish(child_t *child, const ctl_thread_sample_t *sample,
-                    const ctl_thread_plan_t *plan)
+                    const steward_orders_t *orders)
 {
     ext_child_t *ext = child->ext;
 
+    atomic_store(&ext->exhausted, orders->exhausted);
     atomic_store(&ext->waiting, sample->waiting);
     atomic_store(&ext->waited_us, sample->waited_us);
     note_thread_peak(ext, sample->busy, sample->waited_us);
-    atomic_store(&ext->computing_permille, 1000 - (int)(1000 * plan->blocked_part));
+    atomic_store(&ext->computing_permille, 1000 - (int)(1000 * orders->plan.blocked_part));
 }
 
-/* At edges: once told, the parent looks by itself as long as anything goes on. */
-static void tell_parent(child_t *child, bool wants_siblings, bool exhausted, int busy,
-                        int64_t now_us)
-{
-    ext_child_t *ext = child->ext;
-    steer_t *s = &child->steer;
-    bool news = atomic_exchange(&ext->exhausted, exhausted) != exhausted;
-
-    if (!wants_siblings) {
-        s->told_busy = 0;
-    }
-    if (news || (wants_siblings && busy > s->told_busy
-                 && now_us - s->told_parent_us >= TELL_PARENT_US)) {
-        s->told_parent_us = now_us;
-        s->told_busy = wants_siblings ? MAX(busy, s->told_busy) : 0;
-        bell_parent(child);
-    }
-}
-
-static void start_planned(child_t *child, const ctl_thread_plan_t *plan, int64_t waited_us,
+static void start_planned(child_t *child, const steward_orders_t *orders, int64_t waited_us,
                           int64_t now_us)
 {
-    int started = workers_start(child, plan->start, now_us);
+    int started = workers_start(child, orders->start, now_us);
 
     if (started > 0) {
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, child->server, ADPNO(0060)
                      "%d worker threads, %d more: %s (%d busy, work waited %d ms)",
-                     workers_live(child), started, controller_reason_text(plan->reason),
+                     workers_live(child), started, controller_reason_text(orders->plan.reason),
                      workers_busy(child), (int)(waited_us / CLOCK_US_PER_MS));
     }
 }
@@ -199,147 +155,95 @@ static void keep_all_threads(child_t *child, int64_t now_us)
 {
     int missing = child->workers.limit - workers_live(child);
 
-    /* a child that is going lets idle threads go */
+    /* a child that is draining lets idle threads go */
     if (missing > 0 && atomic_load(&child->phase) == CHILD_SERVING
         && now_us >= workers_retry_at(&child->workers)) {
         workers_start(child, missing, now_us);
     }
 }
 
-static void apply(child_t *child, const ctl_thread_plan_t *plan, int64_t waited_us,
+static void apply(child_t *child, const steward_orders_t *orders, int64_t waited_us,
                   int64_t now_us)
 {
-    bool serving = atomic_load(&child->phase) == CHILD_SERVING;
-
-    atomic_store(&child->cpu_bound, plan->reason == CTL_CPU_BOUND);
-    bench_admit(child, MAX(plan->admit, 1));
-    /* A child that is going lets idle threads go at once (workers_dismiss_idle()): it starts none
-     * ahead of demand, or the two would undo each other's work. */
-    if (plan->start > 0 && (serving || ext_idle(child->ext) == 0)
-        && now_us >= workers_retry_at(&child->workers)) {
-        start_planned(child, plan, waited_us, now_us);
+    atomic_store(&child->cpu_bound, orders->plan.reason == CTL_CPU_BOUND);
+    bench_admit(child, orders->admit);
+    if (orders->start > 0) {
+        start_planned(child, orders, waited_us, now_us);
     }
-    else if (serving) {
-        workers_retire(child, plan->retire);
+    else if (atomic_load(&child->phase) == CHILD_SERVING) {
+        /* 0 as well: it cancels what was planned before */
+        workers_retire(child, orders->retire);
     }
 }
 
-/* What many threads have needed lies about in as many arenas of the C library: once, when the
- * child has come to rest. */
+static steward_facts_t see(const child_t *child, int64_t now_us)
+{
+    const ext_child_t *ext = child->ext;
+
+    return (steward_facts_t) {
+        .now_us = now_us,
+        .events = ext_events(ext),
+        .idle = ext_idle(ext),
+        .busy = workers_busy(child),
+        .live = workers_live(child),
+        .arriving = atomic_load(&ext->arriving),
+        .granted = atomic_load(&ext->most_threads),
+        .serving = atomic_load(&child->phase) == CHILD_SERVING,
+        .retry_us = workers_retry_at(&child->workers)
+    };
+}
+
+static ctl_thread_plan_t decide(child_t *child, const steward_facts_t *facts, int64_t waited_us)
+{
+    const adp_config_t *config = child->config;
+    ctl_thread_limits_t limits = thread_limits_of(child, facts->busy);
+    ctl_thread_sample_t sample = take_thread_sample(child, waited_us, facts->now_us, &limits);
+    steward_orders_t orders = steward_decide(&child->steer.steward, &sample, &limits, facts);
+
+    ADP_PROBE4(plan, sample.threads, sample.busy, orders.start, orders.plan.reason);
+    publish(child, &sample, &orders);
+    if (facts->serving && config->adaptive_mode != EXT_MODE_OFF) {
+        report_thread_plan(&child->steer.report, child->board, child->server, child->slot,
+                           config->adaptive_mode, &sample, &limits, &orders.plan);
+    }
+    if (config->adaptive_mode == EXT_MODE_ON) {
+        apply(child, &orders, waited_us, facts->now_us);
+    }
+    else {
+        keep_all_threads(child, facts->now_us);
+    }
+    if (orders.ring_parent) {
+        bell_parent(child);
+    }
+    return orders.plan;
+}
+
+/* What many threads have needed lies about in as many arenas of the C library. */
 static void give_memory_back(child_t *child)
 {
-    steer_t *s = &child->steer;
-
-    if (s->shrunk && s->look_us == CTL_NEVER_US && workers_live(child) <= s->target) {
-        s->shrunk = false;
+    if (steward_gives_memory_back(&child->steer.steward, workers_live(child))) {
         conn_trim(child, workers_live(child));
         malloc_trim(0);
     }
 }
 
-static ctl_thread_plan_t decide(child_t *child, int64_t waited_us, int64_t now_us)
-{
-    ctl_thread_limits_t limits = thread_limits_of(child);
-    ctl_thread_sample_t sample = take_thread_sample(child, waited_us, now_us, &limits);
-    ctl_thread_plan_t plan = controller_threads(&child->steer.state, &sample, &limits);
-    /* it has all threads that it may have, or that the system lets it have */
-    bool full = sample.busy >= limits.max_threads
-                || (sample.busy >= sample.threads && now_us < workers_retry_at(&child->workers));
-    bool exhausted = waited_us >= limits.wait_target_us && full;
-
-    publish(child, &sample, &plan);
-    if (atomic_load(&child->phase) == CHILD_SERVING
-        && child->config->adaptive_mode != EXT_MODE_OFF) {
-        report_thread_plan(&child->steer.report, child->board, child->server, child->slot,
-                           child->config->adaptive_mode, &sample, &limits, &plan);
-    }
-    if (child->config->adaptive_mode == EXT_MODE_ON) {
-        apply(child, &plan, waited_us, now_us);
-    }
-    else {
-        keep_all_threads(child, now_us);
-    }
-    tell_parent(child, plan.wants_child, exhausted, sample.busy, now_us);
-    child->steer.full = full && plan.start == 0;
-    return plan;
-}
-
-/* --- how often ---------------------------------------------------------------------- */
-
-static void note_seen(child_t *child, int64_t waited_us)
-{
-    steer_t *s = &child->steer;
-
-    s->seen.events = ext_events(child->ext);
-    s->seen.busy = workers_busy(child);
-    s->seen.live = workers_live(child);
-    s->seen.granted = atomic_load(&child->ext->most_threads);
-    s->seen.waits = waited_us > 0;
-}
-
-/* Work waits, no thread can be started for it, and the parent knows. */
-static bool is_told(const child_t *child)
-{
-    return child->steer.full && atomic_load(&child->ext->exhausted);
-}
-
-/* Nobody is idle, and it is all as the last decision saw it. */
-static bool is_still(const child_t *child, int64_t waited_us)
-{
-    const steer_t *s = &child->steer;
-    const ext_child_t *ext = child->ext;
-
-    return ext_idle(ext) == 0 && atomic_load(&ext->arriving) == 0
-           && s->seen.events == ext_events(ext) && s->seen.busy == workers_busy(child)
-           && s->seen.live == workers_live(child)
-           && s->seen.granted == atomic_load(&ext->most_threads)
-           && s->seen.waits == (waited_us > 0) && (!watch_finds_waiting(&child->watch) || is_told(child));
-}
-
-/* How long the next decision can wait, 0: as long as the controller says. If something is to be
- * done earlier the poller, a worker or the parent wakes the steward. */
-static int64_t look_pause_after(child_t *child, int64_t waited_us, bool still)
-{
-    steer_t *s = &child->steer;
-
-    s->pause_us = !still ? 0
-                  : clock_earlier(MAX(2 * s->pause_us, 2 * ROUND_US),
-                                  waited_us == 0 ? LONGEST_PAUSE_US : WAITING_PAUSE_US);
-    return is_told(child) ? MAX(s->pause_us, FULL_PAUSE_US) : s->pause_us;
-}
-
 int64_t steer_threads_round(child_t *child, int64_t now_us)
 {
-    steer_t *s = &child->steer;
-    int64_t waited_us, next_us;
-    bool soon = watch_look(child, now_us, &waited_us);
-    bool many = watch_many_busy(&child->watch, child->ext);
-    bool still = is_still(child, waited_us);
-    int64_t pause_us;
+    steward_t *steward = &child->steer.steward;
+    steward_look_t look = watch_look(child, now_us);
+    steward_facts_t facts = see(child, now_us);
     ctl_thread_plan_t plan;
+    int64_t next_us;
 
     ON_STEWARD();
-    if (!soon && !many && now_us < s->look_us) {
+    if (!steward_is_due(steward, &facts, &look)) {
         give_memory_back(child);
-        return s->look_us;
+        return steward_next_us(steward);
     }
-    if (still && now_us < s->look_us) {
-        return s->look_us;
-    }
-    plan = decide(child, waited_us, now_us);
-    note_seen(child, waited_us);
-    pause_us = look_pause_after(child, waited_us, still);
-    s->look_us = pause_us ? now_us + pause_us : plan.look_again_us;
-    s->target = plan.target;
-    s->shrunk = s->shrunk || plan.retire > 0;
-    /* what would be a surprise until then */
-    atomic_store(&child->watch.many, MAX(FEW_BUSY, workers_busy(child) * 5 / 4 + 1));
-    next_us = watch_many_busy(&child->watch, child->ext) ? now_us : s->look_us;
-    if (soon && !pause_us) {
-        next_us = clock_earlier(next_us, now_us + LONGEST_ROUND_US);
-    }
-    if (plan.start > 0 && workers_retry_at(&child->workers) > now_us) {
-        next_us = MAX(next_us, workers_retry_at(&child->workers));
-    }
-    return MAX(next_us, now_us + ROUND_US);
+    plan = decide(child, &facts, look.waited_us);
+    facts = see(child, now_us);
+    next_us = steward_settle(steward, &facts, &look, &plan);
+    watch_expect(child);
+    return watch_many_busy(&child->watch, child->ext)
+           ? clock_earlier(next_us, now_us + STEWARD_ROUND_US) : next_us;
 }

@@ -6,7 +6,7 @@
 
 #include "fwd.h"
 
-#include "law/controller.h"
+#include "law/steward.h"
 #include "report/report_text.h"
 
 #include <stdbool.h>
@@ -14,22 +14,8 @@
 
 /* The steward's decisions about threads. */
 typedef struct steer_t {
-    ctl_thread_state_t state;
-    report_t report;            /* what was said of it */
-    int64_t look_us;            /* decide again then */
-    int target;                 /* threads that it decided on last */
-    bool shrunk;                /* threads have left since memory was last given back */
-    bool full;                  /* it could not have started another thread then */
-    int64_t told_parent_us;     /* when the parent was last woken for siblings, */
-    int told_busy;              /* ... and for how many busy threads; 0: it was not */
-    struct {
-        uint64_t events;
-        int busy, live, granted;
-        bool waits;
-    } seen;                     /* by the last decision */
-    int64_t pause_us;           /* until the next one, while nothing changes */
-    uint64_t events;            /* taken, */
-    uint64_t completions;       /* ... and done: never fewer than before */
+    steward_t steward;          /* the law's memory of them */
+    report_t report;            /* what was said of them */
 } steer_t;
 
 /* Before the first round. The steward. */

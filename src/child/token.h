@@ -1,4 +1,5 @@
-/* What an event of a child's poller is about, in the one word that the kernel keeps for it. Pure. */
+/* What an event of a child's poller is about, in the one word that the kernel keeps for it.
+ * Pure. */
 #ifndef ADP_TOKEN_H
 #define ADP_TOKEN_H
 

@@ -1,22 +1,12 @@
-/* The steward looks, workers only wake it. Owns the probe. What follows from a wait is
- * steer_threads.c's. */
+/* The steward looks, workers only wake it. Owns the probe and what workers see of the watch. When
+ * to look and what follows from it is law/steward.c's. */
 #include "watch.h"
 
 #include "bell.h"
 #include "child.h"
 #include "child_internal.h"
 
-#include "base/clock.h"
 #include "base/wakeup.h"
-
-/* Looks with somebody idle after which the steward goes back to sleep. */
-#define QUIET_ROUNDS 5
-/* The poller wakes the stewards of all children that have no idle worker for a connection that one
- * child takes. Whoever was woken for nothing does not listen for a while, twice as long each time. */
-#define FIRST_DEAF_US   (2 * CLOCK_US_PER_MS)
-#define LONGEST_DEAF_US (100 * CLOCK_US_PER_MS)
-/* A worker has become idle since the last look: the next is due then, whatever that decided. */
-#define IDLE_ROUND_US   (20 * CLOCK_US_PER_MS)
 
 void watch_wanted(child_t *child)
 {
@@ -30,54 +20,29 @@ void watch_probe_taken(child_t *child)
     atomic_store(&child->watch.probe_taken, true);
 }
 
-static void false_alarm(watch_t *w, int64_t now_us)
-{
-    w->deaf_us = w->deaf_us == 0 ? FIRST_DEAF_US : clock_earlier(2 * w->deaf_us, LONGEST_DEAF_US);
-    w->deaf_until_us = now_us + w->deaf_us;
-}
-
-/* Nothing was taken since the last look. If siblings have taken what was ready, the probe is alone
- * in the queue, and nothing waits; otherwise it is queued again, behind the same. */
-static bool is_alone(child_t *child)
+/* Siblings may have taken what the probe stood behind. Then it is alone in the queue, and nothing
+ * waits; otherwise it is queued again, behind the same. */
+static bool is_ready_beside_probe(child_t *child)
 {
     wakeup_receive(child->probe_fd);
     if (!poller_has_ready(&child->poller)) {
-        return true;
+        return false;
     }
     wakeup_send(child->probe_fd);
-    return false;
+    return true;
 }
 
-static int64_t follow_probe(child_t *child, int64_t now_us)
+static bool answer(child_t *child, steward_question_e question)
 {
-    watch_t *w = &child->watch;
-    uint64_t events = ext_events(child->ext);
-    bool stands = events == w->events;
-    bool rang = w->rang;
-
-    w->events = events;
-    w->rang = false;
-    if (w->probe_sent_us && atomic_exchange(&w->probe_taken, false)) {
-        w->probe_sent_us = 0;
+    switch (question) {
+    case STEWARD_ASK_READY:
+        return poller_has_ready(&child->poller);
+    case STEWARD_ASK_ALONE:
+        return is_ready_beside_probe(child);
+    case STEWARD_ASK_NOTHING:
+        break;
     }
-    if (w->probe_sent_us && stands && is_alone(child)) {
-        w->probe_sent_us = 0;
-        false_alarm(w, now_us);
-        return 0;
-    }
-    if (w->probe_sent_us) {
-        w->deaf_us = 0;
-        return now_us - w->probe_sent_us;
-    }
-    if (poller_has_ready(&child->poller)) {
-        atomic_store(&w->probe_taken, false);
-        w->probe_sent_us = now_us;
-        wakeup_send(child->probe_fd);
-    }
-    else if (rang) {
-        false_alarm(w, now_us);
-    }
-    return 0;
+    return true;
 }
 
 static bool somebody_idle(const child_t *child)
@@ -87,58 +52,52 @@ static bool somebody_idle(const child_t *child)
     return ext_idle_of(atomic_load(&child->ext->work)) > 0;
 }
 
-bool watch_look(child_t *child, int64_t now_us, int64_t *waited_us)
+steward_look_t watch_look(child_t *child, int64_t now_us)
 {
     watch_t *w = &child->watch;
+    steward_t *steward = &child->steer.steward;
+    uint64_t events;
+    steward_question_e question;
+    steward_look_t look;
 
     ON_STEWARD();
-    *waited_us = 0;
-    if (!atomic_load(&w->on)) {
-        if (somebody_idle(child)) {
-            return false;
-        }
-        atomic_store(&w->on, true);
-        w->quiet_rounds = 0;
+    if (!steward_watches(steward, somebody_idle(child))) {
+        return (steward_look_t) { .soon = false };
     }
-    *waited_us = follow_probe(child, now_us);
-    if (somebody_idle(child) && *waited_us == 0) {
-        w->quiet_rounds++;
+    atomic_store(&w->on, true);
+    events = ext_events(child->ext);
+    question = steward_question(steward, events, atomic_exchange(&w->probe_taken, false));
+    look = steward_look(steward, now_us, somebody_idle(child), events, answer(child, question));
+    if (look.send_probe) {
+        /* a worker may have taken the one before at the last moment */
+        atomic_store(&w->probe_taken, false);
+        wakeup_send(child->probe_fd);
     }
-    else {
-        w->quiet_rounds = 0;
+    if (!steward->watching) {
+        atomic_store(&w->on, false);
+        /* the last idle worker may have become busy, and found the watch still on */
+        look.soon = !somebody_idle(child);
     }
-    if (w->quiet_rounds < QUIET_ROUNDS) {
-        return true;
-    }
-    atomic_store(&w->on, false);
-    /* the last idle worker may have become busy, and found the watch still on */
-    return !somebody_idle(child);
+    return look;
+}
+
+void watch_expect(child_t *child)
+{
+    ON_STEWARD();
+    atomic_store(&child->watch.many, child->steer.steward.many);
 }
 
 int watch_fd(const child_t *child, int64_t now_us, int64_t *until_us)
 {
-    const watch_t *w = &child->watch;
-
     ON_STEWARD();
-    /* a probe is ready itself, and so is the event by which workers leave */
-    if (!atomic_load(&w->on) || w->probe_sent_us
-        || atomic_load(&child->phase) == CHILD_STOPPING) {
-        return -1;
-    }
-    if (somebody_idle(child)) {
-        /* when nobody is any more no worker tells: they believe that the watch goes on */
-        *until_us = clock_earlier(*until_us, now_us + IDLE_ROUND_US);
-        return -1;
-    }
-    if (now_us < w->deaf_until_us) {
-        *until_us = clock_earlier(*until_us, w->deaf_until_us);
-        return -1;
-    }
-    return poller_fd(&child->poller);
+    /* the event by which workers leave is ready itself */
+    return atomic_load(&child->phase) != CHILD_STOPPING
+           && steward_listens(&child->steer.steward, now_us, somebody_idle(child), until_us)
+           ? poller_fd(&child->poller) : -1;
 }
 
 void watch_rang(child_t *child)
 {
     ON_STEWARD();
-    child->watch.rang = true;
+    steward_rang(&child->steer.steward);
 }

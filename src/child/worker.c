@@ -48,7 +48,8 @@ static void note_thread_start(const worker_t *worker)
                                               clock_now_us() - worker->started_us));
 }
 
-/* For top -H, perf and gdb. The steward keeps the name of the process, by which people find that. */
+/* For top -H, perf and gdb. The steward keeps the name of the process, by which people find
+ * that. */
 static void name_thread(const worker_t *worker)
 {
     char name[16];      /* the kernel has no more */

@@ -59,21 +59,21 @@ static inline void workers_left(workers_t *workers, worker_t *worker)
 void workers_join_left(child_t *child);
 
 /* Let count threads go that have nothing to do: those on the bench first, then idle ones.
- * Fewer if fewer are idle; 0: nobody who was to go and has not gone. The steward. */
+ * Fewer if fewer are idle; 0 cancels pending dismissals. The steward. */
 void workers_retire(child_t *child, int count);
 
-/* The child is going: threads that idle already look like it on the status page. The
+/* The child is draining: threads that idle already look like it on the status page. The
  * steward. */
 void workers_show_draining(child_t *child);
 
-/* The child is going: idle workers but a few are to leave. The steward, again and again. */
+/* The child is draining: idle workers but a few are to leave. The steward, again and again. */
 void workers_dismiss_idle(child_t *child);
 
 /* 95th percentile, about, of how long a thread takes to start; 0: none has. The steward. */
 int64_t workers_start_us(const workers_t *workers);
 
-/* Threads that are started and have not left, janitors not counted; and those of them that serve. From 0
- * to the limit, whatever a sibling wrote into this child's record. Any thread. */
+/* Threads that are started and have not left, janitors not counted; and those of them that serve.
+ * From 0 to the limit, whatever a sibling wrote into this child's record. Any thread. */
 int workers_live(const child_t *child);
 int workers_busy(const child_t *child);
 

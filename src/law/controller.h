@@ -3,7 +3,7 @@
  * Pure policy. C99 library only: no httpd, no APR, no clock (the sample carries the time),
  * no allocation, no lock, no static. The same input gives the same plan, which is what the
  * unit tests, the simulator (t/sim) and whoever reads a decision in the log rely on.
- * docs/controller.md derives the formulas and shows what each term buys.
+ * docs/dev/controller.md derives the formulas and shows what each term buys.
  *
  * There are two actuators with very different lead times. Threads start in some 60 us and
  * belong to a child, so a child decides about its own (controller_threads()). A child
@@ -35,14 +35,14 @@ const char *controller_ceiling_name(ctl_ceiling_e ceiling);
 
 /* Terms of the law, to see what each of them buys: bits of `without`. */
 typedef enum {
-    CTL_TERM_GROWTH        = 1 << 0,    /* threads: demand that rises goes on rising for the lead time */
-    CTL_TERM_OFFERED       = 1 << 1,    /* where a surge of arrivals will lead: rate * service time */
-    CTL_TERM_FLUCTUATION   = 1 << 2,    /* spare threads by the square root of the demand */
-    CTL_TERM_PANIC         = 1 << 3,    /* work has waited too long */
-    CTL_TERM_HOLD          = 1 << 4,    /* surplus is kept for a while */
-    CTL_TERM_LEARNING      = 1 << 5,    /* ... longer if it was missed */
-    CTL_TERM_CPU           = 1 << 6,    /* computing requests need processors, not threads */
-    CTL_TERM_PROGRESS      = 1 << 7    /* ... unless nothing gets done */
+    CTL_TERM_GROWTH = 1 << 0,      /* threads: demand that rises goes on rising for the lead time */
+    CTL_TERM_OFFERED = 1 << 1,     /* where a surge of arrivals will lead: rate * service time */
+    CTL_TERM_FLUCTUATION = 1 << 2, /* spare threads by the square root of the demand */
+    CTL_TERM_PANIC = 1 << 3,       /* work has waited too long */
+    CTL_TERM_HOLD = 1 << 4,        /* surplus is kept for a while */
+    CTL_TERM_LEARNING = 1 << 5,    /* ... longer if it was missed */
+    CTL_TERM_CPU = 1 << 6,         /* computing requests need processors, not threads */
+    CTL_TERM_PROGRESS = 1 << 7     /* ... unless nothing gets done */
 } ctl_term_e;
 
 #define CTL_PEAK_BUCKETS 16

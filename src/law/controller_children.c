@@ -46,12 +46,12 @@
 typedef struct children_look_t {
     int64_t now_us;
     int serving, starting, parked, busy, waiting, exhausted;
-    int out_of_descriptors;     /* children: whatever idle threads they have, nothing comes to them */
+    int out_of_descriptors; /* children: whatever idle threads they have, nothing comes to them */
     int ending;                 /* parked ones that would end soon */
     int free_slots;             /* where a child could be started, */
     int spare_slots;            /* ... beside all children that there may be */
     int have;                   /* that accept or soon will */
-    int slots;                  /* threads a child */
+    int slots;                  /* threads per child */
     int least, most;            /* children */
     bool quiet;                 /* nothing busy, nothing came */
     bool fills;                 /* the demand surely grows */
@@ -78,7 +78,8 @@ void controller_children_init(ctl_child_state_t *state, int64_t now_us)
     state->quiet_us = BUSY_LOOK_US;
 }
 
-/* A child that was told to end keeps its slot until its last connection ends, which may be never. */
+/* A child that was told to end keeps its slot until its last connection ends, which may be
+ * never. */
 static void take_slots(children_look_t *l, const ctl_child_sample_t *s)
 {
     int draining = ctl_count(s->draining);
@@ -91,8 +92,8 @@ static void take_slots(children_look_t *l, const ctl_child_sample_t *s)
     }
 }
 
-static void take_children_counts(ctl_child_state_t *state, children_look_t *l, const ctl_child_sample_t *s,
-                        const ctl_child_limits_t *limits)
+static void take_children_counts(ctl_child_state_t *state, children_look_t *l,
+                                 const ctl_child_sample_t *s, const ctl_child_limits_t *limits)
 {
     l->serving = ctl_count(s->serving);
     l->starting = ctl_count(s->starting);
@@ -141,8 +142,8 @@ static double forecast(const ctl_child_state_t *state, const children_look_t *l,
     return ctl_clamp(rate * l->service_s, 0, level + l->growth * SURGE_LEAD_S);
 }
 
-static void estimate_children(ctl_child_state_t *state, children_look_t *l, const ctl_child_sample_t *s,
-                     double cpus, int64_t elapsed_us)
+static void estimate_children(ctl_child_state_t *state, children_look_t *l,
+                              const ctl_child_sample_t *s, double cpus, int64_t elapsed_us)
 {
     double arrived = state->flow.primed ? ctl_gained(s->arrivals, state->flow.arrivals) : 0;
     double start_s = s->child_start_us > 0
@@ -270,7 +271,8 @@ static void bound_need(children_look_t *l)
     }
 }
 
-static void find_children_need(ctl_child_state_t *state, children_look_t *l, const ctl_child_limits_t *limits)
+static void find_children_need(ctl_child_state_t *state, children_look_t *l,
+                               const ctl_child_limits_t *limits)
 {
     /* a child with all its threads is always to spare: connections do not spread evenly */
     double room = l->spare > l->slots ? l->spare : l->slots;

@@ -91,7 +91,7 @@ int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int used,
                     int have, bool may_shrink);
 
 /* How a hold time learns: it doubles, at most so often, if what was retired is missed sooner
- * than so many hold times later. */
+ * than this number of hold times later. */
 typedef struct ctl_lesson_t {
     int64_t hold_us;            /* at first */
     int most_doublings;

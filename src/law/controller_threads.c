@@ -44,7 +44,8 @@ void controller_threads_init(ctl_thread_state_t *state, int64_t now_us)
     state->quiet_us = BUSY_LOOK_US;
 }
 
-static void take_counts(threads_look_t *l, const ctl_thread_sample_t *s, const ctl_thread_limits_t *limits)
+static void take_counts(threads_look_t *l, const ctl_thread_sample_t *s,
+                        const ctl_thread_limits_t *limits)
 {
     l->threads = ctl_count(s->threads);
     l->admitted = ctl_min(ctl_count(s->admitted), l->threads);

@@ -12,7 +12,7 @@ typedef struct spares_sample_t {
     int threads_per_child;
     int min_spare_threads;
     int max_spare_threads;
-    int min_children;           /* one a listener bucket */
+    int min_children;           /* one per listener bucket */
     int max_children;
 } spares_sample_t;
 

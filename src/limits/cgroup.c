@@ -385,7 +385,8 @@ int64_t cgroup_memory_used(const cgroup_level_t *level)
     static const char *const cache[] = { "inactive_file", "active_file", "slab_reclaimable", NULL };
     static const char *const kept[] = { "file_mapped", "file_dirty", "file_writeback", NULL };
     static const char *const cache_1[] = { "total_inactive_file", "total_active_file", NULL };
-    static const char *const kept_1[] = { "total_mapped_file", "total_dirty", "total_writeback", NULL };
+    static const char *const kept_1[] = { "total_mapped_file", "total_dirty", "total_writeback",
+                                          NULL };
     int64_t used = procfile_read_number(level->path, level->unified ? "/memory.current"
                                                                     : "/memory.usage_in_bytes");
     int64_t free_bytes = 0;

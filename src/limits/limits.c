@@ -275,7 +275,8 @@ void limits_refresh_usage(const limits_t *limits, limits_usage_t *usage, int64_t
         limits_note_used(&usage->system, limits->total_bytes - usage->available_bytes, elapsed_s);
     }
     for (i = 0; i < limits->memory.count; i++) {
-        limits_note_used(&usage->memory[i], cgroup_memory_used(&limits->memory.level[i]), elapsed_s);
+        limits_note_used(&usage->memory[i], cgroup_memory_used(&limits->memory.level[i]),
+                         elapsed_s);
     }
     for (i = 0; i < limits->pids.count; i++) {
         usage->tasks[i] = cgroup_tasks(&limits->pids.level[i]);
@@ -409,7 +410,9 @@ typedef struct writer_t {
 
 static void advance(writer_t *w, int length)
 {
-    size_t used = length < 0 ? 0 : (size_t)length < w->left ? (size_t)length : w->left - (w->left > 0);
+    size_t used = length < 0                 ? 0
+                  : (size_t)length < w->left ? (size_t)length
+                                             : w->left - (w->left > 0);
 
     w->at += used;
     w->left -= used;
@@ -505,7 +508,7 @@ static void put_descriptors(writer_t *w, const limits_t *l)
         PUT(w, ", descriptors without a limit");
         return;
     }
-    PUT(w, ", %" PRId64 " descriptors a child", left);
+    PUT(w, ", %" PRId64 " descriptors per child", left);
     if (left < l->descriptors) {
         PUT(w, " (%" PRId64 " less %" PRId64 " for logs and the like)", l->descriptors,
             l->descriptors - left);

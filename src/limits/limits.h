@@ -1,8 +1,8 @@
 /* What the machine, the container and the user allow: memory, processors, tasks, descriptors.
  *
- * (limits.h is the C library's.) Nothing here knows httpd or APR. Everything is read from /proc and from the control groups
- * that this process is in (version 2, version 1, or both); a root prefix lets tests show it
- * made-up trees. What cannot be read, or is nonsense, does not limit anything.
+ * (limits.h is the C library's.) Nothing here knows httpd or APR. Everything is read from /proc and
+ * from the control groups that this process is in (version 2, version 1, or both); a root prefix
+ * lets tests show it made-up trees. What cannot be read, or is nonsense, does not limit anything.
  *
  *   limits_find()            once a start, restarts included: what the limits are
  *   limits_find_groups()     now and then: those of them that may change meanwhile
@@ -10,8 +10,8 @@
  *   limits_max_threads()     how many worker threads there may be now, and what says so
  *
  * The parent's main thread calls all of it; nothing is shared or locked. A limits_t or
- * limits_usage_t owns nothing that has to be freed, but points to constant strings of this file and to
- * the root it was given.
+ * limits_usage_t owns nothing that has to be freed, but points to constant strings of this file and
+ * to the root it was given.
  */
 #ifndef ADP_LIMITS_H
 #define ADP_LIMITS_H
@@ -68,7 +68,8 @@ typedef struct limits_t {
     int64_t user_tasks;         /* RLIMIT_NPROC of the children's user; NONE for root */
     int64_t user_tasks_of_others;   /* what else this user had running */
     int64_t descriptors;        /* RLIMIT_NOFILE, a process */
-    int64_t descriptors_held;   /* of these, by logs and whatever else the configuration opens; whoever
+    int64_t
+        descriptors_held; /* of these, by logs and whatever else the configuration opens; whoever
                                  * found the limits fills it in when that is known */
     limits_policy_t policy;
 } limits_t;
@@ -113,7 +114,8 @@ bool limits_find_groups(limits_t *limits);
 /* Whether it is time to look at usage again, with this many worker threads now: a second after
  * the last look, or a tenth of one if half of the threads that were handed out then are
  * there. */
-bool limits_is_due(const limits_t *limits, const limits_usage_t *usage, int threads, int64_t now_us);
+bool limits_is_due(const limits_t *limits, const limits_usage_t *usage, int threads,
+                   int64_t now_us);
 
 /* Read how much of the limits is used. now_us is monotonic. Two files for the system and
  * one to three for each control group with limits: 30 to 100 us. */
@@ -140,30 +142,30 @@ void limits_note_children(limits_usage_t *usage, int children, int threads, int 
  * 8 MB: nothing should take memory that can do without. */
 bool limits_is_short(const limits_t *limits, const limits_usage_t *usage);
 
-/* The most worker threads, of all children together, that there may be until the next refresh, and in
- * *why what keeps it there (never CTL_NO_CEILING).
+/* The most worker threads, of all children together, that there may be until the next refresh,
+ * and in *why what keeps it there (never CTL_NO_CEILING).
  *
  * For each memory limit, with O what others use of it:
  *
- *     threads + (share * (limit - O) - what ours will use - growth lately - 4 MB) / 2 / cost of a thread
+ *     threads + (share * (limit - O) - what ours will use - growth lately - 4 MB) / 2 / cost of one
  *
  * where the cost is what is believed by now, at first 256 KB, and its part of a child; and what the
  * threads that run will use is what they use, or what they cost if that is more: a request
  * that has just begun does not show its memory yet. Half of what is left is handed out, not
  * all, because cost and usage are measured again before the other half is touched. While
  * there are hardly any threads to measure, no more is handed out than would fit if each took 4 MB.
- * Tasks: (limit - those that exist - a sixteenth) / tasks a worker.
+ * Tasks: (limit - those that exist - a sixteenth) / tasks per worker.
  *
  * What runs is not counted off while memory is merely above the share: the result then is
  * the number of threads that run. Only when half of what the share leaves free is used too,
  * the result falls below it by what is missing, so that idle threads go and fewer requests
- * run at once. It is never below one a child of policy.min_children. */
+ * run at once. It is never below one per child of policy.min_children. */
 int limits_max_threads(const limits_t *limits, const limits_usage_t *usage,
                        ctl_ceiling_e *why);
 
-/* The same in the long run, if a thread costs what plain requests do (176 KB and its part of
- * a child, or what was learned): all of what is left, without margins. For messages, for the size of the
- * scoreboard. */
+/* The same in the long run, if a thread costs what plain requests do (176 KB and its part of a
+ * child, or what was learned): all of what is left, without margins. For messages, for the size of
+ * the scoreboard. */
 int limits_expected_threads(const limits_t *limits, const limits_usage_t *usage,
                             ctl_ceiling_e *why);
 
@@ -181,7 +183,7 @@ int limits_threads_by_descriptors(const limits_t *limits);
 int limits_children_by_descriptors(const limits_t *limits);
 
 /* "memory 205 MB (80% of memory.max 256 MB), 1.5 processors (cpu.max), 480 tasks (pids.max),
- * 20000 descriptors a child": what was found, each with its source. Returns buffer. */
+ * 20000 descriptors per child": what was found, each with its source. Returns buffer. */
 char *limits_describe(const limits_t *limits, char *buffer, size_t size);
 
 #endif

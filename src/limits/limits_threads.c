@@ -176,8 +176,8 @@ static void consider_memory(lowest_t *lowest, const limits_t *l, const limits_us
 
 /* --- tasks ------------------------------------------------------------------------ */
 
-/* Of the most tasks, those that may be used. A sixteenth is left to others: scripts, loggers, whoever
- * wants to look into the container. What runs already is not taken back for that. */
+/* Of the most tasks, those that may be used. A sixteenth is left to others: scripts, loggers,
+ * whoever wants to look into the container. What runs already is not taken back for that. */
 static double threads_by_tasks(const limits_t *l, const limits_usage_t *u, int64_t most,
                                double used)
 {

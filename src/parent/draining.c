@@ -2,6 +2,9 @@
  * time. Owns no state but the slots'. */
 #include "draining.h"
 
+#include "children.h"
+#include "slots.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -71,8 +74,8 @@ bool draining_repeat_orders(generation_t *g)
     bool left = false;
     int i;
 
-    for (i = 0; i < g->retained->slots_used; i++) {
-        if (g->retained->slots[i].state == SLOT_DRAINING && repeat_order(g, i)) {
+    for (EACH_SLOT(g->retained, i, SLOT_IN(SLOT_DRAINING))) {
+        if (repeat_order(g, i)) {
             left = true;
         }
     }
@@ -84,10 +87,7 @@ int64_t draining_round(generation_t *g, int64_t now_us)
     int64_t next_us = draining_repeat_orders(g) ? now_us + REPEAT_US : CLOCK_NEVER;
     int i;
 
-    for (i = 0; i < g->retained->slots_used; i++) {
-        if (g->retained->slots[i].state != SLOT_DRAINING) {
-            continue;
-        }
+    for (EACH_SLOT(g->retained, i, SLOT_IN(SLOT_DRAINING))) {
         if (now_us >= due_us(g, i)) {
             kill_overdue(g, i, now_us);
         }

@@ -4,7 +4,7 @@
 #ifndef ADP_DRAINING_H
 #define ADP_DRAINING_H
 
-#include "children.h"
+#include "generation.h"
 
 /* Repeat orders that were lost. True: some still are. */
 bool draining_repeat_orders(generation_t *g);

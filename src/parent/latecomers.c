@@ -1,6 +1,7 @@
 /* The parent, on each round: who was started and is not ready. Owns no state but the slots'. */
 #include "latecomers.h"
 
+#include "census.h"
 #include "slots.h"
 
 #include "base/clock.h"
@@ -30,10 +31,10 @@ static latecomers_look_t look_at_starts(generation_t *g, int64_t now_us)
     };
     int i;
 
-    for (i = 0; i < r->slots_used; i++) {
+    for (EACH_SLOT(r, i, SLOTS_TAKEN)) {
         const slot_t *slot = &r->slots[i];
 
-        if (children_is_current(g, slot)) {
+        if (census_is_current(g, slot)) {
             l.late += slot->late;
             if (slot->ready_us > 0) {
                 l.fastest_us = MIN(l.fastest_us, slot->ready_us - slot->started_us);
@@ -109,10 +110,10 @@ int64_t latecomers_round(generation_t *g, int64_t now_us)
     int64_t next_us = CLOCK_NEVER;
     int i;
 
-    for (i = 0; i < g->retained->slots_used; i++) {
+    for (EACH_SLOT(g->retained, i, SLOTS_TAKEN)) {
         slot_t *slot = &g->retained->slots[i];
 
-        if (slot->state == SLOT_STARTING && children_is_current(g, slot)) {
+        if (slot->state == SLOT_STARTING && census_is_current(g, slot)) {
             next_us = clock_earlier(next_us, look_after_starting(&l, slot));
         }
         else if (slot->state == SLOT_DRAINING && slot->aborted) {

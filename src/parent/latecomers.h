@@ -8,7 +8,7 @@
 #ifndef ADP_LATECOMERS_H
 #define ADP_LATECOMERS_H
 
-#include "children.h"
+#include "generation.h"
 
 /* Look after them; returns when to look again (CLOCK_NEVER: none is starting). Parent. */
 int64_t latecomers_round(generation_t *g, int64_t now_us);

@@ -16,6 +16,7 @@
 
 #include "board/board_view.h"
 #include "config/config.h"
+#include "law/overseer.h"
 #include "report/report_text.h"
 #include "scoreboard_ext.h"
 
@@ -26,7 +27,7 @@
 /* Raise the first number with every change of retained_t or slot_t; what changes the shared
  * memory raises EXT_VERSION. The compiler asks for it where a size changes (EXT_PINNED below). */
 #ifndef ADP_RETAINED_VERSION
-#define ADP_RETAINED_VERSION (100 * 4 + EXT_VERSION)
+#define ADP_RETAINED_VERSION (100 * 5 + EXT_VERSION)
 #endif
 
 /* A child as the parent sees it.
@@ -97,10 +98,8 @@ typedef struct retained_t {
     int slots_used;             /* highest slot that was ever in use, plus one */
     int wanted_children;        /* of the current generation */
     int start_threads;          /* worker threads of the next child at first */
-    ctl_child_state_t control;  /* what the controller remembers */
-    bool controlled;            /* control is initialised */
-    uint64_t arrivals;          /* events taken by all children, */
-    uint64_t completions;       /* ... and done */
+    overseer_t overseer;        /* the law's memory of children */
+    bool controlled;            /* it is initialised */
     board_peak_t peak;          /* of all children, since it was last written down */
     limits_usage_t usage;       /* of the memory and the tasks that there are */
     int64_t groups_us;          /* when it was last looked whether their limits have changed */
@@ -108,9 +107,6 @@ typedef struct retained_t {
     report_t observed;          /* ... and of those that are not, and of ceilings */
     int64_t slowest_start_us;   /* of late, from fork to accepting, fading */
     int64_t child_start_us;     /* 95th percentile, about, from fork to accepting */
-    ctl_child_plan_t plan;      /* the last */
-    bool woken;                 /* something has happened since */
-    int64_t decided_us;         /* when it was made */
     int64_t monitor_us;         /* when the monitor hook is due */
     bool ever_healthy;          /* some child of this server's life served */
     start_pace_t start_pace;    /* of starts, if children do not last */

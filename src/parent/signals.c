@@ -10,7 +10,7 @@
 static void obeyed(sigset_t *set)
 {
     static const int signals[] = {
-        SIGTERM, SIGINT, SIGHUP, AP_SIG_GRACEFUL, AP_SIG_GRACEFUL_STOP
+        SIGTERM, SIGINT, SIGHUP, AP_SIG_GRACEFUL, AP_SIG_GRACEFUL_STOP, SIGUSR2
     };
     size_t i;
 
@@ -112,6 +112,32 @@ bool signals_take_resize(void)
     return taken;
 }
 
+/* --- somebody wants to know ----------------------------------------------------------- */
+
+static volatile sig_atomic_t asked;
+
+static void on_question(int signo)
+{
+    (void)signo;
+    asked = 1;
+}
+
+bool signals_take_question(void)
+{
+    bool taken = asked != 0;
+
+    asked = 0;
+    return taken;
+}
+
+static void hear_questions(void (*handler)(int))
+{
+    struct sigaction hear = { .sa_handler = handler, .sa_flags = SA_RESTART };
+
+    sigemptyset(&hear.sa_mask);
+    sigaction(SIGUSR2, &hear, NULL);
+}
+
 /* --- the configuration comes and goes ------------------------------------------------- */
 
 static apr_status_t pool_is_cleared(void *unused)
@@ -120,6 +146,8 @@ static apr_status_t pool_is_cleared(void *unused)
 
     (void)unused;
     unfilter_window_changes();
+    /* the handler goes with the module, and by default the signal would end the server */
+    hear_questions(SIG_IGN);
     obeyed(&set);
     sigdelset(&set, AP_SIG_GRACEFUL_STOP);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
@@ -133,4 +161,5 @@ void signals_listen(apr_pool_t *pconf, int one_process)
     apr_pool_cleanup_register(pconf, NULL, pool_is_cleared, apr_pool_cleanup_null);
     ap_unixd_mpm_set_signals(pconf, one_process);
     filter_window_changes();
+    hear_questions(on_question);
 }

@@ -1,5 +1,5 @@
 /* The signals that the parent obeys: SIGTERM and SIGINT (stop), SIGWINCH (stop gracefully),
- * SIGHUP (restart), SIGUSR1 (restart gracefully).
+ * SIGHUP (restart), SIGUSR1 (restart gracefully), SIGUSR2 (log the state: parent_dump.h).
  *
  * httpd's handlers note them in ap_unixd_mpm_retained_data, which a parent looks at while it
  * runs, and forget what is noted when the configuration's pool is cleared. So that none is lost:
@@ -38,6 +38,9 @@ void signals_let_in(void);
 
 /* Whether the terminal was resized since it was last asked. */
 bool signals_take_resize(void);
+
+/* Whether somebody has asked for the state since it was last asked. */
+bool signals_take_question(void);
 
 /* A stop has begun, which no restart changes: forget those that wait and any that come. */
 void signals_ignore_restarts(void);

@@ -1,25 +1,87 @@
-/* The parent. The one place where the state of a slot changes. */
+/* The parent. The table of children: who goes through it uses EACH_SLOT(), and here is the one
+ * place where the state of a slot changes. */
 #include "slots.h"
 
 #include "base/check.h"
+#include "base/log.h"
 
-#define BIT(state) (1u << (state))
+#include "http_main.h"
 
 /* Where each state leads; every child may end. */
 static const unsigned leads_to[] = {
     /* a child of another version is draining when its slot is taken over */
-    [SLOT_FREE] = BIT(SLOT_STARTING) | BIT(SLOT_DRAINING),
-    [SLOT_STARTING] = BIT(SLOT_SERVING) | BIT(SLOT_DRAINING) | BIT(SLOT_FREE),
-    [SLOT_SERVING] = BIT(SLOT_PARKED) | BIT(SLOT_DRAINING) | BIT(SLOT_FREE),
-    [SLOT_PARKED] = BIT(SLOT_SERVING) | BIT(SLOT_DRAINING) | BIT(SLOT_FREE),
-    [SLOT_DRAINING] = BIT(SLOT_FREE)
+    [SLOT_FREE] = SLOT_IN(SLOT_STARTING) | SLOT_IN(SLOT_DRAINING),
+    [SLOT_STARTING] = SLOT_IN(SLOT_SERVING) | SLOT_IN(SLOT_DRAINING) | SLOT_IN(SLOT_FREE),
+    [SLOT_SERVING] = SLOT_IN(SLOT_PARKED) | SLOT_IN(SLOT_DRAINING) | SLOT_IN(SLOT_FREE),
+    [SLOT_PARKED] = SLOT_IN(SLOT_SERVING) | SLOT_IN(SLOT_DRAINING) | SLOT_IN(SLOT_FREE),
+    [SLOT_DRAINING] = SLOT_IN(SLOT_FREE)
 };
+
+const char *slots_state_name(slot_state_e state)
+{
+    static const char *const names[] = {
+        [SLOT_FREE] = "free", [SLOT_STARTING] = "starting", [SLOT_SERVING] = "serving",
+        [SLOT_PARKED] = "parked", [SLOT_DRAINING] = "draining"
+    };
+
+    return names[state];
+}
 
 void slots_enter(slot_t *slot, slot_state_e state)
 {
     if (state != slot->state) {
-        CHECK(leads_to[slot->state] & BIT(state));
+        CHECK(leads_to[slot->state] & SLOT_IN(state));
+        ap_log_error(APLOG_MARK, APLOG_TRACE1, 0, ap_server_conf, "child process %d: %s, was: %s",
+                     (int)slot->pid, slots_state_name(state), slots_state_name(slot->state));
         slot->state = state;
+    }
+}
+
+int slots_next(const retained_t *retained, int after, unsigned states)
+{
+    int i;
+
+    for (i = after + 1; i < retained->slots_used; i++) {
+        if (SLOT_IN(retained->slots[i].state) & states) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+int slots_count(const retained_t *retained, unsigned states)
+{
+    int i, count = 0;
+
+    for (EACH_SLOT(retained, i, states)) {
+        count++;
+    }
+    return count;
+}
+
+int slots_of_pid(const retained_t *retained, pid_t pid)
+{
+    int i;
+
+    for (EACH_SLOT(retained, i, SLOTS_TAKEN)) {
+        if (retained->slots[i].pid == pid) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+void slots_clean_row(int slot, int thread_limit)
+{
+    process_score *score = ap_get_scoreboard_process(slot);
+    int i;
+
+    score->pid = 0;
+    score->quiescing = score->not_accepting = 0;
+    score->connections = score->write_completion = score->lingering_close = 0;
+    score->keep_alive = score->suspended = score->wait_io = 0;
+    for (i = 0; i < thread_limit; i++) {
+        ap_update_child_status_from_indexes(slot, i, SERVER_DEAD, NULL);
     }
 }
 

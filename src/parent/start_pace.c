@@ -10,8 +10,8 @@
 #define FIRST_PAUSE_US   (100 * US_PER_MS)
 #define LONGEST_US       (10000 * US_PER_MS)
 #define LONGEST_SERVING_US (1000 * US_PER_MS)
-/* Patience with a start: PATIENCE_TIMES as long as others took, but never less than PATIENCE_US, also
- * if others are not known. Too little costs a child too many, too much makes requests wait. */
+/* Patience with a start: PATIENCE_TIMES as long as others took, but never less than PATIENCE_US,
+ * also if others are not known. Too little costs a child too many, too much makes requests wait. */
 #define PATIENCE_TIMES   10
 #define PATIENCE_US      (3000 * US_PER_MS)
 #define PATIENCE_UNKNOWN_US (10000 * US_PER_MS)

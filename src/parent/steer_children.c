@@ -1,11 +1,17 @@
-/* The parent, on each round. Measures, asks the controller and does what it says; shares out
- * threads among children. */
+/* The parent, on each round. Measures for law/overseer.c and law/spares.c, and carries out what
+ * they say. */
 #include "steer_children.h"
 
+#include "census.h"
+#include "children.h"
+#include "slots.h"
+
 #include "base/clock.h"
+#include "base/probes.h"
 #include "board/board_view.h"
 #include "child/child.h"
 #include "config/config.h"
+#include "law/overseer.h"
 #include "law/spares.h"
 #include "report/report.h"
 #include "report/report_text.h"
@@ -22,94 +28,70 @@
 #define BUSY_ROUND_US       (100 * CLOCK_US_PER_MS)
 /* ... and whether parked ones can end. */
 #define PARKED_ROUND_US     CLOCK_US_PER_S
-/* However often children wake the parent, it does not decide more often than: */
-#define SHORTEST_ROUND_US   (5 * CLOCK_US_PER_MS)
-/* A child costs more than a thread to start, and is kept longer, by this factor. */
-#ifndef CHILD_HOLDS
-#define CHILD_HOLDS         12
-#endif
 /* Children whose memory is measured: those in the first slots stand for the others. */
 #define MEASURED_CHILDREN   256
 
 /* --- what the children tell ------------------------------------------------------- */
 
-static bool is_sharing(const slot_t *slot)
-{
-    return slot->state == SLOT_SERVING || slot->state == SLOT_PARKED;
-}
-
-/* What the children of a sample come to beside it. */
-typedef struct sums_t {
-    int64_t blocked_permille;   /* of the busy threads; rounded in the end, or many children with few
-                                 * busy ones would never be seen to compute */
-    int busier;                 /* by how many threads a child was busier at its peak, at most */
-} sums_t;
-
-static void note_peak(retained_t *r, int i, int busy, sums_t *sums)
+/* The child's own peaks, which lie between two looks of ours. They need not have been at the same
+ * time: the most busy threads are those of now, with one child at its peak, by *busier more. */
+static void note_peak(retained_t *r, int i, int busy, int *busier)
 {
     board_peak_t peak = board_take_peak(&r->board->children[i], r->fixed.thread_limit);
 
-    sums->busier = MAX(sums->busier, peak.busy - busy);
+    *busier = MAX(*busier, peak.busy - busy);
     r->peak.waited_us = MAX(r->peak.waited_us, peak.waited_us);
 }
 
-static void add_child(generation_t *g, int i, ctl_child_sample_t *sample, sums_t *sums)
+static overseer_child_t see_child(const generation_t *g, int i, const board_view_t *view)
 {
-    retained_t *r = g->retained;
-    slot_t *slot = &r->slots[i];
-    board_view_t view = children_view(g, i);
+    const slot_t *slot = &g->retained->slots[i];
 
-    r->arrivals += board_events_since(slot->events, view.events);
-    slot->events = view.events;
-    sample->busy = board_sum(sample->busy, view.busy);
-    sums->blocked_permille += view.blocked_permille;
-    sample->threads = board_sum(sample->threads, view.threads);
-    sample->waiting = board_sum(sample->waiting, view.waiting);
-    sample->waited_us = MAX(sample->waited_us, view.waited_us);
-    sample->exhausted += view.exhausted;
-    sample->out_of_descriptors += view.out_of_descriptors && slot->state == SLOT_SERVING
-                                  && children_is_current(g, slot);
-    note_peak(r, i, view.busy, sums);
-}
-
-/* The children's own peaks, which lie between two looks of ours. They need not have been at the
- * same time: the most busy threads are those of now, with one child at its peak. */
-static void note_peaks(retained_t *r, const ctl_child_sample_t *sample, int busier)
-{
-    r->peak.busy = MAX(r->peak.busy, board_sum(sample->busy, busier));
-    r->peak.waited_us = MAX(r->peak.waited_us, sample->waited_us);
+    return (overseer_child_t) {
+        .threads = view->threads,
+        .busy = view->busy,
+        .idle = view->idle,
+        .blocked_permille = view->blocked_permille,
+        .waiting = view->waiting,
+        .waited_us = view->waited_us,
+        .exhausted = view->exhausted,
+        .out_of_descriptors = view->out_of_descriptors && slot->state == SLOT_SERVING
+                              && census_is_current(g, slot),
+        .taken = board_events_since(slot->events, view->events)
+    };
 }
 
 static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
 {
     retained_t *r = g->retained;
-    ctl_child_sample_t sample = {
+    overseer_sums_t sums = { .sample = {
         .now_us = now_us,
-        .parked = children_parked(g),
-        .lasting = children_parked_lasting(g),
-        .draining = children_draining(g),
+        .parked = census_parked(g),
+        .lasting = census_parked_lasting(g),
+        .draining = census_draining(g),
         .slots = r->fixed.slot_count,
         .child_start_us = r->child_start_us
-    };
-    sums_t sums = { 0 };
-    int i, count = children_count(g, -1);
+    } };
+    ctl_child_sample_t sample;
+    int i, busier = 0, count = census_accepting(g, -1);
 
-    sample.starting = count - children_serving(g, -1);
+    sums.sample.starting = count - census_serving(g, -1);
     /* of a child and its successor one is there to stay */
-    count -= children_successors(g);
-    sample.starting = MIN(sample.starting, count);
-    sample.serving = count - sample.starting;
-    for (i = 0; i < r->slots_used; i++) {
+    count -= census_successors(g);
+    sums.sample.starting = MIN(sums.sample.starting, count);
+    sums.sample.serving = count - sums.sample.starting;
+    for (EACH_SLOT(r, i, SLOTS_SHARING)) {
         /* those of the last generation carry load until they are told to finish */
-        if (is_sharing(&r->slots[i])) {
-            add_child(g, i, &sample, &sums);
-        }
+        board_view_t view = census_view(g, i);
+        overseer_child_t child = see_child(g, i, &view);
+
+        r->slots[i].events = view.events;
+        overseer_add(&r->overseer, &sums, &child);
+        note_peak(r, i, view.busy, &busier);
     }
-    sample.blocked = (int)MIN((sums.blocked_permille + 500) / 1000, sample.busy);
-    note_peaks(r, &sample, sums.busier);
-    sample.arrivals = r->arrivals;
-    r->completions = MAX(r->completions, r->arrivals - MIN((uint64_t)sample.busy, r->arrivals));
-    sample.completions = r->completions;
+    sample = overseer_sample(&r->overseer, &sums);
+    r->peak.busy = MAX(r->peak.busy, board_sum(sample.busy, busier));
+    r->peak.waited_us = MAX(r->peak.waited_us, sample.waited_us);
     return sample;
 }
 
@@ -128,11 +110,12 @@ static void measure(generation_t *g, const ctl_child_sample_t *sample, int64_t n
     if (!limits_is_due(config_limits(), &r->usage, sample->threads, now_us)) {
         return;
     }
-    for (i = 0; i < r->slots_used && count < MEASURED_CHILDREN; i++) {
-        if (is_sharing(&r->slots[i])) {
-            pids[count++] = r->slots[i].pid;
-            connections = board_sum(connections, children_connections(i));
+    for (EACH_SLOT(r, i, SLOTS_SHARING)) {
+        if (count == MEASURED_CHILDREN) {
+            break;
         }
+        pids[count++] = r->slots[i].pid;
+        connections = board_sum(connections, census_connections(i));
     }
     changed = config_look_at_groups(&r->groups_us, now_us);
     limits_refresh_usage(config_limits(), &r->usage, now_us);
@@ -155,8 +138,10 @@ static ctl_child_limits_t limits_of(const generation_t *g)
         .max_children = config->max_children,
         .max_threads = config->max_request_workers,
         .ceiling = config->ceiling,
-        .min_spare_threads = config->given.min_spare_threads ? config->min_spare_threads : CTL_NOT_SET,
-        .max_spare_threads = config->given.max_spare_threads ? config->max_spare_threads : CTL_NOT_SET,
+        .min_spare_threads = config->given.min_spare_threads ? config->min_spare_threads
+                                                             : CTL_NOT_SET,
+        .max_spare_threads = config->given.max_spare_threads ? config->max_spare_threads
+                                                             : CTL_NOT_SET,
         .cpus = g->cpus,
         .wait_target_us = config->wait_target_us,
         .hold_us = CHILD_HOLDS * config->hold_us
@@ -172,19 +157,9 @@ static ctl_child_limits_t limits_of(const generation_t *g)
     return limits;
 }
 
-static int children_sharing(const generation_t *g)
-{
-    int i, count = 0;
-
-    for (i = 0; i < g->retained->slots_used; i++) {
-        count += is_sharing(&g->retained->slots[i]);
-    }
-    return count;
-}
-
 static void grant(ext_child_t *ext, int threads, const ctl_child_limits_t *limits, int serving)
 {
-    atomic_store(&ext->most_threads, MIN(threads, limits->threads_per_child));
+    atomic_store(&ext->most_threads, threads);
     atomic_store(&ext->ceiling, limits->ceiling);
     atomic_store(&ext->serving, serving);
 }
@@ -195,32 +170,22 @@ static void share_out(generation_t *g, const ctl_child_limits_t *limits,
                       const ctl_child_sample_t *sample)
 {
     retained_t *r = g->retained;
-    int serving = MAX(sample->serving, 1), sharing = MAX(children_sharing(g), 1);
-    bool plenty = (int64_t)(sharing + sample->starting) * limits->threads_per_child
-                  <= limits->max_threads;
-    int64_t starting = (int64_t)sample->starting * r->start_threads;
-    int room = (int)MAX(limits->max_threads - sample->threads - starting, 0);
-    int each = room / sharing, rest = room % sharing;
+    int serving = MAX(sample->serving, 1);
+    overseer_share_t share = overseer_share(limits, sample, slots_count(r, SLOTS_SHARING),
+                                            r->start_threads);
     int i;
 
-    for (i = 0; i < r->slots_used; i++) {
+    for (EACH_SLOT(r, i, SLOTS_SHARING)) {
         slot_t *slot = &r->slots[i];
+        board_view_t view = census_view(g, i);
+        overseer_child_t child = see_child(g, i, &view);
 
-        if (is_sharing(slot)) {
-            board_view_t view = children_view(g, i);
-            int has = MIN(view.threads, limits->threads_per_child);
-            bool needy = view.idle == 0;
-
-            grant(&r->board->children[i],
-                  plenty ? limits->threads_per_child
-                         : MAX(has + each + (needy && rest > 0), 1), limits, serving);
-            rest -= needy && rest > 0;
-            if (g->config->given.min_spare_threads && slot->serving_told != serving) {
-                /* its part of MinSpareThreads has changed, and it may be asleep */
-                children_order(g, i, CHILD_ORDER_DECIDE);
-            }
-            slot->serving_told = serving;
+        grant(&r->board->children[i], overseer_grant(&share, &child), limits, serving);
+        if (g->config->given.min_spare_threads && slot->serving_told != serving) {
+            /* its part of MinSpareThreads has changed, and it may be asleep */
+            children_order(g, i, CHILD_ORDER_DECIDE);
         }
+        slot->serving_told = serving;
     }
 }
 
@@ -229,7 +194,7 @@ static void share_out(generation_t *g, const ctl_child_limits_t *limits,
 static void park(generation_t *g, int count)
 {
     while (count-- > 0) {
-        int slot = children_least_needed(g);
+        int slot = census_to_park(g);
 
         if (slot < 0) {
             return;
@@ -241,7 +206,7 @@ static void park(generation_t *g, int count)
 static void retire(generation_t *g, int count)
 {
     while (count-- > 0) {
-        int slot = children_least_missed(g);
+        int slot = census_to_retire(g);
 
         if (slot < 0) {
             return;
@@ -250,35 +215,13 @@ static void retire(generation_t *g, int count)
     }
 }
 
-/* Threads that the next child starts with: its part of those that are missing, and of those
- * that there may be. */
-static int start_threads(const generation_t *g, const ext_plan_t *p)
-{
-    int coming = MAX(p->plan.start + p->sample.starting, 1);
-    int missing = (int)MIN(p->plan.demand, INT_MAX / 2) - p->sample.threads;
-    int room = MAX(p->limits.max_threads - p->sample.threads, 0);
-    int each = p->plan.start > 0 ? MIN(missing, room) / coming : 0;
-
-    return MIN(MAX(each, g->config->start_threads), g->config->threads_per_child);
-}
-
-/* The controller counts in whole children. The last one need not get all its threads, and
- * those that are always there may have to do with fewer. */
-static ctl_child_limits_t in_whole_children(const ctl_child_limits_t *limits)
-{
-    ctl_child_limits_t whole = *limits;
-    int children = (limits->max_threads + limits->threads_per_child - 1) / limits->threads_per_child;
-
-    whole.max_threads = MAX(children, limits->min_children) * limits->threads_per_child;
-    return whole;
-}
-
 static void act(generation_t *g, const ext_plan_t *p)
 {
     retained_t *r = g->retained;
 
     r->wanted_children = p->plan.target;
-    r->start_threads = start_threads(g, p);
+    r->start_threads = overseer_start_threads(
+        &p->plan, &p->sample, &p->limits, g->config->start_threads, g->config->threads_per_child);
     park(g, p->plan.park);
     retire(g, p->plan.retire);
 }
@@ -291,10 +234,8 @@ static double requests_per_s(const generation_t *g, int64_t now_us)
     int64_t last = now_us / CLOCK_US_PER_S - 1;
     int i, count = 0;
 
-    for (i = 0; i < r->slots_used; i++) {
-        if (is_sharing(&r->slots[i])) {
-            count = board_sum(count, board_requests_in(&r->board->children[i], last));
-        }
+    for (EACH_SLOT(r, i, SLOTS_SHARING)) {
+        count = board_sum(count, board_requests_in(&r->board->children[i], last));
     }
     return count;
 }
@@ -314,23 +255,20 @@ static int64_t control(generation_t *g, ext_plan_t *p, int64_t now_us)
 {
     retained_t *r = g->retained;
     bool followed = p->mode == EXT_MODE_ON;
-    ctl_child_limits_t whole = in_whole_children(&p->limits);
 
-    if (now_us < r->decided_us + SHORTEST_ROUND_US
-        || (now_us < r->plan.look_again_us && !r->woken)) {
-        p->plan = r->plan;
-        return r->woken ? r->decided_us + SHORTEST_ROUND_US : r->plan.look_again_us;
+    if (!overseer_is_due(&r->overseer, now_us)) {
+        p->plan = r->overseer.plan;
+        return overseer_next_us(&r->overseer);
     }
-    r->woken = false;
-    r->decided_us = now_us;
-    p->plan = controller_children(&r->control, &p->sample, &whole);
+    p->plan = overseer_decide(&r->overseer, &p->sample, &p->limits);
+    ADP_PROBE4(plan_children, p->sample.serving, p->sample.busy, p->plan.target, p->plan.reason);
     p->plan.arrivals_per_s = requests_per_s(g, now_us);
-    r->plan = p->plan;
+    r->overseer.plan.arrivals_per_s = p->plan.arrivals_per_s;
     write_down(g, followed ? &r->report : &r->observed, p);
     if (followed) {
         act(g, p);
     }
-    return MAX(r->plan.look_again_us, now_us + SHORTEST_ROUND_US);
+    return overseer_next_us(&r->overseer);
 }
 
 /* --- the rule of MinSpareThreads and MaxSpareThreads ------------------------------ */
@@ -353,19 +291,19 @@ static void add_children(generation_t *g, spare_rule_t *rule, int change, int64_
 /* A child with connections that last would hold its slot as long: parked it can come back. */
 static void retire_one(generation_t *g, spare_rule_t *rule, int64_t now_us)
 {
-    int slot = children_least_needed(g);
+    int slot = census_to_park(g);
 
     rule->shrink_us = now_us + SHRINK_INTERVAL_US;
     if (slot >= 0) {
         g->retained->wanted_children--;
-        children_order(g, slot, children_lasting(slot) > 0 ? CHILD_ORDER_PARK : CHILD_ORDER_RETIRE);
+        children_order(g, slot, census_lasting(slot) > 0 ? CHILD_ORDER_PARK : CHILD_ORDER_RETIRE);
     }
 }
 
 /* A child without descriptors takes no connection: its idle threads are none to spare. */
 static int threads_not_spare(const generation_t *g, const ctl_child_sample_t *sample)
 {
-    int busy = board_sum(children_busy_threads(g),
+    int busy = board_sum(census_busy_threads(g),
                          sample->out_of_descriptors * g->config->threads_per_child);
 
     return MIN(busy, g->retained->wanted_children * g->config->threads_per_child);
@@ -391,7 +329,7 @@ static int64_t follow_rule(generation_t *g, spare_rule_t *rule, ext_plan_t *p, i
     else if (change < 0 && now_us >= rule->shrink_us) {
         retire_one(g, rule, now_us);
     }
-    retire(g, children_parked(g));
+    retire(g, census_parked(g));
     p->mode = EXT_MODE_OFF;
     p->limits.min_spare_threads = sample.min_spare_threads;
     p->limits.max_spare_threads = sample.max_spare_threads;
@@ -415,7 +353,7 @@ static int64_t follow_rule(generation_t *g, spare_rule_t *rule, ext_plan_t *p, i
     if (change < 0) {
         return rule->shrink_us;
     }
-    if (children_parked(g) > 0) {
+    if (census_parked(g) > 0) {
         return now_us + PARKED_ROUND_US;
     }
     /* with few threads busy only a child's wake-up can change the answer */
@@ -430,10 +368,8 @@ static int threads_before(const generation_t *g)
 {
     int i, threads = 0;
 
-    for (i = 0; i < g->retained->slots_used; i++) {
-        if (g->retained->slots[i].state == SLOT_SERVING) {
-            threads = board_sum(threads, children_view(g, i).admitted);
-        }
+    for (EACH_SLOT(g->retained, i, SLOT_IN(SLOT_SERVING))) {
+        threads = board_sum(threads, census_view(g, i).admitted);
     }
     return threads;
 }
@@ -449,9 +385,8 @@ void steer_children_begin(generation_t *g, spare_rule_t *rule, int64_t now_us)
     r->usage = (limits_usage_t) { .child_bytes = r->usage.child_bytes,
                                   .thread_bytes = r->usage.thread_bytes };
     if (!r->mpm->was_graceful || !r->controlled) {
-        controller_children_init(&r->control, now_us);
+        overseer_init(&r->overseer, now_us);
         r->controlled = true;
-        r->plan = (ctl_child_plan_t) { .look_again_us = 0 };
         r->wanted_children = 0;
     }
     else {
@@ -469,7 +404,7 @@ void steer_children_begin(generation_t *g, spare_rule_t *rule, int64_t now_us)
 
 int64_t steer_children_round(generation_t *g, spare_rule_t *rule, int64_t now_us)
 {
-    ext_plan_t p = { .mode = g->config->adaptive_mode, .draining = children_draining(g) };
+    ext_plan_t p = { .mode = g->config->adaptive_mode, .draining = census_draining(g) };
     int64_t next_us = CLOCK_NEVER;
 
     p.sample = take_sample(g, now_us);

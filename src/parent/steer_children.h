@@ -5,7 +5,7 @@
 #ifndef ADP_STEER_CHILDREN_H
 #define ADP_STEER_CHILDREN_H
 
-#include "children.h"
+#include "generation.h"
 
 /* What the rule of MinSpareThreads and MaxSpareThreads remembers within one run. */
 typedef struct spare_rule_t {

@@ -1,5 +1,5 @@
 /* Logs and records what was decided: the plan, the history and the ring of decisions in the
- * shared memory, and at most a line a turn in the error log. The words are report_text.h's. */
+ * shared memory, and at most one line per turn in the error log. The words are report_text.h's. */
 #ifndef ADP_REPORT_H
 #define ADP_REPORT_H
 

@@ -62,7 +62,7 @@ typedef struct view_t {
     ext_slot_t *slots;                      /* by slot */
     int children[EXT_SLOT_STATES];
     int64_t oldest_us[EXT_SLOT_STATES];     /* how long the first of them is in this state */
-    int threads;                            /* of all children, those that are going too */
+    int threads;                            /* of all children, those that are draining too */
     int busy;
     double requests_per_s;
     int busier;                             /* a child was, since the parent last looked */
@@ -262,8 +262,8 @@ static const char *change_text(request_rec *r, const ext_decision_t *d)
         return apr_psprintf(r->pool, "%d &rarr; %d children", d->children_before,
                             d->children_after);
     }
-    return apr_psprintf(r->pool, "child %d: %d &rarr; %d &hellip; threads", d->slot, d->threads_before,
-                        d->threads_after);
+    return apr_psprintf(r->pool, "child %d: %d &rarr; %d &hellip; threads", d->slot,
+                        d->threads_before, d->threads_after);
 }
 
 /* "the server grew from 2 to 9 children", "child 3 began to grow from 10 threads" */
@@ -335,7 +335,7 @@ static void show_need(request_rec *r, const view_t *view)
 
 static void show_peaks(request_rec *r, const view_t *view)
 {
-    ap_rprintf(r, "<dt>In the last %d seconds: %.1f requests a second</dt>\n", RATE_SECONDS,
+    ap_rprintf(r, "<dt>In the last %d seconds: %.1f requests per second</dt>\n", RATE_SECONDS,
                view->requests_per_s);
     ap_rprintf(r, "<dt>In the last ten minutes: %d %s busy at most, and requests "
                "waited %s for a thread at most</dt>\n", view->busy_peak,
@@ -356,7 +356,8 @@ static void show_ceiling(request_rec *r, const view_t *view)
                html(r, controller_ceiling_text(limits->ceiling)), limits->max_threads);
     /* a found limit is looked at again before it is used up: no more than this until then */
     if (view->has_limits && limits->max_threads < view->limits.max_threads) {
-        ap_rprintf(r, " until it is measured again, %d are expected to fit", view->limits.max_threads);
+        ap_rprintf(r, " until it is measured again, %d are expected to fit",
+                   view->limits.max_threads);
     }
     if (limits->max_threads > 0) {
         ap_rprintf(r, ", %d%% of these are busy", (int)(100.0 * view->busy / limits->max_threads));

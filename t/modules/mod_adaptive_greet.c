@@ -1,7 +1,7 @@
 /*
- * A protocol in which the server speaks first (on virtual hosts with "AdpGreet On"), and a hook that wants to see each
- * connection as early as it can (with "AdpWatch On"). With -DADP_NO_PROTOCOL there is no process_connection hook.
- */
+ * A protocol in which the server speaks first (on virtual hosts with "AdpGreet On"), and a hook
+ * that wants to see each connection as early as it can (with "AdpWatch On"). With -DADP_NO_PROTOCOL
+ * there is no process_connection hook. / */
 
 #include "httpd.h"
 #include "http_config.h"
@@ -70,8 +70,10 @@ static const char *set_flag(cmd_parms *cmd, void *dummy, int on)
 }
 
 static const command_rec commands[] = {
-    AP_INIT_FLAG("AdpGreet", set_flag, (void *)APR_OFFSETOF(greet_conf, greets), RSRC_CONF, "the server speaks first"),
-    AP_INIT_FLAG("AdpWatch", set_flag, (void *)APR_OFFSETOF(greet_conf, watches), RSRC_CONF, "connections are logged"),
+    AP_INIT_FLAG("AdpGreet", set_flag, (void *)APR_OFFSETOF(greet_conf, greets), RSRC_CONF,
+                 "the server speaks first"),
+    AP_INIT_FLAG("AdpWatch", set_flag, (void *)APR_OFFSETOF(greet_conf, watches), RSRC_CONF,
+                 "connections are logged"),
     { .name = NULL }
 };
 

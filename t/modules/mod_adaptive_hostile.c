@@ -1,11 +1,13 @@
 /*
- * A child that somebody has taken over: on request it writes whatever it likes into all the memory that the processes of
- * the server share, and meddles with the descriptors that it has inherited, while the other threads go on serving.
+ * A child that somebody has taken over: on request it writes whatever it likes into all the memory
+ * that the processes of the server share, and meddles with the descriptors that it has inherited,
+ * while the other threads go on serving.
  *
- * GET /hostile?ms=5000&seed=1&pids=4711,4712    starts a thread that does so for that long; the answer is "pid=..."
+ * GET /hostile?ms=5000&seed=1&pids=4711,4712    starts a thread that does so that long ("pid=...")
  *
- * pids: what it writes as process ids into httpd's scoreboard beside noise, to have these signalled by the parent.
- * It finds the shared memory of mod_mpm_adaptive by its size; under another MPM there is only the scoreboard.
+ * pids: what it writes as process ids into httpd's scoreboard beside noise, to have these signalled
+ * by the parent. It finds the shared memory of mod_mpm_adaptive by its size; under another MPM
+ * there is only the scoreboard.
  */
 
 #include <fcntl.h>
@@ -113,7 +115,8 @@ static void meddle(attack_t *a)
 
         /* a descriptor that nobody expects to wait, and that is full or empty when it is used */
         fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-        if (draw(a) % 2 ? write(fd, &most, sizeof(most)) < 0 : read(fd, &count, sizeof(count)) < 0) {
+        if (draw(a) % 2 ? write(fd, &most, sizeof(most)) < 0
+                        : read(fd, &count, sizeof(count)) < 0) {
             /* full or empty already */
         }
         fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
@@ -199,7 +202,8 @@ static int handler(request_rec *r)
         return DECLINED;
     }
     a = calloc(1, sizeof(*a));
-    if (!a || !r->args || sscanf(r->args, "ms=%ld&seed=%" APR_UINT64_T_FMT, &a->ms, &a->seed) != 2) {
+    if (!a || !r->args
+        || sscanf(r->args, "ms=%ld&seed=%" APR_UINT64_T_FMT, &a->ms, &a->seed) != 2) {
         free(a);
         return HTTP_BAD_REQUEST;
     }
@@ -212,7 +216,8 @@ static int handler(request_rec *r)
     find_areas(a);
     find_eventfds(a);
     ap_set_content_type(r, "text/plain");
-    ap_rprintf(r, "pid=%ld\nareas=%d\neventfds=%d\n", (long)getpid(), a->area_count, a->eventfd_count);
+    ap_rprintf(r, "pid=%ld\nareas=%d\neventfds=%d\n", (long)getpid(), a->area_count,
+               a->eventfd_count);
     if (pthread_create(&thread, NULL, attack, a)) {
         free(a);
         return HTTP_INTERNAL_SERVER_ERROR;

@@ -1,16 +1,18 @@
 /*
- * The module that the tests load: handlers below /adp/ that block, burn CPU, suspend, crash or register timers on
- * demand, counters of the hooks that an MPM has to run, and ways to make a child fail when it starts.
+ * The module that the tests load: handlers below /adp/ that block, burn CPU, suspend, crash or
+ * register timers on demand, counters of the hooks that an MPM has to run, and ways to make a child
+ * fail when it starts.
  *
- * With -DADP_NO_PROTOCOL there is no process_connection hook, which with "AcceptFilter http none" would have each connection
- * served at once, in case that it is to be greeted.
+ * With -DADP_NO_PROTOCOL there is no process_connection hook, which with "AcceptFilter http none"
+ * would have each connection served at once, in case that it is to be greeted.
  *
- * Everything is off until "AdpTest On". Answers are lines of "key=value" or of space-separated fields.
+ * Everything is off until "AdpTest On". Answers are lines of "key=value" or of space-separated
+ * fields.
  *
- * What the tests read afterwards lies in shared memory, made once in the life of the parent, because any child may
- * be the one that answers, and children of an older generation still add to it. What happens when nobody can ask
- * any more (a child that stops) is also appended to the file of AdpTestEventLog, one line an event.
- */
+ * What the tests read afterwards lies in shared memory, made once in the life of the parent,
+ * because any child may be the one that answers, and children of an older generation still add to
+ * it. What happens when nobody can ask any more (a child that stops) is also appended to the file
+ * of AdpTestEventLog, one line an event. / */
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -49,7 +51,7 @@ extern module AP_MODULE_DECLARE_DATA adaptive_test_module __attribute__((visibil
 typedef struct {
     int enabled;
     int clog;                   /* connections of this server clog their input filters */
-    int waitio;                 /* connections of this server speak the line protocol of process_waitio() */
+    int waitio; /* connections of this server speak the line protocol of process_waitio() */
 } server_conf;
 
 /* Directives of the main server that act on the process. */
@@ -141,7 +143,8 @@ static void log_event(const char *format, ...)
     if (!event_log) {
         return;
     }
-    n = snprintf(line, sizeof(line), "%" APR_TIME_T_FMT " %ld ", apr_time_as_msec(apr_time_now()), (long)getpid());
+    n = snprintf(line, sizeof(line), "%" APR_TIME_T_FMT " %ld ", apr_time_as_msec(apr_time_now()),
+                 (long)getpid());
     va_start(args, format);
     n += vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, args);
     va_end(args);
@@ -211,7 +214,8 @@ static int handle_sleep(request_rec *r)
     return send_body(r, arg_number(r, "bytes", 2));
 }
 
-/* Holds its thread while the file of AdpTestHoldFile exists: tests release it at a moment of their choice. */
+/* Holds its thread while the file of AdpTestHoldFile exists: tests release it at a moment of their
+ * choice. */
 static void hold_thread(apr_interval_time_t left)
 {
     log_event("hold");
@@ -240,7 +244,8 @@ static int handle_spin(request_rec *r)
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
     do {
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    } while ((now.tv_sec - begin.tv_sec) * APR_INT64_C(1000000000) + now.tv_nsec - begin.tv_nsec < wanted_ns);
+    } while ((now.tv_sec - begin.tv_sec) * APR_INT64_C(1000000000) + now.tv_nsec - begin.tv_nsec
+             < wanted_ns);
     return send_body(r, arg_number(r, "bytes", 2));
 }
 
@@ -249,8 +254,8 @@ static void nothing(void *ignored)
     (void)ignored;
 }
 
-/* Puts the end of a pipe that nobody writes to in the place of every pipe that this process reads: it hears no more of
- * whoever has the other end, who finds that nobody reads. */
+/* Puts the end of a pipe that nobody writes to in the place of every pipe that this process reads:
+ * it hears no more of whoever has the other end, who finds that nobody reads. */
 static int handle_deafen(request_rec *r)
 {
     struct stat info;
@@ -261,7 +266,8 @@ static int handle_deafen(request_rec *r)
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     for (fd = 3; fd < getdtablesize() && fd < 4096; fd++) {
-        if (fd != fds[0] && fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode) && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
+        if (fd != fds[0] && fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode)
+            && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY) {
             deaf += dup2(fds[0], fd) == fd;
         }
     }
@@ -274,8 +280,8 @@ static int handle_deafen(request_rec *r)
 static int handle_pid(request_rec *r)
 {
     ap_set_content_type(r, "text/plain");
-    ap_rprintf(r, "pid=%ld\ntid=%ld\nconn=%ld\nkeepalives=%d\n", (long)getpid(), thread_id(), r->connection->id,
-               r->connection->keepalives);
+    ap_rprintf(r, "pid=%ld\ntid=%ld\nconn=%ld\nkeepalives=%d\n", (long)getpid(), thread_id(),
+               r->connection->id, r->connection->keepalives);
     return OK;
 }
 
@@ -376,7 +382,7 @@ static int handle_hooks(request_rec *r)
 /* ---- timers ---- */
 
 typedef struct {
-    apr_pool_t *pool;           /* of its own: the connection that asked may be gone when it fires */
+    apr_pool_t *pool; /* of its own: the connection that asked may be gone when it fires */
     struct timespec registered;
     apr_uint32_t ms;
     apr_uint32_t chain;         /* how many more to register, one from the callback of the other */
@@ -389,7 +395,8 @@ static void register_timer(timer_baton *baton)
 {
     clock_gettime(CLOCK_MONOTONIC, &baton->registered);
     count(&shared->timers_registered);
-    if (ap_mpm_register_timed_callback(apr_time_from_msec(baton->ms), timer_fired, baton) != APR_SUCCESS) {
+    if (ap_mpm_register_timed_callback(apr_time_from_msec(baton->ms), timer_fired, baton)
+        != APR_SUCCESS) {
         count(&shared->timers_refused);
         apr_pool_destroy(baton->pool);
     }
@@ -419,8 +426,8 @@ static void timer_fired(void *data)
     register_timer(baton);
 }
 
-/* ms, and optionally count (as many at once), step (each this many ms after the other), chain, and hold (how many
- * of them hold their thread). */
+/* ms, and optionally count (as many at once), step (each this many ms after the other), chain, and
+ * hold (how many of them hold their thread). */
 static int handle_timer(request_rec *r)
 {
     apr_int64_t i, n = arg_number(r, "count", 1), step = arg_number(r, "step", 0);
@@ -458,8 +465,8 @@ static int handle_timers(request_rec *r)
 
 /* ---- suspended requests ---- */
 
-/* Runs in whichever thread fires the timer. The request's mutex is held by the thread that handed the request over until
- * it has let go of it. */
+/* Runs in whichever thread fires the timer. The request's mutex is held by the thread that handed
+ * the request over until it has let go of it. */
 static void finish_suspended(void *data)
 {
     request_rec *r = data;
@@ -486,7 +493,8 @@ static int handle_suspend(request_rec *r)
 {
     apr_status_t rv;
 
-    rv = ap_mpm_register_timed_callback(apr_time_from_msec(arg_number(r, "ms", 100)), finish_suspended, r);
+    rv = ap_mpm_register_timed_callback(apr_time_from_msec(arg_number(r, "ms", 100)),
+                                        finish_suspended, r);
     return rv == APR_SUCCESS ? SUSPENDED : HTTP_NOT_IMPLEMENTED;
 }
 
@@ -556,7 +564,8 @@ static int test_pre_connection(conn_rec *c, void *csd)
     if (c->master || !shared) {
         return OK;
     }
-    ap_set_module_config(c->conn_config, &adaptive_test_module, apr_pcalloc(c->pool, sizeof(conn_data)));
+    ap_set_module_config(c->conn_config, &adaptive_test_module,
+                         apr_pcalloc(c->pool, sizeof(conn_data)));
     if (conf->clog) {
         c->clogging_input_filters = 1;
     }
@@ -587,8 +596,8 @@ static int obey_line(apr_socket_t *socket, conn_data *data)
     apr_size_t n;
 
     if (strncmp(data->line, "ping", 4) == 0) {
-        n = (apr_size_t)snprintf(answer, sizeof(answer), "pong pid=%ld tid=%ld calls=%u\n", (long)getpid(),
-                                 thread_id(), data->process_calls);
+        n = (apr_size_t)snprintf(answer, sizeof(answer), "pong pid=%ld tid=%ld calls=%u\n",
+                                 (long)getpid(), thread_id(), data->process_calls);
         return apr_socket_send(socket, answer, &n) == APR_SUCCESS;
     }
     if (strncmp(data->line, "write ", 6) == 0) {
@@ -599,9 +608,8 @@ static int obey_line(apr_socket_t *socket, conn_data *data)
 }
 
 /*
- * A line protocol that never blocks and leaves all the waiting to the MPM: "ping" is answered with who serves, "write N"
- * with N bytes, anything else closes.
- */
+ * A line protocol that never blocks and leaves all the waiting to the MPM: "ping" is answered with
+ * who serves, "write N" with N bytes, anything else closes. / */
 static int process_waitio(conn_rec *c)
 {
     server_conf *conf = ap_get_module_config(c->base_server->module_config, &adaptive_test_module);
@@ -733,7 +741,9 @@ static int is_first_to_find(apr_pool_t *p, const char *file)
 
     return access(file, F_OK) == 0
            && apr_file_open(&mark, apr_pstrcat(p, file, ".found", NULL),
-                            APR_FOPEN_WRITE | APR_FOPEN_CREATE | APR_FOPEN_EXCL, APR_FPROT_OS_DEFAULT, p) == APR_SUCCESS;
+                            APR_FOPEN_WRITE | APR_FOPEN_CREATE | APR_FOPEN_EXCL,
+                            APR_FPROT_OS_DEFAULT, p)
+                  == APR_SUCCESS;
 }
 
 static void test_child_init(apr_pool_t *pchild, server_rec *s)
@@ -768,7 +778,8 @@ static void test_child_init(apr_pool_t *pchild, server_rec *s)
     }
 }
 
-static void test_child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot, mpm_child_status state)
+static void test_child_status(server_rec *s, pid_t pid, ap_generation_t generation, int slot,
+                              mpm_child_status state)
 {
     static const char *const names[] = { "started", "exited", "lost_slot" };
 
@@ -876,7 +887,8 @@ static const char *set_slow_start(cmd_parms *cmd, void *dummy, const char *ms)
     return NULL;
 }
 
-static const char *set_exit_at_start(cmd_parms *cmd, void *dummy, const char *file, const char *code)
+static const char *set_exit_at_start(cmd_parms *cmd, void *dummy, const char *file,
+                                     const char *code)
 {
     (void)dummy;
     exit_at_start_file = ap_server_root_relative(cmd->pool, file);
@@ -890,8 +902,10 @@ static const char *set_event_log(cmd_parms *cmd, void *dummy, const char *file)
     const char *path = ap_server_root_relative(cmd->pool, file);
 
     (void)dummy;
-    if (!path || apr_file_open(&event_log, path, APR_FOPEN_WRITE | APR_FOPEN_CREATE | APR_FOPEN_APPEND,
-                               APR_FPROT_OS_DEFAULT, cmd->pool) != APR_SUCCESS) {
+    if (!path
+        || apr_file_open(&event_log, path, APR_FOPEN_WRITE | APR_FOPEN_CREATE | APR_FOPEN_APPEND,
+                         APR_FPROT_OS_DEFAULT, cmd->pool)
+               != APR_SUCCESS) {
         return "cannot be opened";
     }
     return NULL;
@@ -902,7 +916,8 @@ static const command_rec test_commands[] = {
                  "answer requests below /adp/"),
     AP_INIT_FLAG("AdpTestClog", set_server_flag, (void *)APR_OFFSETOF(server_conf, clog), RSRC_CONF,
                  "connections of this server clog their input filters"),
-    AP_INIT_FLAG("AdpTestWaitIO", set_server_flag, (void *)APR_OFFSETOF(server_conf, waitio), RSRC_CONF,
+    AP_INIT_FLAG("AdpTestWaitIO", set_server_flag, (void *)APR_OFFSETOF(server_conf, waitio),
+                 RSRC_CONF,
                  "connections of this server speak the line protocol that waits in the MPM"),
     AP_INIT_TAKE1("AdpTestCrashAtStart", set_file, &crash_at_start_file, RSRC_CONF,
                   "a starting child aborts while this file exists"),
@@ -910,13 +925,16 @@ static const command_rec test_commands[] = {
                   "children abort a moment after their start while this file exists"),
     AP_INIT_TAKE1("AdpTestHangAtStart", set_file, &hang_at_start_file, RSRC_CONF,
                   "the first child to start while this file exists hangs until it is gone"),
-    AP_INIT_TAKE1("AdpTestSlowStart", set_slow_start, NULL, RSRC_CONF, "ms that the start of a child takes"),
+    AP_INIT_TAKE1("AdpTestSlowStart", set_slow_start, NULL, RSRC_CONF,
+                  "ms that the start of a child takes"),
     AP_INIT_TAKE1("AdpTestHangAtEnd", set_file, &hang_at_end_file, RSRC_CONF,
                   "a child's pool is not destroyed while this file exists"),
-    AP_INIT_TAKE1("AdpTestHoldFile", set_file, &hold_file, RSRC_CONF, "/adp/hold waits while this file exists"),
+    AP_INIT_TAKE1("AdpTestHoldFile", set_file, &hold_file, RSRC_CONF,
+                  "/adp/hold waits while this file exists"),
     AP_INIT_TAKE2("AdpTestExitAtStart", set_exit_at_start, NULL, RSRC_CONF,
                   "a starting child exits while this file exists, with this code"),
-    AP_INIT_TAKE1("AdpTestEventLog", set_event_log, NULL, RSRC_CONF, "file for the events in the life of the children"),
+    AP_INIT_TAKE1("AdpTestEventLog", set_event_log, NULL, RSRC_CONF,
+                  "file for the events in the life of the children"),
     { .name = NULL }
 };
 
@@ -926,7 +944,8 @@ static int test_pre_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptem
     (void)pconf;
     (void)plog;
     (void)ptemp;
-    crash_at_start_file = crash_soon_file = exit_at_start_file = hang_at_start_file = hold_file = hang_at_end_file = NULL;
+    crash_at_start_file = crash_soon_file = exit_at_start_file = hang_at_start_file = hold_file =
+        hang_at_end_file = NULL;
     slow_start_ms = 0;
     event_log = NULL;
     return OK;

@@ -1,16 +1,17 @@
 /*
- * A protocol module whose client says what its process_connection hook does: which state and sense it leaves, what it
- * returns, whether it aborts the connection, and what it leaves unsent and unread. It writes down what the MPM makes of
- * that, one line an event: t/states.t drives every combination.
+ * A protocol module whose client says what its process_connection hook does: which state and sense
+ * it leaves, what it returns, whether it aborts the connection, and what it leaves unsent and
+ * unread. It writes down what the MPM makes of that, one line an event: t/states.t drives every
+ * combination.
  *
- * The first line of a connection is "<id>;<step>;<step>..." and a step, for one call of the hook, is
- * "<state>,<sense>,<return value>,<aborted>,<keepalive>,<output>,<input>": numbers of httpd's enums; output 1 is a line that
- * the core keeps back, 2 the file of StatesTest, more than a socket takes; input 1 says that input filters hold the next
- * line. A call without a step closes the connection. Each later call reads one line, if it is there.
+ * The first line of a connection is "<id>;<step>;<step>..." and a step, for one call of the hook,
+ * is "<state>,<sense>,<return value>,<aborted>,<keepalive>,<output>,<input>": numbers of httpd's
+ * enums; output 1 is a line that the core keeps back, 2 the file of StatesTest, more than a socket
+ * takes; input 1 says that input filters hold the next line. A call without a step closes the
+ * connection. Each later call reads one line, if it is there.
  *
- * The lines of the log are "<id> <milliseconds of the monotonic clock> <event>": call, return, suspend, resume, close (the
- * lingering close begins) and gone.
- */
+ * The lines of the log are "<id> <milliseconds of the monotonic clock> <event>": call, return,
+ * suspend, resume, close (the lingering close begins) and gone. / */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,8 +125,8 @@ static int parse(conn_data *data, const char *line)
 
     while (*at == ';' && data->step_count < MOST_STEPS) {
         step_t *step = &data->steps[data->step_count++];
-        int *const fields[] = { &step->state, &step->sense, &step->rc, &step->aborted, &step->keepalive,
-                                &step->output, &step->input };
+        int *const fields[] = { &step->state,     &step->sense,  &step->rc,   &step->aborted,
+                                &step->keepalive, &step->output, &step->input };
         size_t i;
 
         for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
@@ -145,10 +146,10 @@ static void leave_output(conn_rec *c, int kind)
 
     if (kind == 1) {
         apr_brigade_puts(bb, NULL, NULL, "answer\n");
-    }
-    else if (apr_file_open(&file, conf_of(c)->big_file, APR_FOPEN_READ | APR_FOPEN_SENDFILE_ENABLED, 0, c->pool)
-             == APR_SUCCESS
-             && apr_file_info_get(&info, APR_FINFO_SIZE, file) == APR_SUCCESS) {
+    } else if (apr_file_open(&file, conf_of(c)->big_file,
+                             APR_FOPEN_READ | APR_FOPEN_SENDFILE_ENABLED, 0, c->pool)
+                   == APR_SUCCESS
+               && apr_file_info_get(&info, APR_FINFO_SIZE, file) == APR_SUCCESS) {
         apr_brigade_insert_file(bb, file, 0, info.size, c->pool);
     }
     ap_pass_brigade(c->output_filters, bb);
@@ -253,8 +254,10 @@ static const char *set_log(cmd_parms *cmd, void *dummy, const char *file)
 
 static const command_rec states_commands[] = {
     AP_INIT_TAKE12("StatesTest", set_states, NULL, RSRC_CONF,
-                   "connections of this server do what their client says; a large file; clog: they clog their input filters"),
-    AP_INIT_TAKE1("StatesTestLog", set_log, NULL, RSRC_CONF, "file for what becomes of the connections"),
+                   "connections of this server do what their client says; a large file; clog: they "
+                   "clog their input filters"),
+    AP_INIT_TAKE1("StatesTestLog", set_log, NULL, RSRC_CONF,
+                  "file for what becomes of the connections"),
     { .name = NULL }
 };
 

@@ -36,7 +36,12 @@ typedef struct figure_t {
     const char *name;
     double with, without;
     double least_difference;
-    enum { FIGURE_TIME, FIGURE_NUMBER, FIGURE_PART, FIGURE_MORE } kind;     /* less is better, but for the last */
+    enum {
+        FIGURE_TIME,
+        FIGURE_NUMBER,
+        FIGURE_PART,
+        FIGURE_MORE
+    } kind; /* less is better, but for the last */
 } figure_t;
 
 static void print_value(FILE *out, const figure_t *f, double value)
@@ -67,11 +72,14 @@ static int compare(const figure_t *f)
 }
 
 /* Prints what differs; returns how much of it is worse. */
-static int print_differences(FILE *out, bool markdown, const char *trace, const result_t *with, const result_t *without)
+static int print_differences(FILE *out, bool markdown, const char *trace, const result_t *with,
+                             const result_t *without)
 {
     figure_t figures[] = {
-        { "waiting p99.9", metrics_waiting_us(with, 0.999), metrics_waiting_us(without, 0.999), 500, FIGURE_TIME },
-        { "answers p99.9", metrics_answer_us(with, 0.999), metrics_answer_us(without, 0.999), 1000, FIGURE_TIME },
+        { "waiting p99.9", metrics_waiting_us(with, 0.999), metrics_waiting_us(without, 0.999), 500,
+          FIGURE_TIME },
+        { "answers p99.9", metrics_answer_us(with, 0.999), metrics_answer_us(without, 0.999), 1000,
+          FIGURE_TIME },
         { "answers to others p99.9", histogram_percentile(&with->answer[CLASS_OPEN], 0.999),
           histogram_percentile(&without->answer[CLASS_OPEN], 0.999), 1000, FIGURE_TIME },
         { "lost", metrics_lost(with), metrics_lost(without), 1e-5, FIGURE_PART },
@@ -107,10 +115,14 @@ static int print_term(FILE *out, bool markdown, const job_t *jobs, int traces, i
     for (i = 0; i < traces; i++) {
         trace_t t = trace_get(jobs[i].trace, 1);
 
-        worse += print_differences(out, markdown, t.name, jobs[i].result, jobs[(term + 1) * traces + i].result);
+        worse += print_differences(out, markdown, t.name, jobs[i].result,
+                                   jobs[(term + 1) * traces + i].result);
         trace_free(&t);
     }
-    fprintf(out, markdown ? "%s |\n" : "%s\n", worse ? "" : markdown ? "<br>**buys nothing here**" : "\n    BUYS NOTHING HERE");
+    fprintf(out, markdown ? "%s |\n" : "%s\n",
+            worse      ? ""
+            : markdown ? "<br>**buys nothing here**"
+                       : "\n    BUYS NOTHING HERE");
     return worse;
 }
 
@@ -143,10 +155,13 @@ int ablation_print(FILE *out, FILE *markdown, const options_t *o)
         }
     }
     batch_run(jobs, count, o->at_a_time, &o->model, NULL);
-    fputs("\nWithout each term of the law: with it -> without it, where it differs by more than 5 %\n", out);
+    fputs("\nWithout each term of the law: with it -> without it, where it differs by more than 5 "
+          "%\n",
+          out);
     if (markdown) {
         fputs("\n## What each term of the law buys\n\n"
-              "| without | what differs by more than 5 %: with it -> without it |\n|---|---|\n", markdown);
+              "| without | what differs by more than 5 %: with it -> without it |\n|---|---|\n",
+              markdown);
     }
     for (term = 0; term < TERMS; term++) {
         useless += !print_term(out, false, jobs, traces, term);

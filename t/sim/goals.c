@@ -63,8 +63,10 @@ static int compare_us(double a_us, double b_us)
     return a_us * MARGIN < b_us ? -1 : b_us * MARGIN < a_us ? 1 : 0;
 }
 
-/* Counts what users feel to be better and to be worse with a than with b, and says what is better. */
-static void compare_users(const result_t *a, const result_t *b, int *better, int *worse, char *text, size_t size)
+/* Counts what users feel to be better and to be worse with a than with b, and says what is
+ * better. */
+static void compare_users(const result_t *a, const result_t *b, int *better, int *worse, char *text,
+                          size_t size)
 {
     static const double parts[] = { 0.5, 0.99, 0.999 };
     double done_a = metrics_throughput(a), done_b = metrics_throughput(b);
@@ -78,13 +80,16 @@ static void compare_users(const result_t *a, const result_t *b, int *better, int
         for (i = 0; i < sizeof(parts) / sizeof(*parts); i++) {
             double us_a = histogram_percentile(&a->answer[class], parts[i]);
             double us_b = histogram_percentile(&b->answer[class], parts[i]);
-            int order = (1 - parts[i]) * (double)a->answer[class].count < TOO_FEW ? 0 : compare_us(us_a, us_b);
+            int order = (1 - parts[i]) * (double)a->answer[class].count < TOO_FEW
+                            ? 0
+                            : compare_us(us_a, us_b);
 
             *better += order < 0;
             *worse += order > 0;
             if (order < 0) {
                 snprintf(text, size, "p%g of answers%s %.1f ms, we %.1f", 100 * parts[i],
-                         class == CLASS_OPEN && metrics_two_classes(a) ? " to others" : "", us_a / 1e3, us_b / 1e3);
+                         class == CLASS_OPEN && metrics_two_classes(a) ? " to others" : "",
+                         us_a / 1e3, us_b / 1e3);
             }
         }
     }
@@ -119,7 +124,8 @@ static bool is_better_tuning(const result_t *a, const result_t *b)
     return order < 0 || (!order && metrics_churn_owed(a) < metrics_churn_owed(b));
 }
 
-/* The tuning that loses least; of those the one with the shortest p99.9 answers; of those the calmest. */
+/* The tuning that loses least; of those the one with the shortest p99.9 answers; of those the
+ * calmest. */
 static const job_t *best_tuning(const job_t *jobs, int count)
 {
     const job_t *best = NULL;
@@ -133,7 +139,8 @@ static const job_t *best_tuning(const job_t *jobs, int count)
     return best;
 }
 
-static void judge_tunings(goals_t *g, const trace_t *trace, const result_t *ours, const job_t *jobs, int count)
+static void judge_tunings(goals_t *g, const trace_t *trace, const result_t *ours, const job_t *jobs,
+                          int count)
 {
     char text[128];
     int i, better, worse;
@@ -149,8 +156,8 @@ static void judge_tunings(goals_t *g, const trace_t *trace, const result_t *ours
             miss(g, GOAL_BEST, "%s: %s has %s", trace->name, jobs[i].policy.name, text);
         }
         else if (!better && !worse && r->thread_s * MARGIN < ours->thread_s) {
-            miss(g, GOAL_BEST, "%s: %s does the same with %.2f of our thread-seconds", trace->name, jobs[i].policy.name,
-                 r->thread_s / ours->thread_s);
+            miss(g, GOAL_BEST, "%s: %s does the same with %.2f of our thread-seconds", trace->name,
+                 jobs[i].policy.name, r->thread_s / ours->thread_s);
         }
     }
 }
@@ -180,8 +187,8 @@ void goals_judge(goals_t *g, const trace_t *trace, const job_t *jobs, int count)
     }
     g->judged[GOAL_CHURN]++;
     if (metrics_churn_owed(ours) > metrics_churn_owed(best->result)) {
-        miss(g, GOAL_CHURN, "%s: %d, %s %d", trace->name, metrics_churn_owed(ours), best->policy.name,
-             metrics_churn_owed(best->result));
+        miss(g, GOAL_CHURN, "%s: %d, %s %d", trace->name, metrics_churn_owed(ours),
+             best->policy.name, metrics_churn_owed(best->result));
     }
     g->judged[GOAL_BEST]++;
     judge_tunings(g, trace, ours, jobs, count);
@@ -194,8 +201,9 @@ int goals_print(FILE *out, bool markdown, const goals_t *g)
     fputs(markdown ? "\n## Goals\n\n| goal | | where not |\n|---|---|---|\n" : "\nGoals\n", out);
     for (i = 0; i < GOALS; i++) {
         if (g->judged[i]) {
-            fprintf(out, markdown ? "| %s (%d traces) | %s | %s |\n" : "  %s (%d traces): %s  %s\n", goal_texts[i],
-                    g->judged[i], g->missed[i] ? "NOT met" : "met", g->text[i] ? g->text[i] : "");
+            fprintf(out, markdown ? "| %s (%d traces) | %s | %s |\n" : "  %s (%d traces): %s  %s\n",
+                    goal_texts[i], g->judged[i], g->missed[i] ? "NOT met" : "met",
+                    g->text[i] ? g->text[i] : "");
         }
         missed += g->missed[i] > 0;
     }

@@ -1,6 +1,6 @@
 /* The simulator: traces of load, policies that meet it, and what came of it.
  *
- * sim --help says what it can be asked for; docs/sim/README.md explains the model.
+ * sim --help says what it can be asked for; docs/dev/sim/README.md explains the model.
  */
 #include "ablation.h"
 #include "goals.h"
@@ -34,13 +34,15 @@ static FILE *markdown_file(const options_t *o)
     }
     if (file) {
         fputs("# What the simulator says\n\n"
-              "Written by `make -f Makefile.apxs sim`; [README.md](README.md) explains the model and the figures.\n",
+              "Written by `make -f Makefile.apxs sim`; [README.md](README.md) explains the model "
+              "and the figures.\n",
               file);
     }
     return file;
 }
 
-static void show(const options_t *o, FILE *markdown, const trace_t *trace, const job_t *jobs, int count)
+static void show(const options_t *o, FILE *markdown, const trace_t *trace, const job_t *jobs,
+                 int count)
 {
     if (o->values) {
         table_values(stdout, trace, jobs, count);

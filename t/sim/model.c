@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STALL_US        1000.0  /* mean wait for a processor of a thread that wakes, for each other on it */
+#define STALL_US          1000.0 /* mean wait of a thread that wakes, for each other on it */
 #define CREATE_US         15.0  /* pthread_create itself, one after the other */
 #define FORK_US          500.0  /* fork itself, one after the other */
 #define BACKEND_WASTE    0.05
@@ -118,7 +118,8 @@ static void note_waiting(model_t *m, const request_t *request, double waited_us)
 /* Where there are bursts the answers to what came in them count. */
 static bool is_judged(const model_t *m, const request_t *request)
 {
-    return m->trace->burst_count ? request->in_burst : request->arrived_us / 1e6 >= m->trace->starts_at_s;
+    return m->trace->burst_count ? request->in_burst
+                                 : request->arrived_us / 1e6 >= m->trace->starts_at_s;
 }
 
 static void note_end(model_t *m, const request_t *request)
@@ -313,7 +314,8 @@ static child_t *new_child(model_t *m, int threads)
     queue_init(&c->queue);
     integrate(m, m->now_us);
     m->alive++;
-    m->result->peak_children = m->alive > m->result->peak_children ? m->alive : m->result->peak_children;
+    m->result->peak_children = m->alive > m->result->peak_children ? m->alive
+                                                                   : m->result->peak_children;
     return c;
 }
 
@@ -501,7 +503,8 @@ void model_parent_at(model_t *m, double us)
 
 /* --- requests --------------------------------------------------------------------- */
 
-static uint32_t new_request(model_t *m, const work_t *work, double wait_us, class_e class, uint32_t client)
+static uint32_t new_request(model_t *m, const work_t *work, double wait_us, class_e class,
+                            uint32_t client)
 {
     uint32_t id = m->free_request;
     request_t *r;
@@ -522,8 +525,12 @@ static uint32_t new_request(model_t *m, const work_t *work, double wait_us, clas
         m->free_request = m->requests[id].next;
     }
     r = &m->requests[id];
-    *r = (request_t){ .arrived_us = m->now_us, .child = MODEL_NONE, .client = client, .next = MODEL_NONE,
-                      .class = (uint8_t)class, .shared = work->shared };
+    *r = (request_t){ .arrived_us = m->now_us,
+                      .child = MODEL_NONE,
+                      .client = client,
+                      .next = MODEL_NONE,
+                      .class = (uint8_t) class,
+                      .shared = work->shared };
     r->cpu_us = dice_exponential(&m->work_dice, work->cpu_us);
     r->wait_us = wait_us > 0 ? dice_shaped(&m->work_dice, work->shape, wait_us) : 0;
     r->in_burst = trace_in_burst(m->trace, m->now_us / 1e6);
@@ -620,6 +627,26 @@ static child_t *home_of(model_t *m, uint32_t client)
            && (c->state == CHILD_SERVING || c->state == CHILD_PARKED) ? c : NULL;
 }
 
+/* Nobody took it at once. */
+static void tell_ready(model_t *m, child_t *home)
+{
+    const policy_ops_t *ops = policy_ops(m->policy->id);
+    int i;
+
+    if (!ops->ready) {
+        return;
+    }
+    if (home) {
+        ops->ready(m, home);
+        return;
+    }
+    for (i = 0; i < m->slots; i++) {
+        if (m->children[i].state == CHILD_SERVING) {
+            ops->ready(m, &m->children[i]);
+        }
+    }
+}
+
 static void arrive(model_t *m, uint32_t id)
 {
     request_t *r = &m->requests[id];
@@ -628,6 +655,9 @@ static void arrive(model_t *m, uint32_t id)
     if (c) {
         queue_add(m, &c->queue, id);
         dispatch(m, c);
+        if (c->queue.length > 0) {
+            tell_ready(m, c);
+        }
         return;
     }
     c = m->infinite ? &m->children[0] : taker(m);
@@ -640,6 +670,9 @@ static void arrive(model_t *m, uint32_t id)
     queue_add(m, &m->backlog, id);
     if (c) {
         dispatch(m, c);
+    }
+    else {
+        tell_ready(m, NULL);
     }
 }
 
@@ -699,7 +732,8 @@ static void begin_clients(model_t *m)
     int i;
 
     for (i = 0; i < clients->count; i++) {
-        at(m, clients->from_s * 1e6 + dice_exponential(&m->work_dice, clients->think_us), EV_CLIENT, (uint32_t)i, 0);
+        at(m, clients->from_s * 1e6 + dice_exponential(&m->work_dice, clients->think_us), EV_CLIENT,
+           (uint32_t)i, 0);
     }
 }
 
@@ -732,14 +766,16 @@ static void begin_herd(model_t *m)
 static void plan_next_stay(model_t *m)
 {
     const stays_t *s = &m->trace->stays;
-    double us = s->per_s > 0 ? m->now_us + dice_exponential(&m->stay_dice, 1e6 / s->per_s) : HUGE_VAL;
+    double us = s->per_s > 0 ? m->now_us + dice_exponential(&m->stay_dice, 1e6 / s->per_s)
+                             : HUGE_VAL;
 
     if (us < m->end_us) {
         at(m, us, EV_STAY, 0, 0);
     }
 }
 
-/* A connection that stays: whoever could take another one gets it; if nobody can, it tries again. */
+/* A connection that stays: whoever could take another one gets it; if nobody can, it tries
+ * again. */
 static void begin_stay(model_t *m)
 {
     const stays_t *s = &m->trace->stays;
@@ -772,7 +808,8 @@ static void handle(model_t *m, const heap_item_t *e)
     switch ((enum event_kind)e->kind) {
     case EV_ARRIVAL:
         plan_next_arrival(m);
-        arrive(m, new_request(m, &t->work, trace_wait_us(t, m->now_us / 1e6), CLASS_OPEN, MODEL_NONE));
+        arrive(m,
+               new_request(m, &t->work, trace_wait_us(t, m->now_us / 1e6), CLASS_OPEN, MODEL_NONE));
         break;
     case EV_CLIENT:
         work = trace_client_work(t, m->now_us / 1e6);
@@ -794,7 +831,8 @@ static void handle(model_t *m, const heap_item_t *e)
         station_add(&m->processors, m->options->child_start_us / 2, JOB_CHILD, e->who);
         break;
     case EV_LOOK:
-        if (c->look_version == e->version && (c->state == CHILD_SERVING || c->state == CHILD_PARKED)) {
+        if (c->look_version == e->version
+            && (c->state == CHILD_SERVING || c->state == CHILD_PARKED)) {
             c->look_us = HUGE_VAL;
             ops->look(m, c);
         }
@@ -824,7 +862,8 @@ static void turn(model_t *m)
 {
     const heap_item_t *first = heap_first(&m->events);
     double event_us = first ? first->key : HUGE_VAL;
-    double processor_us = station_next_us(&m->processors), backend_us = station_next_us(&m->backend);
+    double processor_us = station_next_us(&m->processors),
+           backend_us = station_next_us(&m->backend);
 
     m->now_us = fmax(m->now_us, fmin(event_us, fmin(processor_us, backend_us)));
     station_advance(&m->processors, m->now_us);
@@ -854,7 +893,8 @@ static bool is_over(const model_t *m)
     return m->now_us >= m->end_us && m->arrivals_over && m->open == 0;
 }
 
-void model_run(const trace_t *trace, const policy_t *policy, const model_options_t *options, result_t *result)
+void model_run(const trace_t *trace, const policy_t *policy, const model_options_t *options,
+               result_t *result)
 {
     model_t *m = allocated(1, sizeof(*m));
 

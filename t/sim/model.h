@@ -29,7 +29,7 @@ typedef struct model_options_t {
     bool deal_first;            /* who gets a connection if several could: the first, not any */
     double hold_us, child_hold_us;      /* AdaptiveHold, and how long children are kept */
     double turn_s;              /* of clients whose work takes turns; 0: as in the trace */
-    bool log;                   /* the adaptive policy prints each decision that changes something */
+    bool log; /* the adaptive policy prints each decision that changes something */
 } model_options_t;
 
 typedef struct request_t {
@@ -47,7 +47,13 @@ typedef struct queue_t {
     int length;
 } queue_t;
 
-typedef enum { CHILD_NONE, CHILD_STARTING, CHILD_SERVING, CHILD_PARKED, CHILD_DRAINING } child_state_e;
+typedef enum {
+    CHILD_NONE,
+    CHILD_STARTING,
+    CHILD_SERVING,
+    CHILD_PARKED,
+    CHILD_DRAINING
+} child_state_e;
 
 /* 95th percentile of the last so many. */
 #define RECENT 32
@@ -112,8 +118,9 @@ typedef struct model_t {
 /* What a policy does; NULL where it does nothing. */
 typedef struct policy_ops_t {
     void (*begin)(model_t *m);
-    void (*nobody_idle)(model_t *m, child_t *c);        /* a child has no thread left to take work */
+    void (*nobody_idle)(model_t *m, child_t *c); /* a child has no thread left to take work */
     void (*busier)(model_t *m, child_t *c);             /* a request began */
+    void (*ready)(model_t *m, child_t *c);              /* work waits that this child could take */
     void (*child_ready)(model_t *m, child_t *c);
     void (*look)(model_t *m, child_t *c);               /* asked for with model_look_at() */
     void (*parent)(model_t *m);                         /* asked for with model_parent_at() */

@@ -10,13 +10,15 @@
 static const char usage[] =
     "sim [option ...] [trace ...]\n"
     "  --seed N             another draw of the same loads (1)\n"
-    "  --policy NAME        only this policy, more than once for some: optimum, adaptive, 'event default', ...\n"
+    "  --policy NAME        only this policy, more than once for some: optimum, adaptive, 'event "
+    "default', ...\n"
     "  --without MASK       the adaptive policy without these terms of the law (ctl_term_e)\n"
     "  --waiting-unknown    the length of the backlog is not known to the law\n"
     "  --deal any           connections go to any child that could take them, not to the first\n"
     "  --child-start-ms N   mean from fork to accepting (10)\n"
     "  --thread-start-us N  median (60)\n"
-    "  --hold-s N           how long spare threads are kept (5), --child-hold-s N and spare children (60)\n"
+    "  --hold-s N           how long spare threads are kept (5), --child-hold-s N and spare "
+    "children (60)\n"
     "  --backlog N          connections that wait before more are refused (511)\n"
     "  --ablation           what is worse with each term switched off\n"
     "  --turn-s N           clients whose work takes turns do so each N seconds\n"
@@ -26,32 +28,71 @@ static const char usage[] =
     "  --log                each decision of the adaptive policy that changes something\n"
     "  --check              fail if a goal is not met\n"
     "  --jobs N             processes at a time (processors)\n"
-    "  --rate N             constant load, so many requests/s, with --seconds N, --cpus N, --cpu-ms N and --wait-ms N\n"
-    "                       a request, --shape constant|exponential|lognormal|pareto of the wait, --waste N, --threads N\n"
+    "  --rate N             constant load, so many requests/s, with --seconds N, --cpus N, "
+    "--cpu-ms N and --wait-ms N\n"
+    "                       a request, --shape constant|exponential|lognormal|pareto of the wait, "
+    "--waste N, --threads N\n"
     "                       of the fixed pool\n"
     "traces:";
 
-enum { SEED = 256, POLICY, WITHOUT, WAITING_UNKNOWN, DEAL, CHILD_START, THREAD_START, BACKLOG, HOLD, CHILD_HOLD,
-       TURN, ABLATION, MARKDOWN, CHARTS, VALUES, CHECK, LOG, JOBS, RATE, SECONDS, CPUS, CPU_MS, WAIT_MS, SHAPE, WASTE, THREADS,
-       HELP };
-
-static const struct option known[] = {
-    { "seed", required_argument, NULL, SEED }, { "policy", required_argument, NULL, POLICY },
-    { "without", required_argument, NULL, WITHOUT }, { "waiting-unknown", no_argument, NULL, WAITING_UNKNOWN },
-    { "deal", required_argument, NULL, DEAL }, { "child-start-ms", required_argument, NULL, CHILD_START },
-    { "thread-start-us", required_argument, NULL, THREAD_START }, { "backlog", required_argument, NULL, BACKLOG },
-    { "hold-s", required_argument, NULL, HOLD }, { "child-hold-s", required_argument, NULL, CHILD_HOLD },
-    { "turn-s", required_argument, NULL, TURN },
-    { "ablation", no_argument, NULL, ABLATION }, { "markdown", required_argument, NULL, MARKDOWN },
-    { "charts", required_argument, NULL, CHARTS }, { "values", no_argument, NULL, VALUES },
-    { "check", no_argument, NULL, CHECK }, { "log", no_argument, NULL, LOG },
-    { "jobs", required_argument, NULL, JOBS },
-    { "rate", required_argument, NULL, RATE }, { "seconds", required_argument, NULL, SECONDS },
-    { "cpus", required_argument, NULL, CPUS }, { "cpu-ms", required_argument, NULL, CPU_MS },
-    { "wait-ms", required_argument, NULL, WAIT_MS }, { "shape", required_argument, NULL, SHAPE },
-    { "waste", required_argument, NULL, WASTE }, { "threads", required_argument, NULL, THREADS },
-    { "help", no_argument, NULL, HELP }, { NULL, 0, NULL, 0 }
+enum {
+    SEED = 256,
+    POLICY,
+    WITHOUT,
+    WAITING_UNKNOWN,
+    DEAL,
+    CHILD_START,
+    THREAD_START,
+    BACKLOG,
+    HOLD,
+    CHILD_HOLD,
+    TURN,
+    ABLATION,
+    MARKDOWN,
+    CHARTS,
+    VALUES,
+    CHECK,
+    LOG,
+    JOBS,
+    RATE,
+    SECONDS,
+    CPUS,
+    CPU_MS,
+    WAIT_MS,
+    SHAPE,
+    WASTE,
+    THREADS,
+    HELP
 };
+
+static const struct option known[] = { { "seed", required_argument, NULL, SEED },
+                                       { "policy", required_argument, NULL, POLICY },
+                                       { "without", required_argument, NULL, WITHOUT },
+                                       { "waiting-unknown", no_argument, NULL, WAITING_UNKNOWN },
+                                       { "deal", required_argument, NULL, DEAL },
+                                       { "child-start-ms", required_argument, NULL, CHILD_START },
+                                       { "thread-start-us", required_argument, NULL, THREAD_START },
+                                       { "backlog", required_argument, NULL, BACKLOG },
+                                       { "hold-s", required_argument, NULL, HOLD },
+                                       { "child-hold-s", required_argument, NULL, CHILD_HOLD },
+                                       { "turn-s", required_argument, NULL, TURN },
+                                       { "ablation", no_argument, NULL, ABLATION },
+                                       { "markdown", required_argument, NULL, MARKDOWN },
+                                       { "charts", required_argument, NULL, CHARTS },
+                                       { "values", no_argument, NULL, VALUES },
+                                       { "check", no_argument, NULL, CHECK },
+                                       { "log", no_argument, NULL, LOG },
+                                       { "jobs", required_argument, NULL, JOBS },
+                                       { "rate", required_argument, NULL, RATE },
+                                       { "seconds", required_argument, NULL, SECONDS },
+                                       { "cpus", required_argument, NULL, CPUS },
+                                       { "cpu-ms", required_argument, NULL, CPU_MS },
+                                       { "wait-ms", required_argument, NULL, WAIT_MS },
+                                       { "shape", required_argument, NULL, SHAPE },
+                                       { "waste", required_argument, NULL, WASTE },
+                                       { "threads", required_argument, NULL, THREADS },
+                                       { "help", no_argument, NULL, HELP },
+                                       { NULL, 0, NULL, 0 } };
 
 static void explain(FILE *out)
 {
@@ -127,11 +168,17 @@ options_t options_parse(int argc, char **argv)
 {
     static const char *const shapes[] = { "constant", "exponential", "lognormal", "pareto" };
     static const char *const deals[] = { "first", "any" };
-    options_t o = {
-        .model = { .seed = 1, .child_start_us = 10e3, .thread_start_us = 60, .backlog = 511, .deal_first = true,
-                   .hold_us = 5e6, .child_hold_us = 60e6 },
-        .seconds = 100, .cpus = 8, .knows_waiting = true, .at_a_time = (int)sysconf(_SC_NPROCESSORS_ONLN)
-    };
+    options_t o = { .model = { .seed = 1,
+                               .child_start_us = 10e3,
+                               .thread_start_us = 60,
+                               .backlog = 511,
+                               .deal_first = true,
+                               .hold_us = 5e6,
+                               .child_hold_us = 60e6 },
+                    .seconds = 100,
+                    .cpus = 8,
+                    .knows_waiting = true,
+                    .at_a_time = (int)sysconf(_SC_NPROCESSORS_ONLN) };
     bool first_policy = true;
     int option, i;
 

@@ -29,6 +29,7 @@ const policy_ops_t *policy_ops(policy_e id);
 /* How event is tuned in this policy. */
 tuning_t policy_tuning(policy_e id, const trace_t *trace);
 
-extern const policy_ops_t policy_adaptive_ops, policy_event_ops, policy_fixed_ops, policy_optimum_ops;
+extern const policy_ops_t policy_adaptive_ops, policy_event_ops, policy_fixed_ops,
+    policy_optimum_ops;
 
 #endif

@@ -13,8 +13,9 @@ static void begin(model_t *m)
     }
     m->memory = memory;
     memory->max_children = m->trace->max_threads / m->trace->threads_per_child;
-    controller_children_init(&memory->state, 0);
-    memory->state.without = m->policy->terms_off;
+    memory->start_threads = ADAPTIVE_START_THREADS;
+    overseer_init(&memory->overseer, 0);
+    memory->overseer.control.without = m->policy->terms_off;
     for (i = 0; i < adaptive_start_children(m->trace); i++) {
         model_look_at(m, model_first_child(m, ADAPTIVE_START_THREADS), 0);
     }
@@ -27,6 +28,10 @@ static void child_ready(model_t *m, child_t *c)
     adaptive_wake_parent(m);
 }
 
-const policy_ops_t policy_adaptive_ops = { .begin = begin, .nobody_idle = adaptive_nobody_idle,
-                                           .busier = adaptive_busier, .child_ready = child_ready,
-                                           .look = adaptive_look, .parent = adaptive_parent };
+const policy_ops_t policy_adaptive_ops = { .begin = begin,
+                                           .nobody_idle = adaptive_nobody_idle,
+                                           .busier = adaptive_busier,
+                                           .ready = adaptive_ready,
+                                           .child_ready = child_ready,
+                                           .look = adaptive_look,
+                                           .parent = adaptive_parent };

@@ -23,8 +23,12 @@ tuning_t policy_tuning(policy_e id, const trace_t *trace)
         return (tuning_t){ .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
                            .min_spare_threads = 25, .max_spare_threads = 75, .server_limit = 16 };
     case POLICY_EVENT_LARGE:
-        return (tuning_t){ .start_servers = 10, .threads_per_child = 32, .max_request_workers = 8000,
-                           .min_spare_threads = 160, .max_spare_threads = 1600, .server_limit = 375 };
+        return (tuning_t){ .start_servers = 10,
+                           .threads_per_child = 32,
+                           .max_request_workers = 8000,
+                           .min_spare_threads = 160,
+                           .max_spare_threads = 1600,
+                           .server_limit = 375 };
     default:
         return trace->expert;
     }

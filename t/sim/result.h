@@ -17,8 +17,9 @@ typedef struct result_t {
     uint64_t ended_in_bursts;
     histogram_t waiting;        /* from arrival until a thread takes it */
     histogram_t waiting_in_burst;
-    histogram_t answer[CLASSES];            /* from arrival until its end; of those in bursts, if there are any */
-    double absorb_s[TRACE_MAX_BURSTS];      /* from a burst's begin until new arrivals wait < 5 ms */
+    histogram_t
+        answer[CLASSES]; /* from arrival until its end; of those in bursts, if there are any */
+    double absorb_s[TRACE_MAX_BURSTS]; /* from a burst's begin until new arrivals wait < 5 ms */
     double thread_s;            /* threads x time, busy or not */
     double demand_s;            /* the same, if each request had its thread at once and ran alone */
     int initial_children, last_children, starts, stops, parks, resurrections;

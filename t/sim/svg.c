@@ -39,12 +39,17 @@ typedef struct panel_t {
 
 static const char style[] =
     "<style>"
-    "svg{background:#fff;font:12px system-ui,sans-serif}text{fill:#333}.t{font-size:15px;font-weight:600}.s{fill:#666}"
-    ".g{stroke:#ddd;stroke-width:1}.x{stroke:#888;stroke-width:1}.b{fill:#f4f0e0}.o{fill:#c9d3dc;stroke:none}"
-    "path{fill:none;stroke-width:1.5;stroke-linejoin:round}.a{stroke:#0063b1;stroke-width:2.2}.e{stroke:#c24a00}"
+    "svg{background:#fff;font:12px "
+    "system-ui,sans-serif}text{fill:#333}.t{font-size:15px;font-weight:600}.s{fill:#666}"
+    ".g{stroke:#ddd;stroke-width:1}.x{stroke:#888;stroke-width:1}.b{fill:#f4f0e0}.o{fill:#c9d3dc;"
+    "stroke:none}"
+    "path{fill:none;stroke-width:1.5;stroke-linejoin:round}.a{stroke:#0063b1;stroke-width:2.2}.e{"
+    "stroke:#c24a00}"
     ".l{stroke:#8a5aa8;stroke-dasharray:6 3}.d{stroke:#2c8a57;stroke-dasharray:2 2}"
-    "@media(prefers-color-scheme:dark){svg{background:#16191d}text{fill:#ddd}.s{fill:#9aa4ad}.g{stroke:#2c3238}"
-    ".x{stroke:#66707a}.b{fill:#26241b}.o{fill:#3a4650}.a{stroke:#5cb3ff}.e{stroke:#ff9a57}.l{stroke:#c79be6}"
+    "@media(prefers-color-scheme:dark){svg{background:#16191d}text{fill:#ddd}.s{fill:#9aa4ad}.g{"
+    "stroke:#2c3238}"
+    ".x{stroke:#66707a}.b{fill:#26241b}.o{fill:#3a4650}.a{stroke:#5cb3ff}.e{stroke:#ff9a57}.l{"
+    "stroke:#c79be6}"
     ".d{stroke:#5fce92}}"
     "</style>\n";
 
@@ -142,7 +147,10 @@ static void draw_lines(const panel_t *p, enum quantity q, const job_t *jobs, int
     for (i = 0; i < LINES; i++) {
         const result_t *r = result_of(lines[i].policy, jobs, count);
 
-        if (r && (q == THREADS ? lines[i].threads : q == CHILDREN ? lines[i].children : lines[i].waiting)) {
+        if (r
+            && (q == THREADS    ? lines[i].threads
+                : q == CHILDREN ? lines[i].children
+                                : lines[i].waiting)) {
             fprintf(p->out, "<path class=\"%s\" d=\"", lines[i].class);
             draw_path(p, r, q);
             fputs("\"/>\n", p->out);
@@ -169,8 +177,8 @@ static void draw_bursts(const panel_t *p, const trace_t *t)
     for (i = 0; i < t->burst_count; i++) {
         double from = t->bursts[i].from_s / t->seconds, to = t->bursts[i].to_s / t->seconds;
 
-        fprintf(p->out, "<rect class=\"b\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n", LEFT + from * PLOT, p->top,
-                fmax((to - from) * PLOT, 1), p->height);
+        fprintf(p->out, "<rect class=\"b\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n",
+                LEFT + from * PLOT, p->top, fmax((to - from) * PLOT, 1), p->height);
     }
 }
 
@@ -186,8 +194,10 @@ static void draw_mark(const panel_t *p, double value, const char *text)
 {
     int y = y_of(p, value);
 
-    fprintf(p->out, "<path class=\"g\" d=\"M%d %dH%d\"/><text x=\"%d\" y=\"%d\" text-anchor=\"end\">%s</text>\n", LEFT, y,
-            WIDTH - RIGHT, LEFT - 6, y + 4, text);
+    fprintf(p->out,
+            "<path class=\"g\" d=\"M%d %dH%d\"/><text x=\"%d\" y=\"%d\" "
+            "text-anchor=\"end\">%s</text>\n",
+            LEFT, y, WIDTH - RIGHT, LEFT - 6, y + 4, text);
 }
 
 static void draw_marks(const panel_t *p)
@@ -220,10 +230,13 @@ static void draw_times(const panel_t *p, const trace_t *t)
     for (at = 0; at <= t->seconds; at += step) {
         double x = LEFT + at / t->seconds * PLOT;
 
-        fprintf(p->out, "<path class=\"x\" d=\"M%.1f %dv4\"/><text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%.10g</text>\n",
+        fprintf(p->out,
+                "<path class=\"x\" d=\"M%.1f %dv4\"/><text x=\"%.1f\" y=\"%d\" "
+                "text-anchor=\"middle\">%.10g</text>\n",
                 x, bottom, x, bottom + 17, at);
     }
-    fprintf(p->out, "<text class=\"s\" x=\"%d\" y=\"%d\" text-anchor=\"end\">time in seconds</text>\n",
+    fprintf(p->out,
+            "<text class=\"s\" x=\"%d\" y=\"%d\" text-anchor=\"end\">time in seconds</text>\n",
             WIDTH - RIGHT, bottom + 33);
 }
 
@@ -236,7 +249,8 @@ static void draw_frame(const panel_t *p, const trace_t *t, const char *title)
 
 static void draw_axis(const panel_t *p)
 {
-    fprintf(p->out, "<path class=\"x\" d=\"M%d %dV%dH%d\"/>\n", LEFT, p->top, p->top + p->height, WIDTH - RIGHT);
+    fprintf(p->out, "<path class=\"x\" d=\"M%d %dV%dH%d\"/>\n", LEFT, p->top, p->top + p->height,
+            WIDTH - RIGHT);
 }
 
 static void draw_legend(FILE *out, int y)
@@ -274,7 +288,9 @@ static void draw(FILE *out, const trace_t *t, const job_t *jobs, int count)
     panel_t children = { out, 336, 80, 1.1 * fmax(most_of(CHILDREN, jobs, count), 2), false };
     panel_t waiting = { out, 446, 150, fmax(1.2 * most_of(WAITING, jobs, count), 20e3), true };
 
-    fprintf(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d 640\" width=\"%d\" height=\"640\" role=\"img\">\n"
+    fprintf(out,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d 640\" width=\"%d\" "
+            "height=\"640\" role=\"img\">\n"
             "<title>%s</title>\n%s<text class=\"t\" x=\"%d\" y=\"22\">%s</text>\n",
             WIDTH, WIDTH, t->title, style, LEFT, t->title);
     draw_legend(out, 44);
@@ -285,7 +301,9 @@ static void draw(FILE *out, const trace_t *t, const job_t *jobs, int count)
     draw_frame(&children, t, "children (processes)");
     draw_lines(&children, CHILDREN, jobs, count);
     draw_axis(&children);
-    draw_frame(&waiting, t, "longest wait for a thread of the requests that arrived then (what was refused is not in it)");
+    draw_frame(&waiting, t,
+               "longest wait for a thread of the requests that arrived then (what was refused is "
+               "not in it)");
     draw_lines(&waiting, WAITING, jobs, count);
     draw_axis(&waiting);
     draw_times(&waiting, t);

@@ -10,8 +10,9 @@
 #define COLUMNS 17
 
 static const char *const heads[COLUMNS] = {
-    "policy", "wait p50", "p99", "p99.9", "in bursts p99", "p99.9", "absorbed", "lost", "answer p50", "p99", "p99.9",
-    "others p99.9", "threads/opt.", "starts+stops/h", "peak threads", "children", "MiB"
+    "policy",       "wait p50",   "p99", "p99.9", "in bursts p99", "p99.9",        "absorbed",
+    "lost",         "answer p50", "p99", "p99.9", "others p99.9",  "threads/opt.", "starts+stops/h",
+    "peak threads", "children",   "MiB"
 };
 
 const char *table_time(char *buffer, size_t size, double us)
@@ -124,7 +125,8 @@ void table_values(FILE *out, const trace_t *trace, const job_t *jobs, int count)
         const job_t *j = &jobs[i];
         const result_t *r = j->result;
 
-        value(out, trace, j, "arrived", (double)(r->arrived[CLASS_OPEN] + r->arrived[CLASS_CLIENTS]));
+        value(out, trace, j, "arrived",
+              (double)(r->arrived[CLASS_OPEN] + r->arrived[CLASS_CLIENTS]));
         value(out, trace, j, "begun", (double)r->begun);
         value(out, trace, j, "ended", (double)(r->ended[CLASS_OPEN] + r->ended[CLASS_CLIENTS]));
         value(out, trace, j, "rejected", (double)r->rejected);

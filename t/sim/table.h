@@ -9,7 +9,8 @@
 /* One trace: a line for each policy. */
 void table_trace(FILE *out, bool markdown, const trace_t *trace, const job_t *jobs, int count);
 
-/* One line name=value for each figure, for programs: trace.policy.figure=value; times in microseconds. */
+/* One line name=value for each figure, for programs: trace.policy.figure=value; times in
+ * microseconds. */
 void table_values(FILE *out, const trace_t *trace, const job_t *jobs, int count);
 
 /* A time that is read by people: "0", "870 us", "2.1 ms", "1.2 s", "lost". Returns buffer. */

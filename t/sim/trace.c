@@ -42,9 +42,12 @@ static tuning_t expert_for(double peak, int threads)
     int children = (int)ceil(peak * 1.5 / threads);
     int spare = (int)fmax(peak / 4, threads);
 
-    return (tuning_t){ .start_servers = (int)fmax(ceil(peak / 2 / threads), 2), .threads_per_child = threads,
-                       .max_request_workers = children * threads, .min_spare_threads = spare,
-                       .max_spare_threads = 3 * spare + threads, .server_limit = children + children / 2 };
+    return (tuning_t){ .start_servers = (int)fmax(ceil(peak / 2 / threads), 2),
+                       .threads_per_child = threads,
+                       .max_request_workers = children * threads,
+                       .min_spare_threads = spare,
+                       .max_spare_threads = 3 * spare + threads,
+                       .server_limit = children + children / 2 };
 }
 
 static trace_t common(const char *name, const char *title, double seconds)
@@ -93,7 +96,9 @@ static trace_t flash(void)
 
 static trace_t sawtooth(void)
 {
-    trace_t t = common("sawtooth", "50 to 800 requests at a time (400 ms each) over 60 s, then an instant drop", 300);
+    trace_t t = common("sawtooth",
+                       "50 to 800 requests at a time (400 ms each) over 60 s, then an instant drop",
+                       300);
     double s;
 
     t.work.wait_us = 400 * MS;
@@ -122,7 +127,8 @@ static trace_t on_off(const char *name, const char *title, double period_s, int 
 
 static trace_t incident(void)
 {
-    trace_t t = common("incident", "500 requests/s, the backend slows from 20 ms to 2 s for 60 s", 240);
+    trace_t t = common("incident", "500 requests/s, the backend slows from 20 ms to 2 s for 60 s",
+                       240);
 
     t.work.wait_us = 20 * MS;
     t.slow_from_s = 60, t.slow_to_s = 120, t.slow_wait_us = 2 * S;
@@ -134,7 +140,9 @@ static trace_t incident(void)
 
 static trace_t wake(void)
 {
-    trace_t t = common("wake", "10,000 idle kept-alive connections, 5,000 of them wake within 200 ms (10 ms each)", 220);
+    trace_t t = common(
+        "wake", "10,000 idle kept-alive connections, 5,000 of them wake within 200 ms (10 ms each)",
+        220);
     int i;
 
     t.work.wait_us = 10 * MS;
@@ -174,7 +182,8 @@ static trace_t long_poll(void)
 /* One day in an hour, with noise that is correlated over some ten seconds. */
 static trace_t diurnal(uint64_t seed)
 {
-    trace_t t = common("diurnal", "a day in an hour: 150 to 750 requests/s (200 ms each), with noise", 3600);
+    trace_t t = common("diurnal",
+                       "a day in an hour: 150 to 750 requests/s (200 ms each), with noise", 3600);
     dice_t dice = dice_seed(seed, 77);
     double noise = 0, s;
 
@@ -190,7 +199,9 @@ static trace_t diurnal(uint64_t seed)
 
 static trace_t cpu_bound(void)
 {
-    trace_t t = common("cpu", "requests that only compute (20 ms), 1.5 x capacity for 60 s, beside short ones", 120);
+    trace_t t = common(
+        "cpu", "requests that only compute (20 ms), 1.5 x capacity for 60 s, beside short ones",
+        120);
 
     t.cpus = 4;
     t.work = (work_t){ SHAPE_CONSTANT, 0, 0.2 * MS, false };
@@ -210,11 +221,13 @@ static trace_t cpu_bound(void)
  * it takes twice as many threads to use them. */
 static trace_t mixed(void)
 {
-    trace_t t = common("mixed", "10 ms of computing and 40 ms at a backend, 0.9 x the processors' capacity", 120);
+    trace_t t = common(
+        "mixed", "10 ms of computing and 40 ms at a backend, 0.9 x the processors' capacity", 120);
 
     t.cpus = 4;
     t.work = (work_t){ SHAPE_LOGNORMAL, 40 * MS, 10 * MS, false };
-    at(&t, 0, 40), at(&t, 30, 40), at(&t, 30, 360), at(&t, 90, 360), at(&t, 90, 40), at(&t, 120, 40);
+    at(&t, 0, 40), at(&t, 30, 40), at(&t, 30, 360), at(&t, 90, 360), at(&t, 90, 40),
+        at(&t, 120, 40);
     burst(&t, 30, 90);
     with_peak(&t, 40);
     t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
@@ -227,7 +240,8 @@ static trace_t mixed(void)
 /* Kept-alive clients that ask for small files as fast as they can. */
 static trace_t tiny(void)
 {
-    trace_t t = common("tiny", "32 kept-alive clients in a closed loop, 0.1 ms of computing each; 2 CPUs", 30);
+    trace_t t = common(
+        "tiny", "32 kept-alive clients in a closed loop, 0.1 ms of computing each; 2 CPUs", 30);
 
     t.cpus = 2;
     t.waste = WASTE_OF_SHORT;
@@ -244,7 +258,9 @@ static trace_t tiny(void)
 
 static trace_t backend_bound(void)
 {
-    trace_t t = common("backend", "twice what a backend can do that serves 40 at a time, beside short requests", 150);
+    trace_t t = common(
+        "backend", "twice what a backend can do that serves 40 at a time, beside short requests",
+        150);
 
     t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.2 * MS, false };
     at(&t, 0, 100), at(&t, 150, 100);
@@ -260,12 +276,15 @@ static trace_t backend_bound(void)
 /* The threads of a burst are still there when requests come that compute. */
 static trace_t after_burst(void)
 {
-    trace_t t = common("aftermath",
-                       "a burst of 480 at a time, then requests that compute (10 ms) at 1.5 x capacity; 2 CPUs", 120);
+    trace_t t = common(
+        "aftermath",
+        "a burst of 480 at a time, then requests that compute (10 ms) at 1.5 x capacity; 2 CPUs",
+        120);
 
     t.cpus = 2;
     t.work.wait_us = 400 * MS;
-    at(&t, 0, 20), at(&t, 20, 20), at(&t, 20, 1200), at(&t, 30, 1200), at(&t, 30, 20), at(&t, 120, 20);
+    at(&t, 0, 20), at(&t, 20, 20), at(&t, 20, 1200), at(&t, 30, 1200), at(&t, 30, 20),
+        at(&t, 120, 20);
     /* 150 / (0.49 + 0.01 s) = 300 a second wanted, 2 processors do 200 */
     t.clients = (clients_t){ .count = 150, .think_us = 490 * MS, .from_s = 35, .to_s = 75,
                              .work = { SHAPE_CONSTANT, 0, 10 * MS, false } };
@@ -278,12 +297,15 @@ static trace_t after_burst(void)
 /* What is known of short requests says nothing about those that follow. */
 static trace_t turn(void)
 {
-    trace_t t = common("turn", "closed-loop requests of 0.1 ms, then at once 1,200 requests/s of 400 ms; 2 CPUs", 60);
+    trace_t t = common(
+        "turn", "closed-loop requests of 0.1 ms, then at once 1,200 requests/s of 400 ms; 2 CPUs",
+        60);
 
     t.cpus = 2;
     t.waste = WASTE_OF_SHORT;
     t.work.wait_us = 400 * MS;
-    at(&t, 0, 10), at(&t, 20, 10), at(&t, 20, 1200), at(&t, 35, 1200), at(&t, 35, 10), at(&t, 60, 10);
+    at(&t, 0, 10), at(&t, 20, 10), at(&t, 20, 1200), at(&t, 35, 1200), at(&t, 35, 10),
+        at(&t, 60, 10);
     t.clients = (clients_t){ .count = 32, .think_us = 10, .from_s = 5, .to_s = 20,
                              .work = { SHAPE_CONSTANT, 0, 0.1 * MS, false } };
     burst(&t, 20, 35);
@@ -294,7 +316,9 @@ static trace_t turn(void)
 /* A computation of seconds must not hold up everybody else. */
 static trace_t reports(void)
 {
-    trace_t t = common("reports", "six clients with requests that compute for 3 s, beside short ones; 2 CPUs", 120);
+    trace_t t = common("reports",
+                       "six clients with requests that compute for 3 s, beside short ones; 2 CPUs",
+                       120);
 
     t.cpus = 2;
     t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.5 * MS, false };
@@ -312,8 +336,11 @@ static trace_t reports(void)
 /* The same clients, the same rate: what was learned of one kind of work is wrong for the other. */
 static trace_t shift(void)
 {
-    trace_t t = common("shift", "16 closed-loop clients: 0.2 ms of computing for 4 s, then 1 ms at a backend that "
-                                "serves 5; 2 CPUs", 24);
+    trace_t t = common(
+        "shift",
+        "16 closed-loop clients: 0.2 ms of computing for 4 s, then 1 ms at a backend that "
+        "serves 5; 2 CPUs",
+        24);
 
     t.cpus = 2;
     t.waste = WASTE_OF_SHORT;
@@ -334,13 +361,20 @@ static trace_t shift(void)
 
 static trace_t flap(void)
 {
-    trace_t t = common("flap", "880 requests/s that compute for 3 ms or wait for 100 ms, 300 ms each in turn; 2 CPUs", 120);
+    trace_t t = common(
+        "flap",
+        "880 requests/s that compute for 3 ms or wait for 100 ms, 300 ms each in turn; 2 CPUs",
+        120);
 
     t.cpus = 2;
     t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.2 * MS, false };
     at(&t, 0, 20), at(&t, 120, 20);
     t.threads_per_child = 16;
-    t.clients = (clients_t){ .count = 880, .think_us = 900 * MS, .from_s = 5, .to_s = 115, .turn_s = 0.3,
+    t.clients = (clients_t){ .count = 880,
+                             .think_us = 900 * MS,
+                             .from_s = 5,
+                             .to_s = 115,
+                             .turn_s = 0.3,
                              .work = { SHAPE_LOGNORMAL, 100 * MS, 0.2 * MS, false },
                              .other = { SHAPE_CONSTANT, 0, 3 * MS, false } };
     burst(&t, 5, 115);
@@ -352,8 +386,11 @@ static trace_t flap(void)
 /* Load that swings, and in each child something stays. */
 static trace_t stays(void)
 {
-    trace_t t = common("stays", "20 / 200 requests at a time (300 ms each), 120 s each, beside WebSockets that stay; "
-                                "at most 4 children", 2400);
+    trace_t t = common(
+        "stays",
+        "20 / 200 requests at a time (300 ms each), 120 s each, beside WebSockets that stay; "
+        "at most 4 children",
+        2400);
     double s;
 
     t.cpus = 2;
@@ -374,7 +411,9 @@ static trace_t stays(void)
 
 static trace_t every_twenty(void)
 {
-    trace_t t = common("burst20", "20 to 1,200 requests/s (400 ms each) for 10 s, every 20 s, five times; 2 CPUs", 240);
+    trace_t t = common(
+        "burst20", "20 to 1,200 requests/s (400 ms each) for 10 s, every 20 s, five times; 2 CPUs",
+        240);
     double s;
 
     t.cpus = 2;
@@ -391,7 +430,9 @@ static trace_t every_twenty(void)
 
 static trace_t large_scale(void)
 {
-    trace_t t = common("scale", "64 children x 1,024 threads: 20,000 to 200,000 requests/s (200 ms each) in 5 s", 25);
+    trace_t t = common(
+        "scale", "64 children x 1,024 threads: 20,000 to 200,000 requests/s (200 ms each) in 5 s",
+        25);
 
     t.cpus = 128;
     t.work = (work_t){ SHAPE_LOGNORMAL, 200 * MS, 0.1 * MS, false };
@@ -475,7 +516,8 @@ void trace_free(trace_t *trace)
 
 double trace_wait_us(const trace_t *trace, double at_s)
 {
-    return at_s >= trace->slow_from_s && at_s < trace->slow_to_s ? trace->slow_wait_us : trace->work.wait_us;
+    return at_s >= trace->slow_from_s && at_s < trace->slow_to_s ? trace->slow_wait_us
+                                                                 : trace->work.wait_us;
 }
 
 const work_t *trace_client_work(const trace_t *trace, double at_s)

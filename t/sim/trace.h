@@ -31,7 +31,7 @@ typedef struct clients_t {
     double think_us;            /* mean, exponential */
     double from_s, to_s;
     work_t work;
-    double turn_s;              /* so long each in turn: the work above, then the other; 0: no turns */
+    double turn_s; /* so long each in turn: the work above, then the other; 0: no turns */
     work_t other;
 } clients_t;
 
@@ -68,7 +68,7 @@ typedef struct trace_t {
     clients_t clients;
     herd_t herd;
     stays_t stays;
-    double waste;               /* see station_rate(): what crowding costs, more for short requests */
+    double waste; /* see station_rate(): what crowding costs, more for short requests */
     double backend_slots;       /* requests that the shared backend serves at full speed */
     burst_t bursts[TRACE_MAX_BURSTS];
     int burst_count;
@@ -76,7 +76,7 @@ typedef struct trace_t {
     tuning_t expert;            /* a good hand tuning for the peak of this trace */
     int threads_per_child, max_threads;             /* of the adaptive policy */
     double starts_at_s;         /* statistics leave out what arrived before */
-    bool may_wait;              /* processors are short: a request that has no thread loses nothing */
+    bool may_wait; /* processors are short: a request that has no thread loses nothing */
 } trace_t;
 
 extern const int trace_count;

@@ -1,14 +1,17 @@
 /*
- * Malformed input, as much of it as a server takes: requests of every kind (HTTP/1.x, pipelined, chunked, upgrades, h2
- * prefaces and frames, TLS hellos, PROXY headers), mutated, split anywhere, cut off anywhere by a close, a reset, a
- * half-close or silence.
+ * Malformed input, as much of it as a server takes: requests of every kind (HTTP/1.x, pipelined,
+ * chunked, upgrades, h2 prefaces and frames, TLS hellos, PROXY headers), mutated, split anywhere,
+ * cut off anywhere by a close, a reset, a half-close or silence.
  *
- *   abuse -p PORT [-q TLS_PORT] [-c CONNECTIONS] [-d SECONDS] [-n INPUTS] [-s SEED] [-i FIRST] [-t SECONDS]
+ *   abuse -p PORT [-q TLS_PORT] [-c CONNECTIONS] [-d SECONDS] [-n INPUTS] [-s SEED] [-i FIRST]
+ *         [-t SECONDS]
  *
- * Input k depends on the seed and k alone, so "-s SEED -i K -n 1" repeats one. -t is how long the server may take to end a
- * connection that is left to it (its own time-outs have to be shorter): longer is "stuck", and its number is printed.
+ * Input k depends on the seed and k alone, so "-s SEED -i K -n 1" repeats one. -t is how long the
+ * server may take to end a connection that is left to it (its own time-outs have to be shorter):
+ * longer is "stuck", and its number is printed.
  *
- * "key value" lines at the end: inputs, answered (some bytes came back), empty, refused (no connection), stuck.
+ * "key value" lines at the end: inputs, answered (some bytes came back), empty, refused (no
+ * connection), stuck.
  */
 
 #include <arpa/inet.h>
@@ -34,7 +37,7 @@
 /* One in this many of those that read waits for the end, whatever it takes. */
 #define PATIENT_ONE_IN 8
 
-/* --- dice (splitmix64: public domain, Sebastiano Vigna) -------------------------------------------------------------- */
+/* --- dice (splitmix64: public domain, Sebastiano Vigna) --------------------------------------- */
 
 typedef uint64_t dice_t;
 
@@ -57,7 +60,7 @@ static bool one_in(dice_t *dice, size_t n)
     return below(dice, n) == 0;
 }
 
-/* --- inputs ----------------------------------------------------------------------------------------------------------- */
+/* --- inputs ----------------------------------------------------------------------------------- */
 
 typedef struct {
     const char *bytes;
@@ -73,33 +76,50 @@ typedef struct {
 /* :method GET, :scheme http, :path /, :authority a (RFC 7541, appendices A and C) */
 #define H2_HEADERS "\0\0\6\1\5\0\0\0\1\x82\x86\x84\x41\x01" "a"
 #define H2_POST "\0\0\6\1\4\0\0\0\3\x83\x86\x84\x41\x01" "a" "\0\0\5\0\1\0\0\0\3hello"
-#define H2_REST "\0\0\4\x8\0\0\0\0\0\0\0\x10\0" "\0\0\x8\6\0\0\0\0\0abcdefgh" "\0\0\4\3\0\0\0\0\1\0\0\0\x8"
-#define TLS_HELLO "\x16\x03\x01\x00\x43\x01\x00\x00\x3f\x03\x03" "0123456789abcdef0123456789abcdef" "\x00" \
-    "\x00\x04\x13\x01\x00\x2f" "\x01\x00" "\x00\x12\x00\x0a\x00\x04\x00\x02\x00\x17\x00\x0d\x00\x04\x00\x02\x04\x03\x00\x00"
+#define H2_REST                                                                                    \
+    "\0\0\4\x8\0\0\0\0\0\0\0\x10\0"                                                                \
+    "\0\0\x8\6\0\0\0\0\0abcdefgh"                                                                  \
+    "\0\0\4\3\0\0\0\0\1\0\0\0\x8"
+#define TLS_HELLO                                                                                  \
+    "\x16\x03\x01\x00\x43\x01\x00\x00\x3f\x03\x03"                                                 \
+    "0123456789abcdef0123456789abcdef"                                                             \
+    "\x00"                                                                                         \
+    "\x00\x04\x13\x01\x00\x2f"                                                                     \
+    "\x01\x00"                                                                                     \
+    "\x00\x12\x00\x0a\x00\x04\x00\x02\x00\x17\x00\x0d\x00\x04\x00\x02\x04\x03\x00\x00"
 
 static const text_t seeds[] = {
     TEXT("GET /1k.html HTTP/1.1\r\nHost: a\r\n\r\n"),
     TEXT("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
-    TEXT("GET /big.bin HTTP/1.1\r\nHost: a\r\nRange: bytes=5-70000,100000-\r\nConnection: close\r\n\r\n"),
-    TEXT("HEAD /big.bin HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"x\"\r\nAccept-Encoding: gzip\r\n\r\n"),
+    TEXT("GET /big.bin HTTP/1.1\r\nHost: a\r\nRange: bytes=5-70000,100000-\r\nConnection: "
+         "close\r\n\r\n"),
+    TEXT("HEAD /big.bin HTTP/1.1\r\nHost: a\r\nIf-None-Match: \"x\"\r\nAccept-Encoding: "
+         "gzip\r\n\r\n"),
     TEXT("GET /1k.html HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET / HTTP/1.0\r\n\r\n"),
     TEXT("GET /\r\n"),
     TEXT("OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
     TEXT("TRACE / HTTP/1.1\r\nHost: a\r\nMax-Forwards: 0\r\n\r\n"),
-    TEXT("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\nhello world"
+    TEXT("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: "
+         "100-continue\r\n\r\nhello world"
          "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
     TEXT("POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-         "5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: t\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-    TEXT("GET /back/ HTTP/1.1\r\nHost: a\r\n\r\nGET /back/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
-    TEXT("POST /back/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n"),
-    TEXT("GET /1k.html HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET /no HTTP/1.1\r\nHost: a\r\n\r\n"
-         "GET /1k.html HTTP/1.1\r\nHost: a\r\n\r\nGET /1k.html HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"),
+         "5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nTrailer: t\r\n\r\nGET / HTTP/1.1\r\nHost: "
+         "a\r\n\r\n"),
+    TEXT("GET /back/ HTTP/1.1\r\nHost: a\r\n\r\nGET /back/x HTTP/1.1\r\nHost: a\r\nConnection: "
+         "close\r\n\r\n"),
+    TEXT("POST /back/ HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+         "chunked\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n"),
+    TEXT("GET /1k.html HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\nGET /no "
+         "HTTP/1.1\r\nHost: a\r\n\r\n"
+         "GET /1k.html HTTP/1.1\r\nHost: a\r\n\r\nGET /1k.html HTTP/1.1\r\nHost: a\r\nConnection: "
+         "close\r\n\r\n"),
     TEXT(WEBSOCKET "\x81\x85\x01\x02\x03\x04\x69\x67\x6f\x68\x6e\x88\x80\0\0\0\0"),
     TEXT(H2_PREFACE H2_SETTINGS H2_HEADERS H2_POST H2_REST),
     TEXT("GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
          "HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n" H2_PREFACE H2_SETTINGS H2_REST),
     TEXT("PROXY TCP4 127.0.0.1 127.0.0.1 1 2\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"),
-    TEXT("\r\n\r\x0aGET http://a:80/1k.html?x=%00%ff HTTP/1.1\r\nHost: a:80\r\nX: folded\r\n  on\r\n\r\n"),
+    TEXT("\r\n\r\x0aGET http://a:80/1k.html?x=%00%ff HTTP/1.1\r\nHost: a:80\r\nX: folded\r\n  "
+         "on\r\n\r\n"),
 };
 
 static const text_t tls_seeds[] = {
@@ -112,14 +132,40 @@ static const text_t tls_seeds[] = {
 
 /* What parsers stumble over. */
 static const text_t tokens[] = {
-    TEXT("\r\n"), TEXT("\n"), TEXT("\r"), TEXT("\0"), TEXT("\r\n\r\n"), TEXT(" "), TEXT("\t"), TEXT(":"), TEXT("\xff"),
-    TEXT("Content-Length: -1\r\n"), TEXT("Content-Length: 99999999999999999999\r\n"), TEXT("Content-Length: 5, 6\r\n"),
-    TEXT("Transfer-Encoding: chunked, identity\r\n"), TEXT("Transfer-Encoding: chunked\r\n"), TEXT("0\r\n\r\n"),
-    TEXT("FFFFFFFFFFFFFFFF\r\n"), TEXT("7fffffffffffffff\r\n"), TEXT("-1\r\n"), TEXT("Expect: 100-continue\r\n"),
-    TEXT("Expect: 200-maybe\r\n"), TEXT("Connection: close\r\n"), TEXT("Connection: keep-alive, Upgrade\r\n"),
-    TEXT("Upgrade: h2c, websocket, TLS/1.0\r\n"), TEXT("HTTP/9.9"), TEXT("HTTP/1.1"), TEXT("../../"), TEXT("%2e%2e%2f"),
-    TEXT("Range: bytes=0-0,1-1,2-2,3-3,4-4,5-5,6-6,7-7,-1\r\n"), TEXT("Host:\r\n"), TEXT(": nameless\r\n"),
-    TEXT(H2_PREFACE), TEXT("\0\0\0\7\0\0\0\0\0"), TEXT("\xff\xff\xff\1\xff\xff\xff\xff\xff"), TEXT("GET /1k.html HTTP/1.1\r\n"),
+    TEXT("\r\n"),
+    TEXT("\n"),
+    TEXT("\r"),
+    TEXT("\0"),
+    TEXT("\r\n\r\n"),
+    TEXT(" "),
+    TEXT("\t"),
+    TEXT(":"),
+    TEXT("\xff"),
+    TEXT("Content-Length: -1\r\n"),
+    TEXT("Content-Length: 99999999999999999999\r\n"),
+    TEXT("Content-Length: 5, 6\r\n"),
+    TEXT("Transfer-Encoding: chunked, identity\r\n"),
+    TEXT("Transfer-Encoding: chunked\r\n"),
+    TEXT("0\r\n\r\n"),
+    TEXT("FFFFFFFFFFFFFFFF\r\n"),
+    TEXT("7fffffffffffffff\r\n"),
+    TEXT("-1\r\n"),
+    TEXT("Expect: 100-continue\r\n"),
+    TEXT("Expect: 200-maybe\r\n"),
+    TEXT("Connection: close\r\n"),
+    TEXT("Connection: keep-alive, Upgrade\r\n"),
+    TEXT("Upgrade: h2c, websocket, TLS/1.0\r\n"),
+    TEXT("HTTP/9.9"),
+    TEXT("HTTP/1.1"),
+    TEXT("../../"),
+    TEXT("%2e%2e%2f"),
+    TEXT("Range: bytes=0-0,1-1,2-2,3-3,4-4,5-5,6-6,7-7,-1\r\n"),
+    TEXT("Host:\r\n"),
+    TEXT(": nameless\r\n"),
+    TEXT(H2_PREFACE),
+    TEXT("\0\0\0\7\0\0\0\0\0"),
+    TEXT("\xff\xff\xff\1\xff\xff\xff\xff\xff"),
+    TEXT("GET /1k.html HTTP/1.1\r\n"),
 };
 
 typedef struct {
@@ -218,7 +264,7 @@ static void make_input(input_t *in, dice_t *dice, bool tls)
     }
 }
 
-/* --- clients ---------------------------------------------------------------------------------------------------------- */
+/* --- clients ---------------------------------------------------------------------------------- */
 
 typedef enum {
     END_READ,           /* read what comes, then close */
@@ -304,7 +350,8 @@ static void start(client_t *cl)
     cl->give_up_ms = now_ms() + options.patience_s * 1000;
     to.sin_port = htons((uint16_t)(tls ? options.tls_port : options.port));
     cl->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (cl->fd < 0 || (connect(cl->fd, (struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS)) {
+    if (cl->fd < 0
+        || (connect(cl->fd, (struct sockaddr *)&to, sizeof(to)) && errno != EINPROGRESS)) {
         totals.refused++;
         if (cl->fd >= 0) {
             close(cl->fd);
@@ -437,7 +484,8 @@ static void run(void)
 
 static void usage(void)
 {
-    fprintf(stderr, "usage: abuse -p PORT [-q TLS_PORT] [-c CONNECTIONS] [-d SECONDS] [-n INPUTS] [-s SEED] [-i FIRST] "
+    fprintf(stderr, "usage: abuse -p PORT [-q TLS_PORT] [-c CONNECTIONS] [-d SECONDS] [-n INPUTS] "
+                    "[-s SEED] [-i FIRST] "
                     "[-t SECONDS]\n");
     exit(2);
 }
@@ -479,8 +527,9 @@ int main(int argc, char **argv)
     }
     printf("ready %d\n", options.connections);
     run();
-    printf("inputs %llu\nanswered %llu\nempty %llu\nrefused %llu\nstuck %llu\nend\n", (unsigned long long)totals.inputs,
-           (unsigned long long)totals.answered, (unsigned long long)totals.empty, (unsigned long long)totals.refused,
+    printf("inputs %llu\nanswered %llu\nempty %llu\nrefused %llu\nstuck %llu\nend\n",
+           (unsigned long long)totals.inputs, (unsigned long long)totals.answered,
+           (unsigned long long)totals.empty, (unsigned long long)totals.refused,
            (unsigned long long)totals.stuck);
     return 0;
 }

@@ -1,18 +1,20 @@
 /*
- * A backend that answers late, for what proxies to it: thousands of connections in one thread, and next to no processor time.
+ * A backend that answers late, for what proxies to it: thousands of connections in one thread, and
+ * next to no processor time.
  *
  *   backend [-p PORT] [-d MS] [-R]
  *
- * Listens on 127.0.0.1 (any free port unless told) and prints "listening PORT". Ends with its parent, or by SIGTERM.
- * -R asks for real-time priority, so that a busy machine does not delay what is measured; it goes on without.
+ * Listens on 127.0.0.1 (any free port unless told) and prints "listening PORT". Ends with its
+ * parent, or by SIGTERM. -R asks for real-time priority, so that a busy machine does not delay what
+ * is measured; it goes on without.
  *
  *   /sleep?ms=N         answers after N ms
- *   /control?ms=N       from now on all other requests are answered after N ms (-d: at first, 0); itself at once
- *   /stats              "key value" lines: requests, connections, waiting, waiting_max, late_max_us (its own lateness), cpu_us
+ *   /control?ms=N       from now on all other requests are answered after N ms (-d: at first, 0)
+ *   /stats              "key value" lines: requests, connections, waiting, waiting_max, ...
  *   anything else       answers after the delay
  *
- * Answers carry X-Received-Us, the moment at which the request was read (CLOCK_MONOTONIC). One request at a time on a
- * connection: pipelining and bodies are not for it.
+ * Answers carry X-Received-Us, the moment at which the request was read (CLOCK_MONOTONIC). One
+ * request at a time on a connection: pipelining and bodies are not for it.
  */
 
 #include <arpa/inet.h>
@@ -179,7 +181,8 @@ static void send_answer(connection *c, const char *body)
     int length = snprintf(text, sizeof(text),
                           "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n"
                           "X-Received-Us: %lld\r\n%s\r\n%s",
-                          strlen(body), (long long)c->received_us, c->close_after ? "Connection: close\r\n" : "", body);
+                          strlen(body), (long long)c->received_us,
+                          c->close_after ? "Connection: close\r\n" : "", body);
 
     /* it always fits into an empty socket buffer */
     if (send(c->fd, text, (size_t)length, MSG_NOSIGNAL) != length || c->close_after) {
@@ -193,10 +196,12 @@ static void send_stats(connection *c)
     struct rusage usage;
 
     getrusage(RUSAGE_SELF, &usage);
-    snprintf(body, sizeof(body), "requests %ld\nconnections %ld\nwaiting %d\nwaiting_max %ld\nlate_max_us %lld\ncpu_us %lld\n",
+    snprintf(body, sizeof(body),
+             "requests %ld\nconnections %ld\nwaiting %d\nwaiting_max %ld\nlate_max_us %lld\ncpu_us "
+             "%lld\n",
              requests, connection_count, heap_count, waiting_max, (long long)late_max_us,
-             (long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 + usage.ru_utime.tv_usec
-                 + usage.ru_stime.tv_usec);
+             (long long)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000
+                 + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec);
     send_answer(c, body);
 }
 
@@ -246,7 +251,8 @@ static void request_complete(connection *c)
 
 static void connection_read(connection *c)
 {
-    ssize_t n = recv(c->fd, c->request + c->length, (size_t)(REQUEST_MAX - c->length), MSG_DONTWAIT);
+    ssize_t n = recv(c->fd, c->request + c->length, (size_t)(REQUEST_MAX - c->length),
+                     MSG_DONTWAIT);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
@@ -323,7 +329,8 @@ static void listen_on(int port)
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     setsockopt(listen_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (listen_fd < 0 || bind(listen_fd, (struct sockaddr *)&address, sizeof(address)) != 0 || listen(listen_fd, BACKLOG) != 0
+    if (listen_fd < 0 || bind(listen_fd, (struct sockaddr *)&address, sizeof(address)) != 0
+        || listen(listen_fd, BACKLOG) != 0
         || getsockname(listen_fd, (struct sockaddr *)&address, &length) != 0) {
         die("listen");
     }

@@ -1,25 +1,29 @@
 /*
- * Load with a schedule: the k-th request is due k/rate seconds after the start, whatever became of those before it, and
- * its latency counts from then. Or many connections that are opened and held.
+ * Load with a schedule: the k-th request is due k/rate seconds after the start, whatever became of
+ * those before it, and its latency counts from then. Or many connections that are opened and held.
  *
- *   loadgen -m new  -p PORT -u PATH -r RATE -d SECONDS            each request on a connection of its own
+ *   loadgen -m new  -p PORT -u PATH -r RATE -d SECONDS            a new connection each
  *   loadgen -m keep -p PORT -u PATH -r RATE -d SECONDS -c N       on N kept-alive connections
  *   loadgen -m hold -p PORT -u PATH -k silent|partial|idle -c N -d SECONDS
  *
- * -s RATE:SECONDS,RATE:SECONDS,... instead of -r and -d gives rates that follow each other. -t SECONDS bounds a single
- * request (10), from when it is sent. SIGTERM ends the schedule early. -l FILE gets a line for each request that ended:
- * "DUE LATE DONE RECEIVED KIND" in us, moments since the start. LATE is by how much this program missed DUE; RECEIVED is
- * when the backend had it if it says so (t/tools/backend.c: X-Received-Us, CLOCK_MONOTONIC), else -1; KIND is ok or that of
- * the failure. -R asks for real-time priority, so that a busy machine does not delay what is measured; it goes on without.
+ * -s RATE:SECONDS,RATE:SECONDS,... instead of -r and -d gives rates that follow each other. -t
+ * SECONDS bounds a single request (10), from when it is sent. SIGTERM ends the schedule early. -l
+ * FILE gets a line for each request that ended: "DUE LATE DONE RECEIVED KIND" in us, moments since
+ * the start. LATE is by how much this program missed DUE; RECEIVED is when the backend had it if it
+ * says so (t/tools/backend.c: X-Received-Us, CLOCK_MONOTONIC), else -1; KIND is ok or that of the
+ * failure. -R asks for real-time priority, so that a busy machine does not delay what is measured;
+ * it goes on without.
  *
- * "ready N" is printed when the first request is due, or all held connections are up (N is how many are; until then
- * "opening N" while they get more); "fail MS KIND PID FRESH" for each lost request (MS: since 1970; PID: the child that
- * answered on this connection before, if its answers carry X-Adp-Pid); then "key value" lines. late_*: how late this program
- * itself was; start_us: CLOCK_MONOTONIC.
+ * "ready N" is printed when the first request is due, or all held connections are up (N is how many
+ * are; until then "opening N" while they get more); "fail MS KIND PID FRESH" for each lost request
+ * (MS: since 1970; PID: the child that answered on this connection before, if its answers carry
+ * X-Adp-Pid); then "key value" lines. late_*: how late this program itself was; start_us:
+ * CLOCK_MONOTONIC.
  *
- * A server may close a kept-alive connection between two requests: it is opened anew and nothing is lost. A request that
- * crosses such a close on the wire finds the close there as soon as it is sent: it is sent again on another connection and
- * counted as "crossed". Any later close is a failure.
+ * A server may close a kept-alive connection between two requests: it is opened anew and nothing is
+ * lost. A request that crosses such a close on the wire finds the close there as soon as it is
+ * sent, or a moment later if the server lost its processor between its last look and the close: it
+ * is sent again on another connection and counted as "crossed". Any later close is a failure.
  */
 
 #include <errno.h>
@@ -43,6 +47,8 @@
 
 #define HEADER_MAX 4096
 #define SWEEP_US 50000
+/* Less than what a request takes whose loss is to be found. */
+#define CROSSING_US 10000
 #define CONNECTIONS_MAX 20000
 #define PHASES_MAX 64
 
@@ -50,7 +56,16 @@ enum mode { MODE_NEW, MODE_KEEP, MODE_HOLD };
 enum hold_kind { HOLD_SILENT, HOLD_PARTIAL, HOLD_IDLE };
 enum conn_state { CONN_UNUSED, CONN_CONNECTING, CONN_READING, CONN_IDLE };
 
-enum failure { FAIL_CONNECT, FAIL_RESET, FAIL_CLOSED, FAIL_SHORT, FAIL_STATUS, FAIL_TIMEOUT, FAIL_MALFORMED, FAIL_KINDS };
+enum failure {
+    FAIL_CONNECT,
+    FAIL_RESET,
+    FAIL_CLOSED,
+    FAIL_SHORT,
+    FAIL_STATUS,
+    FAIL_TIMEOUT,
+    FAIL_MALFORMED,
+    FAIL_KINDS
+};
 
 static const char *const failure_names[FAIL_KINDS] = {
     "connect", "reset", "closed", "short", "status", "timeout", "malformed"
@@ -139,7 +154,8 @@ static int64_t now_us(void)
     return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
 }
 
-/* What the clock on the wall says, so that a test can tell what happened before and after something it did. */
+/* What the clock on the wall says, so that a test can tell what happened before and after something
+ * it did. */
 static long long wall_ms(void)
 {
     struct timespec ts;
@@ -216,10 +232,13 @@ static void conn_close(connection *c)
 static void record(request r, int64_t received_us, int failure)
 {
     if (outcome_count < outcome_room) {
-        outcomes[outcome_count++] = (outcome){
-            .due_us = r.due_us - start_us, .late_us = r.late_us, .done_us = now_us() - start_us, .failure = failure,
-            .received_us = received_us > 0 ? received_us - start_us : -1
-        };
+        outcomes[outcome_count++] = (outcome){ .due_us = r.due_us - start_us,
+                                               .late_us = r.late_us,
+                                               .done_us = now_us() - start_us,
+                                               .failure = failure,
+                                               .received_us = received_us > 0
+                                                                  ? received_us - start_us
+                                                                  : -1 };
     }
 }
 
@@ -268,7 +287,8 @@ static int conn_open
     c->answered = 0;
     c->server_pid = 0;
     conn_become(c, CONN_CONNECTING);
-    if (connect(c->fd, (struct sockaddr *)&options.address, sizeof(options.address)) != 0 && errno != EINPROGRESS) {
+    if (connect(c->fd, (struct sockaddr *)&options.address, sizeof(options.address)) != 0
+        && errno != EINPROGRESS) {
         return 0;
     }
     conn_watch(c, EPOLL_CTL_ADD, EPOLLOUT);
@@ -286,15 +306,22 @@ static int conn_is_closed(connection *c)
 
 /* ---- requests ---- */
 
-/* Afterwards the connection reads the answer, or was closed and the request waits for another one. */
+/* It met a close on the wire, and has another chance on another connection. */
+static void cross(connection *c)
+{
+    crossed++;
+    requeue(c->request);
+    conn_close(c);
+}
+
+/* Afterwards the connection reads the answer, or was closed and the request waits for another
+ * one. */
 static void request_send(connection *c)
 {
     ssize_t n = send(c->fd, request_text, (size_t)request_length, MSG_NOSIGNAL);
 
     if (c->answered > 0 && (n < 0 || conn_is_closed(c))) {
-        crossed++;
-        requeue(c->request);
-        conn_close(c);
+        cross(c);
         return;
     }
     sent++;
@@ -396,6 +423,11 @@ static void answer_ended(connection *c, ssize_t n)
         request_failed(c, FAIL_SHORT);
         return;
     }
+    if (n == 0 && c->answered > 0 && now_us() - c->begun_us < CROSSING_US) {
+        sent--;
+        cross(c);
+        return;
+    }
     request_failed(c, n == 0 ? FAIL_CLOSED : FAIL_RESET);
 }
 
@@ -409,7 +441,8 @@ static void answer_read(connection *c)
             n = recv(c->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
         }
         else {
-            n = recv(c->fd, c->header + c->header_length, (size_t)(HEADER_MAX - c->header_length), MSG_DONTWAIT);
+            n = recv(c->fd, c->header + c->header_length, (size_t)(HEADER_MAX - c->header_length),
+                     MSG_DONTWAIT);
         }
         if (n < 0 && errno == EAGAIN) {
             return;
@@ -473,7 +506,8 @@ static void begin_waiting(void)
     }
 }
 
-/* Where the schedule is: the next request is the k-th of this phase, which began so long after the start. */
+/* Where the schedule is: the next request is the k-th of this phase, which began so long after the
+ * start. */
 static int phase_index;
 static long phase_issued;
 static double phase_begin_s;
@@ -488,14 +522,16 @@ static int64_t next_due(void)
 /* Goes on to the phase in which the next request is due, and says whether there is none. */
 static int schedule_over(void)
 {
-    while (phase_index < phase_count && (double)phase_issued >= phases[phase_index].rate * phases[phase_index].seconds) {
+    while (phase_index < phase_count
+           && (double)phase_issued >= phases[phase_index].rate * phases[phase_index].seconds) {
         phase_begin_s += phases[phase_index++].seconds;
         phase_issued = 0;
     }
     return interrupted || phase_index == phase_count;
 }
 
-/* In the ring first, so that a request which crosses a close keeps its place behind those that wait longer. */
+/* In the ring first, so that a request which crosses a close keeps its place behind those that wait
+ * longer. */
 static void issue_due(void)
 {
     int64_t now = now_us(), due_us;
@@ -644,7 +680,8 @@ static void hold_connected(connection *c)
         conn_connected(c);
         return;
     }
-    if (options.kind == HOLD_PARTIAL && send(c->fd, partial, sizeof(partial) - 1, MSG_NOSIGNAL) < 0) {
+    if (options.kind == HOLD_PARTIAL
+        && send(c->fd, partial, sizeof(partial) - 1, MSG_NOSIGNAL) < 0) {
         request_failed(c, FAIL_RESET);
         return;
     }
@@ -690,8 +727,8 @@ static void run_hold(void)
         if (!conn_open(c)) {
             request_failed(c, FAIL_CONNECT);
         }
-        /* Not all at once: where the backlog overflows, the kernel lets a client believe that it is connected while the
-         * server will never hear of it. */
+        /* Not all at once: where the backlog overflows, the kernel lets a client believe that it is
+         * connected while the server will never hear of it. */
         do {
             hold_wait(1);
         } while (now_us() < start_us + (int64_t)(i + 1) * 1000000 / HOLD_RATE);
@@ -741,10 +778,12 @@ static void report_latencies(void)
     }
     qsort(latencies, (size_t)count, sizeof(*latencies), compare_us);
     qsort(lateness_us, (size_t)issued, sizeof(*lateness_us), compare_us);
-    printf("p50_ms %.3f\np99_ms %.3f\np999_ms %.3f\nmax_ms %.3f\n", percentile_ms(latencies, count, 0.5),
-           percentile_ms(latencies, count, 0.99), percentile_ms(latencies, count, 0.999), percentile_ms(latencies, count, 1.0));
-    printf("late_p50_ms %.3f\nlate_p99_ms %.3f\nlate_max_ms %.3f\n", percentile_ms(lateness_us, issued, 0.5),
-           percentile_ms(lateness_us, issued, 0.99), percentile_ms(lateness_us, issued, 1.0));
+    printf("p50_ms %.3f\np99_ms %.3f\np999_ms %.3f\nmax_ms %.3f\n",
+           percentile_ms(latencies, count, 0.5), percentile_ms(latencies, count, 0.99),
+           percentile_ms(latencies, count, 0.999), percentile_ms(latencies, count, 1.0));
+    printf("late_p50_ms %.3f\nlate_p99_ms %.3f\nlate_max_ms %.3f\n",
+           percentile_ms(lateness_us, issued, 0.5), percentile_ms(lateness_us, issued, 0.99),
+           percentile_ms(lateness_us, issued, 1.0));
     free(latencies);
 }
 
@@ -759,8 +798,9 @@ static void write_log(void)
     for (i = 0; i < outcome_count; i++) {
         const outcome *o = &outcomes[i];
 
-        fprintf(out, "%lld %lld %lld %lld %s\n", (long long)o->due_us, (long long)o->late_us, (long long)o->done_us,
-                (long long)o->received_us, o->failure == FAIL_KINDS ? "ok" : failure_names[o->failure]);
+        fprintf(out, "%lld %lld %lld %lld %s\n", (long long)o->due_us, (long long)o->late_us,
+                (long long)o->done_us, (long long)o->received_us,
+                o->failure == FAIL_KINDS ? "ok" : failure_names[o->failure]);
     }
     if (fclose(out) != 0) {
         die(options.log_file);
@@ -776,8 +816,9 @@ static void report(void)
         printf("%s %ld\n", failure_names[i], failed[i]);
         total += failed[i];
     }
-    printf("issued %ld\nsent %ld\nok %ld\nfailed %ld\ncrossed %ld\nreopened %ld\nclosed_idle %ld\nheld %ld\n", issued, sent, ok,
-           total, crossed, reopened, closed_idle, held);
+    printf("issued %ld\nsent %ld\nok %ld\nfailed %ld\ncrossed %ld\nreopened %ld\nclosed_idle "
+           "%ld\nheld %ld\n",
+           issued, sent, ok, total, crossed, reopened, closed_idle, held);
     report_latencies();
     if (options.log_file) {
         write_log();
@@ -803,9 +844,11 @@ static void parse_schedule(const char *text)
 {
     int used;
 
-    while (phase_count < PHASES_MAX
-           && sscanf(text, "%lf:%lf%n", &phases[phase_count].rate, &phases[phase_count].seconds, &used) == 2
-           && phases[phase_count].rate >= 0 && phases[phase_count].seconds > 0) {
+    while (
+        phase_count < PHASES_MAX
+        && sscanf(text, "%lf:%lf%n", &phases[phase_count].rate, &phases[phase_count].seconds, &used)
+               == 2
+        && phases[phase_count].rate >= 0 && phases[phase_count].seconds > 0) {
         phase_count++;
         text += used;
         if (*text == '\0') {
@@ -817,7 +860,8 @@ static void parse_schedule(const char *text)
     exit(2);
 }
 
-/* The whole schedule, however it was given: its seconds, and the number of its requests as the result. */
+/* The whole schedule, however it was given: its seconds, and the number of its requests as the
+ * result. */
 static double sum_schedule(void)
 {
     double requests = 0;
@@ -911,8 +955,8 @@ int main(int argc, char **argv)
     /* Whatever goes wrong here, it does not stay behind. */
     alarm((unsigned)(options.seconds + options.timeout_seconds * 2 + 20));
     request_length = snprintf(request_text, sizeof(request_text),
-                              "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\n\r\n", options.path,
-                              options.mode == MODE_NEW ? "close" : "keep-alive");
+                              "GET %s HTTP/1.1\r\nHost: localhost\r\nConnection: %s\r\n\r\n",
+                              options.path, options.mode == MODE_NEW ? "close" : "keep-alive");
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     outcome_room = waiting_room = (long)requests + options.connections;
     outcomes = calloc((size_t)outcome_room, sizeof(*outcomes));

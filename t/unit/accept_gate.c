@@ -11,7 +11,7 @@
 
 static accept_gate_t gate_in(accept_state_e state)
 {
-    accept_gate_t gate;
+    accept_gate_t gate = { 0 };
 
     accept_gate_set(&gate, state);
     return gate;

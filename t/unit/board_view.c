@@ -168,7 +168,8 @@ static void test_peak(void)
     is(board_requests_in(&ext, 1000), 0, "of one that is too long ago");
     is(board_requests_in(&ext, 1000 + EXT_RATE_SECONDS), 1, "of the one in its place");
     memset(&ext.by_second, 0xff, sizeof(ext.by_second));
-    is(board_requests_in(&ext, UINT32_MAX), BOARD_MOST_EVENTS, "and what a child makes up is clamped");
+    is(board_requests_in(&ext, UINT32_MAX), BOARD_MOST_EVENTS,
+       "and what a child makes up is clamped");
 }
 
 int main(void)

@@ -491,7 +491,8 @@ static void test_looks_at_ceiling(void)
 
     s->sample.threads++;
     ask(s);
-    ok(from_now_us(s) <= 20 * MS, "while a ceiling of threads is approached it may rise: looks are frequent");
+    ok(from_now_us(s) <= 20 * MS,
+       "while a ceiling of threads is approached it may rise: looks are frequent");
     ask(s);
     ok(from_now_us(s) >= 100 * MS, "... and then not any more");
     s->limits.max_children = 6;

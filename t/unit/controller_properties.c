@@ -179,7 +179,8 @@ static child_t some_child(bool odd)
 
     memset(&c, 0, sizeof(c));
     c.limits = some_thread_limits(odd);
-    c.sample.now_us = odd && one_in(5) ? (int64_t)random_next(&dice) : random_below(&dice, 1000 * S);
+    c.sample.now_us = odd && one_in(5) ? (int64_t)random_next(&dice)
+                                       : random_below(&dice, 1000 * S);
     controller_threads_init(&c.state, c.sample.now_us);
     if (odd && one_in(3)) {
         c.state.without = (unsigned)below(512);
@@ -259,7 +260,8 @@ static void test_threads_monotone(void)
 }
 
 /* A constant load: so many busy, each for service_us. The law is asked when it wants to be. */
-static int change_threads(child_t *c, int64_t for_us, int busy, int64_t service_us, double computing)
+static int change_threads(child_t *c, int64_t for_us, int busy, int64_t service_us,
+                          double computing)
 {
     int64_t end_us = c->sample.now_us + for_us;
     int changes = 0;
@@ -426,7 +428,8 @@ static server_t some_server(bool odd)
 
     memset(&v, 0, sizeof(v));
     v.limits = some_child_limits(odd);
-    v.sample.now_us = odd && one_in(5) ? (int64_t)random_next(&dice) : random_below(&dice, 1000 * S);
+    v.sample.now_us = odd && one_in(5) ? (int64_t)random_next(&dice)
+                                       : random_below(&dice, 1000 * S);
     controller_children_init(&v.state, v.sample.now_us);
     if (odd && one_in(3)) {
         v.state.without = (unsigned)below(512);
@@ -477,12 +480,13 @@ static void test_children_whatever_comes(void)
             follow_children(&again);
             different += !same_child_plan(&v.plan, &again.plan);
             if (!child_plan_is_sane(&v) && !insane++) {
-                diag("walk %d step %d: serving %d starting %d parked %d most %d: target %d start %d "
-                     "park %d resurrect %d retire %d look +%" PRId64 " S %g rate %g", walk, step,
-                     v.sample.serving, v.sample.starting, v.sample.parked,
-                     most_children(&v.limits), v.plan.target, v.plan.start, v.plan.park,
-                     v.plan.resurrect, v.plan.retire, v.plan.look_again_us - v.sample.now_us,
-                     v.plan.service_us, v.plan.arrivals_per_s);
+                diag(
+                    "walk %d step %d: serving %d starting %d parked %d most %d: target %d start %d "
+                    "park %d resurrect %d retire %d look +%" PRId64 " S %g rate %g",
+                    walk, step, v.sample.serving, v.sample.starting, v.sample.parked,
+                    most_children(&v.limits), v.plan.target, v.plan.start, v.plan.park,
+                    v.plan.resurrect, v.plan.retire, v.plan.look_again_us - v.sample.now_us,
+                    v.plan.service_us, v.plan.arrivals_per_s);
             }
             apply_children(&v);
         }

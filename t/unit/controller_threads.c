@@ -274,7 +274,9 @@ static int64_t stuck_us(child_t *c, int64_t most_us)
         c->sample.arrivals += 20;
         c->sample.completions += 20;
         c->sample.busy = c->sample.admitted;
-        c->sample.runnable = controller_threads_wants_count(&c->state, &c->sample, &c->limits) ? 0 : CTL_UNKNOWN;
+        c->sample.runnable = controller_threads_wants_count(&c->state, &c->sample, &c->limits)
+                                 ? 0
+                                 : CTL_UNKNOWN;
         ask(c);
         c->sample.threads += c->plan.start - c->plan.retire;
         c->sample.admitted = c->plan.admit < c->sample.threads ? c->plan.admit : c->sample.threads;
@@ -293,12 +295,14 @@ static void test_stuck_cap(void)
 
     c = child_with(2);
     c.sample.busy = 1;
-    ok(!controller_threads_wants_count(&c.state, &c.sample, &c.limits), "nothing waits, few are busy: not worth a count");
+    ok(!controller_threads_wants_count(&c.state, &c.sample, &c.limits),
+       "nothing waits, few are busy: not worth a count");
     c.sample.waited_us = 2 * MS;
     ok(controller_threads_wants_count(&c.state, &c.sample, &c.limits), "work waits: it is");
     c.sample.waited_us = 0;
     c.sample.busy = 3;
-    ok(controller_threads_wants_count(&c.state, &c.sample, &c.limits), "... and while more are busy than processors take");
+    ok(controller_threads_wants_count(&c.state, &c.sample, &c.limits),
+       "... and while more are busy than processors take");
 
     c = child_with(4);
     c.sample.busy = 2;

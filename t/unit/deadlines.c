@@ -541,7 +541,8 @@ static void model_expire(model_t *m)
 static void model_set(model_t *m, int i)
 {
     static const int64_t spans[] = { 2 * TICK, 100 * TICK, TURN, 5 * TURN };
-    int64_t due_us = m->now_us - TICK + random_below(&m->random, spans[random_below(&m->random, 4)]);
+    int64_t due_us = m->now_us - TICK
+                     + random_below(&m->random, spans[random_below(&m->random, 4)]);
 
     m->known[i] = true;
     m->look_us[i] = due_us > m->now_us ? due_us : m->now_us;
@@ -554,11 +555,13 @@ static void model_set(model_t *m, int i)
 static void model_pass_time(model_t *m)
 {
     static const int64_t spans[] = { 1000, TICK, 30 * TICK, 2 * TURN };
-    int64_t until_us = m->now_us + random_below(&m->random, spans[random_below(&m->random, 100) < 98
-                                                                  ? random_below(&m->random, 3) : 3]);
+    int64_t until_us =
+        m->now_us
+        + random_below(&m->random,
+                       spans[random_below(&m->random, 100) < 98 ? random_below(&m->random, 3) : 3]);
 
     if (random_below(&m->random, 1000) == 0) {
-        m->now_us = until_us + 3 * TURN;        /* the steward overslept: the machine was suspended */
+        m->now_us = until_us + 3 * TURN; /* the steward overslept: the machine was suspended */
         model_expire(m);
         return;
     }

@@ -20,7 +20,8 @@ static void test_without_limit(void)
     is(drain_schedule_act(&s, 60 * S, 100 * HOURS), DRAIN_GO_ON, "... nor does a limit end it");
     drain_schedule_begin(&s, BEGAN);
     drain_schedule_begin(&s, BEGAN + 5 * MINUTES);
-    is(drain_schedule_next(&s, 0), BEGAN + 10 * MINUTES, "the first warning comes after ten minutes");
+    is(drain_schedule_next(&s, 0), BEGAN + 10 * MINUTES,
+       "the first warning comes after ten minutes");
     is(drain_schedule_act(&s, 0, BEGAN), DRAIN_GO_ON, "not at once");
     is(drain_schedule_act(&s, 0, BEGAN + 10 * MINUTES - 1), DRAIN_GO_ON, "not a moment before");
     is(drain_schedule_act(&s, 0, BEGAN + 10 * MINUTES), DRAIN_WARN, "then it does");
@@ -43,13 +44,15 @@ static void test_limit(void)
     drain_schedule_t s = { 0 };
 
     drain_schedule_begin(&s, BEGAN);
-    is(drain_schedule_next(&s, 60 * S), BEGAN + 60 * S, "the limit is looked at when it has passed");
+    is(drain_schedule_next(&s, 60 * S), BEGAN + 60 * S,
+       "the limit is looked at when it has passed");
     is(drain_schedule_act(&s, 60 * S, BEGAN + 60 * S - 1), DRAIN_GO_ON, "not a moment before");
     is(drain_schedule_act(&s, 60 * S, BEGAN + 60 * S), DRAIN_TIME_IS_UP, "then the time is up");
     is(drain_schedule_act(&s, 60 * S, BEGAN + 60 * S), DRAIN_CLOSE, "what waits is closed");
     is(drain_schedule_next(&s, 60 * S), BEGAN + 60 * S + S / 2, "for half a second");
     is(drain_schedule_act(&s, 60 * S, BEGAN + 60 * S + S / 2 - 1), DRAIN_CLOSE, "again and again");
-    is(drain_schedule_act(&s, 60 * S, BEGAN + 60 * S + S / 2), DRAIN_CUT, "then the rest is cut off");
+    is(drain_schedule_act(&s, 60 * S, BEGAN + 60 * S + S / 2), DRAIN_CUT,
+       "then the rest is cut off");
     is(drain_schedule_act(&s, 60 * S, BEGAN + 70 * S), DRAIN_CUT, "whenever it is asked");
 }
 

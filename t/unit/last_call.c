@@ -102,8 +102,10 @@ int main(void)
 
     ok(write(clients[EARLY - 1], "hi", 2) == 2 && read(last, text, 2) == 2 && !strcmp(text, "hi"),
        "what was accepted works on: a client's bytes arrive");
-    ok(write(last, "ho", 2) == 2 && poll(&(struct pollfd){ clients[EARLY - 1], POLLIN, 0 }, 1, 1000) == 1
-       && read(clients[EARLY - 1], text, 2) == 2 && !strcmp(text, "ho"), "and the answer");
+    ok(write(last, "ho", 2) == 2
+           && poll(&(struct pollfd){ clients[EARLY - 1], POLLIN, 0 }, 1, 1000) == 1
+           && read(clients[EARLY - 1], text, 2) == 2 && !strcmp(text, "ho"),
+       "and the answer");
     is(connected(&i), ECONNREFUSED, "the closed port refuses whoever comes now");
     is(last_call(-1), EBADF, "no socket: an error");
     lent();

@@ -75,9 +75,11 @@ static void put_machine(void)
 }
 
 #define V2_MOUNT "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
-#define V1_MOUNTS "31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n" \
-    "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 master:2 - cgroup cgroup rw,cpu,cpuacct\n" \
-    "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n" \
+#define V1_MOUNTS                                                                                  \
+    "31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755\n"                          \
+    "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 master:2 - cgroup cgroup "       \
+    "rw,cpu,cpuacct\n"                                                                             \
+    "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory\n"                   \
     "39 31 0:36 / /sys/fs/cgroup/pids rw,relatime - cgroup cgroup rw,pids\n"
 
 static const limits_t *found(uid_t user)
@@ -247,10 +249,12 @@ static void test_version_1(void)
     is(tightest(&l->memory), GB, "version 1: memory.limit_in_bytes of the outer group");
     ok(!strcmp(l->memory.level[0].file, "memory.limit_in_bytes"), "version 1: by name");
     is(tightest(&l->pids), 64, "version 1: pids.max");
-    ok(is_near(l->cpus, 0.5) && !strcmp(l->cpu_file, "cpu.cfs_quota_us"), "version 1: half a processor");
+    ok(is_near(l->cpus, 0.5) && !strcmp(l->cpu_file, "cpu.cfs_quota_us"),
+       "version 1: half a processor");
 
     put("/sys/fs/cgroup/memory/a/memory.limit_in_bytes", "9223372036854771712\n");
-    put("/sys/fs/cgroup/memory/a/b/memory.stat", "cache 0\nhierarchical_memory_limit 9223372036854771712\n");
+    put("/sys/fs/cgroup/memory/a/b/memory.stat",
+        "cache 0\nhierarchical_memory_limit 9223372036854771712\n");
     is(found(USER)->memory.count, 0, "version 1: the huge number for none is none");
 }
 
@@ -284,17 +288,20 @@ static void test_containers(void)
     is(tightest(&l->pids), 100, "container with a namespace: tasks");
 
     put("/proc/self/cgroup", "0::/../../outside\n");
-    is(tightest(&found(USER)->memory), 128 * MB, "a group outside of the namespace: what is mounted");
+    is(tightest(&found(USER)->memory), 128 * MB,
+       "a group outside of the namespace: what is mounted");
 
     put("/proc/self/mountinfo",
         "35 31 0:32 /docker/0123 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n");
     put("/proc/self/cgroup", "4:memory:/docker/0123\n");
     put("/sys/fs/cgroup/memory/memory.limit_in_bytes", "268435456\n");
-    is(tightest(&found(USER)->memory), 256 * MB, "version 1 with the host's names: the mounted group");
+    is(tightest(&found(USER)->memory), 256 * MB,
+       "version 1 with the host's names: the mounted group");
 
     put("/proc/self/cgroup", "4:memory:/docker/0123/inner\n");
     put("/sys/fs/cgroup/memory/inner/memory.limit_in_bytes", "33554432\n");
-    is(tightest(&found(USER)->memory), 32 * MB, "version 1 with the host's names: a group below it");
+    is(tightest(&found(USER)->memory), 32 * MB,
+       "version 1 with the host's names: a group below it");
 
     put("/proc/self/cgroup", "4:memory:/docker/01234\n");
     is(tightest(&found(USER)->memory), 256 * MB, "a name that only begins alike is not below it");
@@ -309,7 +316,8 @@ static void test_containers(void)
 static void test_nonsense(void)
 {
     static const char *const contents[] = {
-        "", "\n", "many\n", "-5\n", "99999999999999999999999\n", "12x\n", "0x10\n", "max", "1e9", "\xff\xfe"
+        "",      "\n",     "many\n", "-5\n", "99999999999999999999999\n",
+        "12x\n", "0x10\n", "max",    "1e9",  "\xff\xfe"
     };
     size_t i;
     int wrong = 0;
@@ -340,7 +348,8 @@ static void test_nonsense(void)
         put("/proc/meminfo", text);
         put("/proc/loadavg", text);
         l = found(USER);
-        wrong += l->processors != 1 || l->total_bytes != LIMITS_NONE || l->descriptors != LIMITS_NONE;
+        wrong += l->processors != 1 || l->total_bytes != LIMITS_NONE
+                 || l->descriptors != LIMITS_NONE;
     }
     is(wrong, 0, "nonsense limits nothing");
     put_machine();
@@ -387,8 +396,8 @@ static void test_other_tasks(void)
     put("/proc/1/status", "Name:\tinit\nPPid:\t0\nUid:\t0\t0\t0\t0\nThreads:\t3\n");
     put("/proc/100/status", "Name:\tphp\nPPid:\t1\nUid:\t33\t33\t33\t33\nThreads:\t20\n");
     put("/proc/101/status", "Name:\tcron\nPPid:\t1\nUid:\t33\t33\t33\t33\nThreads:\t1\n");
-    snprintf(parent, sizeof(parent), "Name:\tours\nPPid:\t%ld\nUid:\t33\t33\t33\t33\nThreads:\t50\n",
-             (long)getpid());
+    snprintf(parent, sizeof(parent),
+             "Name:\tours\nPPid:\t%ld\nUid:\t33\t33\t33\t33\nThreads:\t50\n", (long)getpid());
     put("/proc/102/status", parent);
     l = found(USER);
     is(l->user_tasks_of_others, 21, "tasks of the user, but not those of our children");
@@ -420,7 +429,8 @@ static void test_usage(void)
     put("/sys/fs/cgroup/g/pids.max", "1000\n");
     put("/sys/fs/cgroup/g/pids.current", "123\n");
     put("/sys/fs/cgroup/g/memory.stat", "anon 104857600\nfile 700\ninactive_file 314572800\n"
-        "active_file 209715200\nfile_mapped 10485760\nfile_dirty 5242880\nslab_reclaimable 1048576\n");
+                                        "active_file 209715200\nfile_mapped 10485760\nfile_dirty "
+                                        "5242880\nslab_reclaimable 1048576\n");
     l = found(USER);
     limits_refresh_usage(l, &usage, 1000000);
     is(usage.memory[0].used, (800 - 300 - 200 + 10 + 5 - 1) * MB,
@@ -464,11 +474,13 @@ static void test_children_bytes(void)
     clear();
     put("/proc/7/statm", "100000 800 500 10 0 3000 0\n");
     put("/proc/8/statm", "100000 1500 500 10 0 3000 0\n");
-    is(limits_children_bytes(root, pids, 3), 1300 * page, "without smaps_rollup: all that no file backs");
+    is(limits_children_bytes(root, pids, 3), 1300 * page,
+       "without smaps_rollup: all that no file backs");
     snprintf(text, sizeof(text), "00400000-7fff [rollup]\nRss:  9000 kB\nPrivate_Clean:  5 kB\n"
              "Private_Dirty: %ld kB\n", 100 * page / 1024);
     put("/proc/7/smaps_rollup", text);
-    is(limits_children_bytes(root, pids, 3), 900 * page, "what the smallest one shares, the others share too");
+    is(limits_children_bytes(root, pids, 3), 900 * page,
+       "what the smallest one shares, the others share too");
     is(limits_children_bytes(root, pids, 0), 0, "no children");
     for (i = 0; i < 100; i++) {
         many[i] = 7;
@@ -493,24 +505,31 @@ static void test_description(void)
 
     put_machine();
     limits_find(&l, root, USER);
-    is_text(limits_describe(&l, text, sizeof(text)),
-            "memory 9830 MB (80% of MemAvailable 12.0 GB), 8 processors, 60000 tasks (RLIMIT_NPROC), "
-            "1024 descriptors a child", "a machine");
+    is_text(
+        limits_describe(&l, text, sizeof(text)),
+        "memory 9830 MB (80% of MemAvailable 12.0 GB), 8 processors, 60000 tasks (RLIMIT_NPROC), "
+        "1024 descriptors per child",
+        "a machine");
     l.descriptors_held = 900;
-    ok(strstr(limits_describe(&l, text, sizeof(text)), ", 124 descriptors a child (1024 less 900 for logs and the like)"),
+    ok(strstr(limits_describe(&l, text, sizeof(text)),
+              ", 124 descriptors per child (1024 less 900 for logs and the like)"),
        "log files are not counted as free");
     put_group(256 * MB, MB);
     put("/sys/fs/cgroup/g/cpu.max", "150000 100000\n");
     put("/sys/fs/cgroup/g/pids.max", "512\n");
     limits_find(&l, root, USER);
     l.policy.memory_share = 0.625;
-    is_text(limits_describe(&l, text, sizeof(text)),
-            "memory 160 MB (62.5% of memory.max 256 MB of the control group), 1.5 processors (cpu.max "
-            "of the control group), 512 tasks (pids.max of the control group), 1024 descriptors a child",
-            "a container");
+    is_text(
+        limits_describe(&l, text, sizeof(text)),
+        "memory 160 MB (62.5% of memory.max 256 MB of the control group), 1.5 processors (cpu.max "
+        "of the control group), 512 tasks (pids.max of the control group), 1024 descriptors per "
+        "child",
+        "a container");
     l.policy.memory_bytes = 64 * MB;
-    ok(strstr(limits_describe(&l, text, sizeof(text)), "memory 64 MB (AdaptiveMemory), "), "a size that was given");
-    ok(strlen(limits_describe(&l, few, sizeof(few))) == sizeof(few) - 1, "a buffer that is too small");
+    ok(strstr(limits_describe(&l, text, sizeof(text)), "memory 64 MB (AdaptiveMemory), "),
+       "a size that was given");
+    ok(strlen(limits_describe(&l, few, sizeof(few))) == sizeof(few) - 1,
+       "a buffer that is too small");
 }
 
 int main(void)

@@ -15,22 +15,30 @@
 /* A machine on which nothing is scarce. */
 static limits_t plenty(void)
 {
-    limits_t l = {
-        .root = "", .cpus = 8.0, .processors = 8, .total_bytes = 64 * GB, .available_bytes = 60 * GB,
-        .system_tasks = 500000, .user_tasks = LIMITS_NONE, .descriptors = 20000,
-        .policy = { .max_request_workers = LIMITS_NOT_SET, .threads_per_child = 64,
-                    .max_children = 128, .slots_ceiling = CTL_SERVER_LIMIT, .min_children = 2,
-                    .memory_share = 0.8 }
-    };
+    limits_t l = { .root = "",
+                   .cpus = 8.0,
+                   .processors = 8,
+                   .total_bytes = 64 * GB,
+                   .available_bytes = 60 * GB,
+                   .system_tasks = 500000,
+                   .user_tasks = LIMITS_NONE,
+                   .descriptors = 20000,
+                   .policy = { .max_request_workers = LIMITS_NOT_SET,
+                               .threads_per_child = 64,
+                               .max_children = 128,
+                               .slots_ceiling = CTL_SERVER_LIMIT,
+                               .min_children = 2,
+                               .memory_share = 0.8 } };
 
     return l;
 }
 
 static limits_usage_t idle(void)
 {
-    limits_usage_t u = {
-        .read_us = S_US, .available_bytes = 60 * GB, .system = { .used = 4 * GB }, .system_tasks = 500
-    };
+    limits_usage_t u = { .read_us = S_US,
+                         .available_bytes = 60 * GB,
+                         .system = { .used = 4 * GB },
+                         .system_tasks = 500 };
 
     limits_note_children(&u, 2, 4, 0, 8 * MB);
     return u;
@@ -48,7 +56,8 @@ static void add_pids(limits_t *l, limits_usage_t *u, int64_t most, int64_t used)
     l->pids.level[l->pids.count++].most = most;
 }
 
-static int asked(const limits_t *l, const limits_usage_t *u, ctl_ceiling_e expected, const char *name)
+static int asked(const limits_t *l, const limits_usage_t *u, ctl_ceiling_e expected,
+                 const char *name)
 {
     ctl_ceiling_e why = CTL_NO_CEILING;
     int threads = limits_max_threads(l, u, &why);
@@ -86,7 +95,8 @@ static void test_names(void)
     is(limits_threads_by_descriptors(&l), 1, "... one thread a child all the same");
     l.descriptors_held = 0;
     l.descriptors = 3;
-    is(limits_threads_by_descriptors(&l), 1, "hardly any descriptor: one thread a child all the same");
+    is(limits_threads_by_descriptors(&l), 1,
+       "hardly any descriptor: one thread a child all the same");
     is(limits_children_by_descriptors(&l), 1, "and one child");
     l.descriptors = LIMITS_NONE;
     asked(&l, &u, CTL_SERVER_LIMIT, "descriptors without a limit");
@@ -97,7 +107,8 @@ static void test_names(void)
     n = asked(&l, &u, CTL_CGROUP_PIDS, "pids.max, of the group that has the least left");
     ok(n > 60 && n < 100, "as many as are left, but for a reserve");
     l.policy.companions = 1.5;
-    ok(asked(&l, &u, CTL_CGROUP_PIDS, "with threads of modules") < 45, "less than half of them then");
+    ok(asked(&l, &u, CTL_CGROUP_PIDS, "with threads of modules") < 45,
+       "less than half of them then");
     u.tasks[1] = 250;
     is(asked(&l, &u, CTL_CGROUP_PIDS, "pids.max exceeded by others"), 4, "what runs may stay");
     u.tasks[1] = CGROUP_NONE;
@@ -111,7 +122,8 @@ static void test_names(void)
     ok(n > 150 && n < 200, "what others of the user have running counts");
     l = plenty();
     u.system_tasks = 499000;
-    is(asked(&l, &u, CTL_PROCESS_LIMIT, "threads-max of a machine that is full"), 4, "what runs may stay");
+    is(asked(&l, &u, CTL_PROCESS_LIMIT, "threads-max of a machine that is full"), 4,
+       "what runs may stay");
 
     l = plenty();
     u = idle();
@@ -172,8 +184,8 @@ static void test_monotonic(void)
 
         add_group(&l, &u, (16 + random_below(&r, 4000)) * MB, random_below(&r, 4000) * MB);
         add_pids(&l, &u, random_below(&r, 5000), random_below(&r, 5000));
-        limits_note_children(&u, 1 + random_below(&r, 30), 1 + random_below(&r, 1000), random_below(&r, 1000),
-                             random_below(&r, 3000) * MB);
+        limits_note_children(&u, 1 + random_below(&r, 30), 1 + random_below(&r, 1000),
+                             random_below(&r, 1000), random_below(&r, 3000) * MB);
         before = limits_max_threads(&l, &u, &why);
         unnamed += why == CTL_NO_CEILING;
         below_floor += before < l.policy.min_children;
@@ -193,9 +205,9 @@ static void test_monotonic(void)
     is(beyond, 0, "never more now than in the long run");
 }
 
-/* A server in a control group, asked for as many threads as it may have. True costs differ from what is guessed,
- * and each
- * thread takes half of its memory at once and the rest over the next seconds. */
+/* A server in a control group, asked for as many threads as it may have. True costs differ from
+ * what is guessed, and each thread takes half of its memory at once and the rest over the next
+ * seconds. */
 typedef struct course_t {
     int64_t most;
     int64_t thread_bytes;
@@ -232,15 +244,17 @@ static outcome_t run_course(const course_t *c, int64_t possible, bool print)
         ctl_ceiling_e why;
 
         if (limits_is_due(&l, &u, outcome.threads, ms * 1000)) {
-            limits_note_used(&u.memory[0], used, u.read_us ? (double)(ms * 1000 - u.read_us) / 1e6 : -1.0);
+            limits_note_used(&u.memory[0], used,
+                             u.read_us ? (double)(ms * 1000 - u.read_us) / 1e6 : -1.0);
             u.read_us = ms * 1000;
             limits_note_children(&u, children, outcome.threads, 0,
                                  ours + (c->shared_counted ? children * 2 * MB : 0));
             if (print && ms / 1000 != printed) {
                 printed = ms / 1000;
-                diag("%5.1f s: %d threads, %" PRId64 " MB of %" PRId64 " used, %" PRId64 " lately, a thread %"
-                     PRId64 " KB, a child %" PRId64 " KB", (double)ms / 1000.0, outcome.threads, used / MB,
-                     c->most / MB, u.memory[0].growth / MB, u.thread_bytes / KB, u.child_bytes / KB);
+                diag("%5.1f s: %d threads, %" PRId64 " MB of %" PRId64 " used, %" PRId64
+                     " lately, a thread %" PRId64 " KB, a child %" PRId64 " KB",
+                     (double)ms / 1000.0, outcome.threads, used / MB, c->most / MB,
+                     u.memory[0].growth / MB, u.thread_bytes / KB, u.child_bytes / KB);
             }
         }
         /* load takes all that it may have at once */
@@ -268,7 +282,9 @@ static void test_courses(void)
                 course_t c = { most_mb[k] * MB, thread_kb[i] * KB, child_kb[j] * KB, 40 * KB,
                                5 * MB, (i + j + k) % 3 == 0 ? 5000 : 1000, (i + j + k) % 2 };
                 /* that threads cost less than the least that is believed is not used */
-                int64_t cost = (c.thread_bytes > LIMITS_LEAST_THREAD_BYTES ? c.thread_bytes : LIMITS_LEAST_THREAD_BYTES)
+                int64_t cost = (c.thread_bytes > LIMITS_LEAST_THREAD_BYTES
+                                    ? c.thread_bytes
+                                    : LIMITS_LEAST_THREAD_BYTES)
                                + c.kernel_bytes + c.child_bytes / 64;
                 int64_t possible = (c.most * 8 / 10 - c.others_bytes - 2 * c.child_bytes) / cost;
                 outcome_t outcome;
@@ -277,8 +293,9 @@ static void test_courses(void)
                 outcome = run_course(&c, possible, false);
                 if (outcome.exceeded || outcome.quarter_ms > 1500
                     || (possible > 20 && outcome.threads < possible / 2)) {
-                    diag("%" PRId64 " MB, %" PRId64 " KB a thread, %" PRId64 " KB a child: %d of %" PRId64
-                         " threads%s", most_mb[k], thread_kb[i], child_kb[j], outcome.threads, possible,
+                    diag("%" PRId64 " MB, %" PRId64 " KB a thread, %" PRId64
+                         " KB a child: %d of %" PRId64 " threads%s",
+                         most_mb[k], thread_kb[i], child_kb[j], outcome.threads, possible,
                          outcome.exceeded ? ", killed" : "");
                     run_course(&c, possible, killed + wasteful + late == 0);
                 }
@@ -305,7 +322,8 @@ static void test_learning(void)
     int i;
 
     note(&u, 4, 8 * MB);
-    ok(u.child_bytes > 3 * MB && u.child_bytes <= 4 * MB, "a child of few threads shows what it costs");
+    ok(u.child_bytes > 3 * MB && u.child_bytes <= 4 * MB,
+       "a child of few threads shows what it costs");
     ok(u.thread_bytes > LIMITS_THREAD_BYTES / 2, "but not what a thread costs");
     note(&u, 104, 8 * MB + 100 * MB);
     ok(u.thread_bytes > 1400 * KB && u.thread_bytes < 1600 * KB,
@@ -313,7 +331,8 @@ static void test_learning(void)
     for (i = 0; i < 60; i++) {
         note(&u, 104, 8 * MB + 100 * MB);
     }
-    ok(u.thread_bytes > 1100 * KB && u.thread_bytes < 1300 * KB, "later what was seen, and a fifth more");
+    ok(u.thread_bytes > 1100 * KB && u.thread_bytes < 1300 * KB,
+       "later what was seen, and a fifth more");
     for (i = 0; i < 5; i++) {
         note(&u, 104, 8 * MB + 10 * MB);
     }

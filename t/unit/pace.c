@@ -1,5 +1,5 @@
-/* However often it is woken, the parent uses no more than its share of a processor; and somebody who
- * wakes it now and then does not wait. */
+/* However often it is woken, the parent uses no more than its share of a processor; and somebody
+ * who wakes it now and then does not wait. */
 
 #include "parent/pace.h"
 #include "tap.h"

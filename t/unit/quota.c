@@ -6,7 +6,8 @@
 
 #define MS CLOCK_US_PER_MS
 
-/* Take connections at a rate until the child asks; returns how many it has taken. *now_us goes on. */
+/* Take connections at a rate until the child asks; returns how many it has taken. *now_us goes
+ * on. */
 static int64_t taken_until_asked(quota_t *quota, int64_t *now_us, int per_s)
 {
     int64_t taken = 1;
@@ -43,7 +44,8 @@ static void test_steady_rates(void)
     ok(most <= 1010, "the successor is there when the quota is used up, at any rate");
     ok(least >= 900, "and not long before");
     ok(served(20, 150 * MS, 100) <= 30, "a small one is exceeded by less than a half");
-    ok(served(20, 150 * MS, 1000) <= 10 + 150 + 1, "faster than it can be there: it is asked for at half");
+    ok(served(20, 150 * MS, 1000) <= 10 + 150 + 1,
+       "faster than it can be there: it is asked for at half");
     is(served(1, 100 * MS, 1), 1, "a quota of one");
 }
 

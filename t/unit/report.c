@@ -96,21 +96,22 @@ static void test_child_reasons(void)
         [CTL_FLOOR] = GROWING "fewer must not be there",
         [CTL_DEMAND] = GROWING LOAD ": about 480 threads needed, and 61 to spare",
         [CTL_LEAD_TIME] = GROWING LOAD ": about 480 threads needed, and 61 more for what may "
-                          "arrive before another child has started (12 ms)",
+                                       "arrive before another child has started (12 ms)",
         [CTL_WAITING] = GROWING "a request has waited 8 ms for a thread (AdaptiveWaitTarget is "
-                        "2 ms); " LOAD,
+                                "2 ms); " LOAD,
         [CTL_MIN_SPARE] = GROWING "128 of 128 threads busy, and MinSpareThreads is 75",
         [CTL_MAX_SPARE] = GROWING "128 of 128 threads busy, and MaxSpareThreads is 250",
         [CTL_HOLD] = GROWING "128 of 128 threads busy; the others are kept for a while, because "
-                     "load comes back",
+                             "load comes back",
         [CTL_SURPLUS] = GROWING "128 of 128 threads busy, and the others were not needed for "
-                        "long enough",
+                                "long enough",
         [CTL_CPU_BOUND] = GROWING LOAD ", and they compute: more threads would only share the "
-                          "1.5 processors",
-        [CTL_NO_DESCRIPTORS] = GROWING "2 children have as many files open as ulimit -n allows, and "
-                               "cannot take another connection",
+                                       "1.5 processors",
+        [CTL_NO_DESCRIPTORS] = GROWING
+        "2 children have as many files open as ulimit -n allows, and "
+        "cannot take another connection",
         [CTL_CEILING] = GROWING LOAD ": about 480 threads needed, but the memory limit of the "
-                        "control group allows only 576"
+                                     "control group allows only 576"
     };
     char text[REPORT_TEXT_SIZE];
     int reason;
@@ -318,12 +319,16 @@ static void test_ceiling_texts(void)
     text_is(report_remedy(CTL_NO_CEILING), "");
     text_is(report_remedy((ctl_ceiling_e)-1), "");
     plan.sample.blocked = 201;
-    snprintf(whole, sizeof(whole), "MaxRequestWorkers 400 reached: 400 threads busy in 7 children, most of "
-             "which wait for something else (a backend, a lock), requests wait 35 ms; find out for what, and "
-             "if more threads would help, %s", report_remedy(CTL_MAX_REQUEST_WORKERS));
+    snprintf(whole, sizeof(whole),
+             "MaxRequestWorkers 400 reached: 400 threads busy in 7 children, most of "
+             "which wait for something else (a backend, a lock), requests wait 35 ms; find out for "
+             "what, and "
+             "if more threads would help, %s",
+             report_remedy(CTL_MAX_REQUEST_WORKERS));
     text_is(report_ceiling_text(text, sizeof(text), CTL_MAX_REQUEST_WORKERS, &plan), whole);
     plan.sample.blocked = 200;
-    ok(!strstr(report_ceiling_text(text, sizeof(text), CTL_MAX_REQUEST_WORKERS, &plan), "wait for something"),
+    ok(!strstr(report_ceiling_text(text, sizeof(text), CTL_MAX_REQUEST_WORKERS, &plan),
+               "wait for something"),
        "not if half of them compute");
     plan.sample = (ctl_child_sample_t) { .serving = 1, .busy = 1, .exhausted = 1 };
     plan.limits.max_threads = 1;
@@ -343,7 +348,8 @@ static void test_ceiling_of(void)
     ext_plan_t plan = a_plan(CTL_CEILING);
 
     plan.plan.ceiling = CTL_CGROUP_PIDS;
-    is(report_ceiling_of(&plan), CTL_NO_CEILING, "a request waits, but most threads do not serve yet");
+    is(report_ceiling_of(&plan), CTL_NO_CEILING,
+       "a request waits, but most threads do not serve yet");
     plan.sample.busy = 560;
     is(report_ceiling_of(&plan), CTL_CGROUP_PIDS, "a request waits: a ceiling is reached");
     plan.sample.waited_us = 2000;

@@ -24,7 +24,8 @@ static void test_stages(void)
     is(reqtimeout_stage_s("body=30", "header"), REQTIMEOUT_NOT_SET, "a line about another stage");
     is(reqtimeout_stage_s("", "header"), REQTIMEOUT_NOT_SET, "an empty line");
     is(reqtimeout_stage_s("header=5 header=6", "header"), 6, "the last one of a line counts");
-    is(reqtimeout_stage_s("subheader=5", "header"), REQTIMEOUT_NOT_SET, "another word that ends so");
+    is(reqtimeout_stage_s("subheader=5", "header"), REQTIMEOUT_NOT_SET,
+       "another word that ends so");
 }
 
 static void test_nonsense(void)

@@ -24,7 +24,7 @@ static const case_t cases[] = {
     { "exactly the most spare: stay",            { 4, 25, 25, 25, 75, 1, 16 }, 0 },
     { "one thread too many: one child less",     { 4, 24, 25, 25, 75, 1, 16 }, -1 },
     { "far too many: still one at a time",       { 16, 0, 25, 25, 75, 1, 16 }, -1 },
-    { "not below one a bucket",                  { 4, 0, 25, 25, 75, 4, 16 }, 0 },
+    { "not below one per bucket",                  { 4, 0, 25, 25, 75, 4, 16 }, 0 },
     { "a missing bucket comes first",            { 2, 0, 25, 25, 75, 4, 16 }, 2 },
     { "unless there may not be so many",         { 2, 0, 25, 25, 75, 4, 3 }, 1 },
     { "no child at all",                         { 0, 0, 64, 75, 250, 1, 4 }, 1 },

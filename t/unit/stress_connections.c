@@ -54,7 +54,8 @@ static _Atomic bool stop_clients, stop_steward;
 
 static _Atomic long begun, ended, answers, expired, idled, client_ended, stale;
 /* what must not happen */
-static _Atomic long shared, spurious, early, under_poller, unwatched, lost, wrong_answers, kept_open;
+static _Atomic long shared, spurious, early, under_poller, unwatched, lost, wrong_answers,
+    kept_open;
 
 static _Thread_local random_t rnd;
 

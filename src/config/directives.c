@@ -1,0 +1,268 @@
+/* The parent, while it reads the configuration: each line that is about this module. Nothing is
+ * corrected here, but what is no value at all is refused. */
+#include "directives.h"
+
+#include "config.h"
+
+#include "base/log.h"
+
+#include "ap_listen.h"
+#include "apr_strings.h"
+#include "mpm_common.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#define LEAST_MEMORY_PERCENT   1.0
+#define MOST_MEMORY_PERCENT    95.0
+#define LEAST_MEMORY_BYTES     (16.0 * 1024 * 1024)
+#define MOST_MEMORY_BYTES      (16.0 * 1024 * 1024 * 1024 * 1024)
+
+static directives_t given;
+
+static void note_origin(const cmd_parms *cmd)
+{
+    const char *origin = apr_psprintf(cmd->pool, "%s:%d", cmd->directive->filename,
+                                      cmd->directive->line_num);
+
+    if (!ap_cstr_casecmp("ServerLimit", cmd->cmd->name)) {
+        given.children_origin = origin;
+    }
+    else if (!ap_cstr_casecmp("MaxRequestWorkers", cmd->cmd->name)
+             || !ap_cstr_casecmp("MaxClients", cmd->cmd->name)) {
+        given.total_origin = origin;
+    }
+}
+
+static const char *set_integer(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    char *end;
+    long value;
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    errno = 0;
+    value = strtol(arg, &end, 10);
+    if (end == arg || *end || errno || value <= INT_MIN || value > INT_MAX) {
+        return apr_pstrcat(cmd->pool, ADPNO(0001), cmd->cmd->name, " \"", arg, "\": ",
+                           end == arg || *end
+                               ? "not a whole number; write one with digits only"
+                               : "out of range; write a whole number up to 2147483647",
+                           ", or leave the line out", NULL);
+    }
+    *(int *)((char *)&given + (size_t)cmd->info) = (int)value;
+    note_origin(cmd);
+    given.max_clients = given.max_clients || !ap_cstr_casecmp(cmd->cmd->name, "MaxClients");
+    return NULL;
+}
+
+static const char *set_async_factor(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    char *end;
+    double value;
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    value = strtod(arg, &end);
+    if (end == arg || *end || !isfinite(value) || value <= 0.0) {
+        return apr_pstrcat(cmd->pool, ADPNO(0003) "AsyncRequestWorkerFactor \"", arg,
+                           "\": not a number above 0; write for example "
+                           "AsyncRequestWorkerFactor 2, or leave the line out: connections "
+                           "are then limited by descriptors only", NULL);
+    }
+    given.async_factor = value;
+    return NULL;
+}
+
+/* --- adaptive directives ---------------------------------------------------------- */
+
+static const char *set_mode(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    if (!ap_cstr_casecmp(arg, "on")) {
+        given.adaptive_mode = EXT_MODE_ON;
+    }
+    else if (!ap_cstr_casecmp(arg, "observe")) {
+        given.adaptive_mode = EXT_MODE_OBSERVE;
+    }
+    else if (!ap_cstr_casecmp(arg, "off")) {
+        given.adaptive_mode = EXT_MODE_OFF;
+    }
+    else {
+        return apr_pstrcat(cmd->pool, ADPNO(0012) "AdaptiveMode \"", arg, "\": not one of on, "
+                           "observe, off; write for example AdaptiveMode observe, or leave the "
+                           "line out (on)", NULL);
+    }
+    return NULL;
+}
+
+typedef struct unit_t {
+    const char *name;
+    double factor;
+} unit_t;
+
+/* A number with a unit of the table, the first of which stands for none at all. */
+static bool parse_with_unit(const char *arg, const unit_t *units, double *value)
+{
+    char *end;
+
+    /* no sign, no "inf", no hexadecimal number: strtod() would take all of them */
+    if (arg[strspn(arg, "0123456789")] == 'x' || !strchr("0123456789.", *arg)) {
+        return false;
+    }
+    *value = strtod(arg, &end);
+    if (end == arg || !isfinite(*value)) {
+        return false;
+    }
+    for (; units->name; units++) {
+        if (!ap_cstr_casecmp(end, units->name)) {
+            *value *= units->factor;
+            return true;
+        }
+    }
+    return false;
+}
+
+typedef struct time_directive_t {
+    size_t offset;
+    double least_us, most_us;
+    bool may_be_off;            /* "off" and 0, which are stored as 0 */
+    const char *allowed;        /* how an error says it */
+    unit_t plain;               /* what a number without unit is */
+} time_directive_t;
+
+static const time_directive_t wait_target = {
+    APR_OFFSETOF(directives_t, wait_target_us), 100.0, 1e6, false,
+    "from 0.1ms to 1000ms; write for example AdaptiveWaitTarget 2ms, or leave the line out (2ms)",
+    { "", 1e3 }
+};
+static const time_directive_t hold = {
+    APR_OFFSETOF(directives_t, hold_us), 1e6, 3600e6, false,
+    "from 1s to 1h; write for example AdaptiveHold 5s, or leave the line out (5s)", { "", 1e6 }
+};
+static const time_directive_t drain_timeout = {
+    APR_OFFSETOF(directives_t, drain_timeout_us), 1e6, 30 * 86400e6, true,
+    "from 1s to 30d, or off; write for example AdaptiveDrainTimeout 10min, or leave the line out "
+    "(off: unlimited)", { "", 1e6 }
+};
+
+static const char *set_time(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const time_directive_t *d = cmd->info;
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    double us = 0.0;
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    if (!d->may_be_off || ap_cstr_casecmp(arg, "off")) {
+        const unit_t units[] = {
+            d->plain, { "us", 1.0 }, { "ms", 1e3 }, { "s", 1e6 }, { "min", 60e6 },
+            { "h", 3600e6 }, { "d", 86400e6 }, { NULL, 0.0 }
+        };
+        bool parsed = parse_with_unit(arg, units, &us);
+
+        if (!parsed || us > d->most_us || (us < d->least_us && (us > 0.0 || !d->may_be_off))) {
+            return apr_pstrcat(cmd->pool, ADPNO(0013), cmd->cmd->name, " \"", arg,
+                               "\": not a time ", d->allowed, NULL);
+        }
+    }
+    *(int64_t *)((char *)&given + d->offset) = (int64_t)(us + 0.5);
+    return NULL;
+}
+
+static const char *set_memory(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    /* no number without a unit: it would be taken for MB by some and for bytes by others */
+    /* shares are told from sizes by their sign */
+    static const unit_t units[] = {
+        { "%", -1.0 }, { "M", 1048576.0 }, { "MB", 1048576.0 }, { "G", 1073741824.0 },
+        { "GB", 1073741824.0 }, { "T", 1099511627776.0 }, { "TB", 1099511627776.0 }, { NULL, 0.0 }
+    };
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    double value;
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    if (parse_with_unit(arg, units, &value)) {
+        if (-value >= LEAST_MEMORY_PERCENT && -value <= MOST_MEMORY_PERCENT) {
+            given.memory_share = -value / 100.0;
+            given.memory_bytes = 0;
+            return NULL;
+        }
+        if (value >= LEAST_MEMORY_BYTES && value <= MOST_MEMORY_BYTES) {
+            given.memory_share = DIRECTIVES_MEMORY_SHARE;
+            given.memory_bytes = (int64_t)value;
+            return NULL;
+        }
+    }
+    return apr_pstrcat(cmd->pool, ADPNO(0014) "AdaptiveMemory \"", arg, "\": neither a share "
+                       "from 1% to 95% nor a size from 16M to 16T; write for example "
+                       "AdaptiveMemory 60% or AdaptiveMemory 2G, or leave the line out (80%)",
+                       NULL);
+}
+
+/* Where a number goes: cmd_parms.info. */
+#define INTEGER_DIRECTIVE(name, field, help) \
+    AP_INIT_TAKE1(name, set_integer, (void *)APR_OFFSETOF(directives_t, field), RSRC_CONF, help)
+#define TIME_DIRECTIVE(name, spec, help) \
+    AP_INIT_TAKE1(name, set_time, (void *)&(spec), RSRC_CONF, help)
+
+/* One row per directive: docs/user/directives.md has the same, and t/tables.t compares them. */
+const command_rec config_commands[] = {
+    LISTEN_COMMANDS,
+    INTEGER_DIRECTIVE("StartServers", start_servers, "Children at start"),
+    INTEGER_DIRECTIVE("ServerLimit", server_limit, "Most children of one generation"),
+    INTEGER_DIRECTIVE("ThreadLimit", thread_limit,
+                      "Most threads that ThreadsPerChild may ask for until the next stop"),
+    INTEGER_DIRECTIVE("ThreadsPerChild", threads_per_child, "Most worker threads of a child"),
+    INTEGER_DIRECTIVE("MaxRequestWorkers", max_request_workers,
+                      "Most worker threads in all: requests that are served at once"),
+    INTEGER_DIRECTIVE("MaxClients", max_request_workers, "Deprecated name of MaxRequestWorkers"),
+    INTEGER_DIRECTIVE("MinSpareThreads", min_spare_threads,
+                      "Idle threads, grown or yet to grow, below which a child is added"),
+    INTEGER_DIRECTIVE("MaxSpareThreads", max_spare_threads,
+                      "Idle threads, grown or yet to grow, above which a child goes"),
+    AP_INIT_TAKE1("AsyncRequestWorkerFactor", set_async_factor, NULL, RSRC_CONF,
+                  "Connections that a child takes beyond its threads, for each idle one"),
+    AP_INIT_TAKE1(
+        "AdaptiveMode", set_mode, NULL, RSRC_CONF,
+        "on (default): threads and children follow the load; observe: that is only logged, and "
+        "MinSpareThreads and MaxSpareThreads are followed; off: only these"),
+    TIME_DIRECTIVE("AdaptiveWaitTarget", wait_target,
+                   "The longest that work should wait for a thread, 0.1ms to 1000ms (2ms)"),
+    TIME_DIRECTIVE("AdaptiveHold", hold,
+                   "The shortest time that a spare thread is kept, 1s to 1h (5s)"),
+    AP_INIT_TAKE1(
+        "AdaptiveMemory", set_memory, NULL, RSRC_CONF,
+        "Memory to use: a share of the limit, 1% to 95% (80%), or a size from 16M to 16T"),
+    TIME_DIRECTIVE("AdaptiveDrainTimeout", drain_timeout,
+                   "How long a child that is draining may hang on, 1s to 30d, or off (off)"),
+    AP_GRACEFUL_SHUTDOWN_TIMEOUT_COMMAND,
+    { NULL, { NULL }, NULL, 0, NO_ARGS, NULL }
+};
+
+void directives_reset(void)
+{
+    given = directives_defaults();
+}
+
+const directives_t *directives_given(void)
+{
+    return &given;
+}

@@ -1,0 +1,63 @@
+/* What the configuration file says. Pure: the functions that httpd calls for each line are in
+ * directives.c, defaults and corrections in resolve.c.
+ */
+#ifndef ADP_DIRECTIVES_H
+#define ADP_DIRECTIVES_H
+
+#include "scoreboard_ext.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The adaptive directives' defaults. Waiting: shorter than what a user or a kernel's scheduler
+ * would notice. Holding: load that comes and goes within half a minute finds its threads. Memory: a
+ * fifth stays for sockets, file cache and the growth of requests. */
+#define DIRECTIVES_WAIT_TARGET_US 2000
+#define DIRECTIVES_HOLD_US        5000000
+#define DIRECTIVES_MEMORY_SHARE   0.8
+
+#define DIRECTIVES_NOT_SET INT_MIN
+
+/* DIRECTIVES_NOT_SET, or the default, where the file is silent. Numbers are as given: resolve.c
+ * brings them into their range. */
+typedef struct directives_t {
+    int start_servers;
+    int server_limit;
+    int thread_limit;
+    int threads_per_child;
+    int max_request_workers;
+    int min_spare_threads;
+    int max_spare_threads;
+    double async_factor;        /* 0: not given */
+    bool max_clients;           /* the old name was used */
+    const char *total_origin;   /* "FILE:LINE" of MaxRequestWorkers, NULL: not given */
+    const char *children_origin;    /* ... and of ServerLimit */
+    ext_mode_e adaptive_mode;
+    int64_t wait_target_us;
+    int64_t hold_us;
+    int64_t drain_timeout_us;   /* 0: unlimited */
+    double memory_share;
+    int64_t memory_bytes;       /* 0: the share counts */
+} directives_t;
+
+/* A file that says nothing. */
+static inline directives_t directives_defaults(void)
+{
+    return (directives_t) {
+        .start_servers = DIRECTIVES_NOT_SET, .server_limit = DIRECTIVES_NOT_SET,
+        .thread_limit = DIRECTIVES_NOT_SET, .threads_per_child = DIRECTIVES_NOT_SET,
+        .max_request_workers = DIRECTIVES_NOT_SET, .min_spare_threads = DIRECTIVES_NOT_SET,
+        .max_spare_threads = DIRECTIVES_NOT_SET, .adaptive_mode = EXT_MODE_ON,
+        .wait_target_us = DIRECTIVES_WAIT_TARGET_US, .hold_us = DIRECTIVES_HOLD_US,
+        .memory_share = DIRECTIVES_MEMORY_SHARE
+    };
+}
+
+/* Forget what the last configuration said. The parent, before it reads the next. */
+void directives_reset(void);
+
+/* What was read so far. The parent. */
+const directives_t *directives_given(void);
+
+#endif

@@ -1,0 +1,11 @@
+/* The state of the server, into the log, when somebody asks for it: SIGUSR2. */
+#ifndef ADP_PARENT_DUMP_H
+#define ADP_PARENT_DUMP_H
+
+#include "generation.h"
+
+/* What the parent knows, a line per child, at level notice; and each child is told to say what it
+ * is doing. Changes nothing. */
+void parent_dump(generation_t *g);
+
+#endif
