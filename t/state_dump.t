@@ -57,6 +57,21 @@ subtest 'nothing has changed' => sub {
     is $same, 3, 'idle connections are still there';
 };
 
+# Without ExtendedStatus httpd keeps no times and no requests; and a stop that does not end is when one wants to know.
+subtest "during a graceful stop, without ExtendedStatus" => sub {
+    my $other = Adaptive::Server->new(test_module => 1, modules => ["status"], conf => "${TEST_CONF}ExtendedStatus Off\n",
+        mpm_conf => "StartServers 1\nServerLimit 1\nThreadsPerChild 4\n")->start;
+    my ($sock) = hold_requests($other, 1);
+    ok((wait_for { hooks($other)->{busy} == 1 } 20, "a request"), "a request is under way");
+    $other->signal("WINCH");
+    ok $other->wait_log(qr{ADP0096}, 15), "a graceful stop has begun";
+    wait_for { $other->signal("USR2"); $other->error_log =~ m{ADP0054} } 20, "an answer";
+    like $other->error_log, qr{ADP0055: generation 0:}, "the parent answers";
+    like $other->error_log, qr{ADP0051: child 0 of generation 0, draining}, "so does the child";
+    like $other->error_log, qr{ADP0054: child 0: worker \d \(thread \d+, adp-w0\d\) works on(?!.* for \d)}, "no time is shown that nobody has noted";
+    ok $other->stop, "it ends";
+};
+
 subtest 'it may come at any time' => sub {
     for (1 .. 5) {
         $s->signal('USR2') for 1 .. 20;

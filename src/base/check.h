@@ -3,7 +3,7 @@
  * They are on where ADP_CHECKS is defined (the builds with hooks and those under sanitizers). In
  * any other build a check is not even evaluated, and nothing of it is in the object code
  * (t/checks.t). One that fails says what and where on stderr, which is the error log of a child,
- * and aborts. / */
+ * and aborts. */
 #ifndef ADP_CHECK_H
 #define ADP_CHECK_H
 

@@ -6,7 +6,6 @@
 #include "accept.h"
 #include "bell.h"
 #include "bench.h"
-#include "child_dump.h"
 #include "child_internal.h"
 #include "conn.h"
 #include "drain.h"
@@ -232,9 +231,6 @@ static int64_t steward_round(child_t *child)
     int64_t next_us;
 
     ON_STEWARD();
-    if (atomic_exchange(&child->told_to_dump, false)) {
-        child_dump(child);
-    }
     if (phase_of(child) == CHILD_STARTING) {
         begin_serving(child, now_us);
     }
@@ -456,6 +452,7 @@ int child_run(const child_start_t *start)
         _exit(APEXIT_OK);
     }
     /* what is not in the pool (descriptors, the slab) goes with the process */
+    self_set(NULL);             /* a signal may still come */
     apr_pool_destroy(child->pool);
     return APEXIT_OK;
 }

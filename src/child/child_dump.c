@@ -10,6 +10,7 @@
 #include "law/controller.h"
 
 #include "apr_strings.h"
+#include "scoreboard.h"
 
 #include <sys/param.h>
 
@@ -123,11 +124,21 @@ static const char *doing(int status)
     }
 }
 
+/* For how long it has not been idle: httpd notes that with ExtendedStatus only. */
+static void say_since(const worker_score *score, char *text, size_t size)
+{
+    text[0] = '\0';
+    if (ap_extended_status && score->last_used > 0) {
+        apr_snprintf(text, size, " for %d s",
+                     (int)MAX(apr_time_sec(apr_time_now() - score->last_used), 0));
+    }
+}
+
 /* What the scoreboard shows of a thread; false: nothing. */
 static bool dump_worker(const child_t *child, const worker_t *worker)
 {
     worker_score score;
-    char request[sizeof(score.request)], client[sizeof(score.client64)];
+    char request[sizeof(score.request)], client[sizeof(score.client64)], since[40];
     const char *what;
 
     ap_copy_scoreboard_worker(&score, child->slot, worker->slot);
@@ -138,10 +149,10 @@ static bool dump_worker(const child_t *child, const worker_t *worker)
     /* a sibling may have written there, and left no end */
     apr_cpystrn(request, score.request, sizeof(request));
     apr_cpystrn(client, score.client64, sizeof(client));
+    say_since(&score, since, sizeof(since));
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, child->server, ADPNO(0054)
-                 "child %d: worker %d (thread %d, adp-w%02d) %s for %d s%s%s%s%s", child->slot,
-                 worker->slot, atomic_load(&worker->tid), worker->slot, what,
-                 (int)MAX(apr_time_sec(apr_time_now() - score.last_used), 0),
+                 "child %d: worker %d (thread %d, adp-w%02d) %s%s%s%s%s%s", child->slot,
+                 worker->slot, atomic_load(&worker->tid), worker->slot, what, since,
                  request[0] ? ": " : "", request, client[0] ? ", from " : "", client);
     return true;
 }

@@ -154,9 +154,7 @@ static const unsigned leads_to[CONN_STATE_NUM] = {
 
 static bool may_lead(conn_state_e from, conn_state_e to)
 {
-    return to == CONN_STATE_LINGER
-           ? from != CONN_STATE_LINGER_NORMAL && from != CONN_STATE_LINGER_SHORT
-           : from < CONN_STATE_NUM && leads_to[from] & BIT(to);
+    return to == CONN_STATE_LINGER || (from < CONN_STATE_NUM && leads_to[from] & BIT(to));
 }
 
 void conn_enter(conn_t *conn, conn_state_e state, const char *why)

@@ -1,5 +1,5 @@
-/* A child's steward: its sleep, and what it hears meanwhile. Obeys the parent, and notices that it is
- * gone, or that a descriptor is. */
+/* A child's steward: its sleep, and what it hears meanwhile. Obeys the parent, and notices that it
+ * is gone, or that a descriptor is. */
 #include "hearing.h"
 
 #include "accept.h"
@@ -213,6 +213,7 @@ void hearing_sleep_until(child_t *child, int64_t until_us)
     };
     struct timespec timeout;
     sigset_t open_mask;
+    int n;
 
     until_us = bounded(child, until_us, now_us);
     timeout = clock_timeout(until_us - now_us);
@@ -220,7 +221,11 @@ void hearing_sleep_until(child_t *child, int64_t until_us)
     sigdelset(&open_mask, SIGTERM);
     sigdelset(&open_mask, SIGUSR2);
     sigdelset(&open_mask, child->one_process ? SIGINT : SIGHUP);
-    if (ppoll(fds, SLEEPS_ON, until_us == CLOCK_NEVER ? NULL : &timeout, &open_mask) <= 0) {
+    n = ppoll(fds, SLEEPS_ON, until_us == CLOCK_NEVER ? NULL : &timeout, &open_mask);
+    if (atomic_exchange(&child->told_to_dump, false)) {
+        child_dump(child);
+    }
+    if (n <= 0) {
         look_for_parent(child);
         return;
     }

@@ -1,4 +1,5 @@
-/* The steward's sleep: workers wake it, the parent gives orders, signals come, the parent may end. */
+/* The steward's sleep: workers wake it, the parent gives orders, signals come, the parent may
+ * end. */
 #ifndef ADP_HEARING_H
 #define ADP_HEARING_H
 
@@ -6,8 +7,9 @@
 
 #include <stdint.h>
 
-/* Notice when the parent ends: by a pidfd or, where there is none, by a signal. The kernel forgets the
- * latter when privileges are dropped, so that is for after it. The steward, before the first worker. */
+/* Notice when the parent ends: by a pidfd or, where there is none, by a signal. The kernel forgets
+ * the latter when privileges are dropped, so that is for after it. The steward, before the first
+ * worker. */
 void hearing_watch_parent(child_t *child);
 void hearing_watch_parent_by_signal(child_t *child);
 

@@ -227,7 +227,7 @@ void overview_describe(child_t *child, char *buffer, size_t size, int64_t now_us
 
     survey_child(child, &o);
     if (!o.total) {
-        say(&text, "no connection, but %d busy thread%s", workers_live(child),
+        say(&text, "no connection, but %d thread%s", workers_live(child),
             workers_live(child) == 1 ? "" : "s");
         return;
     }

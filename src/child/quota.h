@@ -6,7 +6,7 @@
  * window as long as the lead, so that a burst of long ago counts for nothing, and in the first
  * window of a load half of what is left is the most that is asked ahead for.
  *
- * Pure C: tested without httpd. / */
+ * Pure C: tested without httpd. */
 #ifndef ADP_QUOTA_H
 #define ADP_QUOTA_H
 

@@ -244,6 +244,8 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     facts = see(child, now_us);
     next_us = steward_settle(steward, &facts, &look, &plan);
     watch_expect(child);
-    return watch_many_busy(&child->watch, child->ext)
-           ? clock_earlier(next_us, now_us + STEWARD_ROUND_US) : next_us;
+    if (watch_many_busy(&child->watch, child->ext) && facts.retry_us <= now_us) {
+        next_us = clock_earlier(next_us, now_us + STEWARD_ROUND_US);
+    }
+    return next_us;
 }

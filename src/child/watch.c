@@ -59,6 +59,7 @@ steward_look_t watch_look(child_t *child, int64_t now_us)
     uint64_t events;
     steward_question_e question;
     steward_look_t look;
+    bool ready;
 
     ON_STEWARD();
     if (!steward_watches(steward, somebody_idle(child))) {
@@ -67,7 +68,9 @@ steward_look_t watch_look(child_t *child, int64_t now_us)
     atomic_store(&w->on, true);
     events = ext_events(child->ext);
     question = steward_question(steward, events, atomic_exchange(&w->probe_taken, false));
-    look = steward_look(steward, now_us, somebody_idle(child), events, answer(child, question));
+    ready = answer(child, question);
+    /* who has become idle since is not yet a reason to be quiet */
+    look = steward_look(steward, now_us, somebody_idle(child), events, ready);
     if (look.send_probe) {
         /* a worker may have taken the one before at the last moment */
         atomic_store(&w->probe_taken, false);

@@ -1,5 +1,5 @@
 /* The steward's eyes: whether a worker is idle, whether something is ready that nobody takes, and
- * the probe by which it measures how long that waits (law/steward.h has the method). / */
+ * the probe by which it measures how long that waits (law/steward.h has the method). */
 #ifndef ADP_WATCH_H
 #define ADP_WATCH_H
 

@@ -79,11 +79,14 @@ bool children_order(generation_t *g, int i, char order)
     if (slot->state == SLOT_FREE) {
         return false;
     }
-    ADP_PROBE2(order, slot->pid, order);
     errno = 0;
     sent = send_order(g->retained, i, order);
+    ADP_PROBE2(order, slot->pid, sent ? order : 0);
     if (!sent && errno == EPIPE) {
-        give_up_on(g, i);
+        /* a question changes nothing */
+        if (order != CHILD_ORDER_DUMP) {
+            give_up_on(g, i);
+        }
         return false;
     }
     /* A full pipe: the child has not read for long, and a look more or less does not matter. But

@@ -63,6 +63,12 @@ static void hear_children(const generation_t *g, int events)
     }
 }
 
+/* Nothing is slept over that came since the last look. Signals are blocked. */
+static bool has_to_wake(const generation_t *g, bool (*is_over)(const generation_t *))
+{
+    return is_over(g) || signals_is_question_due();
+}
+
 void doze_until(const generation_t *g, int64_t until_us, bool (*is_over)(const generation_t *))
 {
     retained_t *r = g->retained;
@@ -76,14 +82,12 @@ void doze_until(const generation_t *g, int64_t until_us, bool (*is_over)(const g
     signals_hold(&before);
     commands = before;
     sigaddset(&commands, SIGCHLD);
-    /* or it would be answered only after the second sleep */
-    sigaddset(&commands, SIGUSR2);
     pthread_sigmask(SIG_BLOCK, &commands, NULL);
     ADP_PAUSE(parent_sleeps);
-    if (!is_over(g) && pause_us > clock_now_us()) {
+    if (!has_to_wake(g, is_over) && pause_us > clock_now_us()) {
         doze(-1, MIN(pause_us, until_us), &commands);
     }
-    if (!is_over(g) && !reaper_is_due()) {
+    if (!has_to_wake(g, is_over) && !reaper_is_due()) {
         hear_children(g, doze(r->wakeup_fd, until_us, &before));
     }
     if (reaper_is_due() || r->wakeup_fd < 0) {

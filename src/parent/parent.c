@@ -130,9 +130,7 @@ static bool serve(run_t *run)
             ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, run->g->server, ADPNO(0047)
                          "the terminal was resized; its SIGWINCH is no reason to stop");
         }
-        if (signals_take_question()) {
-            parent_dump(run->g);
-        }
+        parent_dump_if_asked(run->g);
         doze_until(run->g, round_of(run), generation_is_told_to_end);
     }
     if (!healthy) {

@@ -3,6 +3,7 @@
 
 #include "census.h"
 #include "children.h"
+#include "signals.h"
 #include "slots.h"
 
 #include "base/clock.h"
@@ -14,6 +15,12 @@ static int seconds_since(int64_t at_us, int64_t now_us)
     return (int)((now_us - at_us) / CLOCK_US_PER_S);
 }
 
+/* Whether the plan is followed: only if it is on. */
+static const char *mode_name(ext_mode_e mode)
+{
+    return mode == EXT_MODE_ON ? "on" : mode == EXT_MODE_OBSERVE ? "observe" : "off";
+}
+
 static void dump_plan(const generation_t *g, int64_t now_us)
 {
     const retained_t *r = g->retained;
@@ -21,12 +28,13 @@ static void dump_plan(const generation_t *g, int64_t now_us)
 
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0055)
                  "generation %d: %d children wanted, %d serve, %d start, %d are parked, %d drain, "
-                 "of %d slots; the next begins with %d threads; last decided %d s ago: %s "
-                 "(demand %.1f, spare %.1f); %d starts failed in a row", (int)r->mpm->my_generation,
+                 "of %d slots; the next begins with %d threads; last planned %d s ago (AdaptiveMode %s): "
+                 "%s (demand %.1f, spare %.1f); %d starts failed in a row", (int)r->mpm->my_generation,
                  r->wanted_children, census_serving(g, -1),
                  census_accepting(g, -1) - census_serving(g, -1), census_parked(g),
                  census_draining(g), r->fixed.slot_count, r->start_threads,
                  seconds_since(r->overseer.decided_us, now_us),
+                 mode_name(g->config->adaptive_mode),
                  controller_reason_text(plan->reason), plan->demand, plan->spare,
                  r->start_pace.failures);
 }
@@ -44,11 +52,14 @@ static void dump_child(const generation_t *g, int i, int64_t now_us)
                  census_connections(i), census_lasting(i));
 }
 
-void parent_dump(generation_t *g)
+void parent_dump_if_asked(generation_t *g)
 {
     int64_t now_us = clock_now_us();
     int i;
 
+    if (!signals_take_question()) {
+        return;
+    }
     dump_plan(g, now_us);
     for (EACH_SLOT(g->retained, i, SLOTS_TAKEN)) {
         dump_child(g, i, now_us);

@@ -4,8 +4,8 @@
 
 #include "generation.h"
 
-/* What the parent knows, a line per child, at level notice; and each child is told to say what it
- * is doing. Changes nothing. */
-void parent_dump(generation_t *g);
+/* If somebody has asked: what the parent knows, a line per child, at level notice; and each child
+ * is told to say what it is doing. Changes nothing. The parent, in each round of a loop. */
+void parent_dump_if_asked(generation_t *g);
 
 #endif

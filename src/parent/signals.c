@@ -122,6 +122,11 @@ static void on_question(int signo)
     asked = 1;
 }
 
+bool signals_is_question_due(void)
+{
+    return asked != 0;
+}
+
 bool signals_take_question(void)
 {
     bool taken = asked != 0;
@@ -138,6 +143,16 @@ static void hear_questions(void (*handler)(int))
     sigaction(SIGUSR2, &hear, NULL);
 }
 
+/* The handler goes with the module, and by default the signal would end the server. */
+static void stop_hearing_questions(void)
+{
+    struct sigaction now;
+
+    if (!sigaction(SIGUSR2, NULL, &now) && now.sa_handler == on_question) {
+        hear_questions(SIG_IGN);
+    }
+}
+
 /* --- the configuration comes and goes ------------------------------------------------- */
 
 static apr_status_t pool_is_cleared(void *unused)
@@ -146,8 +161,7 @@ static apr_status_t pool_is_cleared(void *unused)
 
     (void)unused;
     unfilter_window_changes();
-    /* the handler goes with the module, and by default the signal would end the server */
-    hear_questions(SIG_IGN);
+    stop_hearing_questions();
     obeyed(&set);
     sigdelset(&set, AP_SIG_GRACEFUL_STOP);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);

@@ -39,7 +39,8 @@ void signals_let_in(void);
 /* Whether the terminal was resized since it was last asked. */
 bool signals_take_resize(void);
 
-/* Whether somebody has asked for the state since it was last asked. */
+/* Whether somebody has asked for the state since that was last taken; and take it. */
+bool signals_is_question_due(void);
 bool signals_take_question(void);
 
 /* A stop has begun, which no restart changes: forget those that wait and any that come. */

@@ -4,6 +4,7 @@
 #include "children.h"
 #include "doze.h"
 #include "draining.h"
+#include "parent_dump.h"
 #include "reaper.h"
 #include "slots.h"
 
@@ -62,6 +63,7 @@ static void await_children(generation_t *g, int64_t until_us)
         reaper_round(g);
         children_look(g);
         draining_repeat_orders(g);
+        parent_dump_if_asked(g);
         if (any_child(g)) {
             doze_until(g, MIN(until_us, clock_now_us() + CLOCK_US_PER_S),
                        generation_is_told_to_hurry);

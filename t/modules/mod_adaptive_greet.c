@@ -1,7 +1,7 @@
 /*
  * A protocol in which the server speaks first (on virtual hosts with "AdpGreet On"), and a hook
  * that wants to see each connection as early as it can (with "AdpWatch On"). With -DADP_NO_PROTOCOL
- * there is no process_connection hook. / */
+ * there is no process_connection hook. */
 
 #include "httpd.h"
 #include "http_config.h"

@@ -12,7 +12,7 @@
  * What the tests read afterwards lies in shared memory, made once in the life of the parent,
  * because any child may be the one that answers, and children of an older generation still add to
  * it. What happens when nobody can ask any more (a child that stops) is also appended to the file
- * of AdpTestEventLog, one line an event. / */
+ * of AdpTestEventLog, one line an event. */
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -609,7 +609,7 @@ static int obey_line(apr_socket_t *socket, conn_data *data)
 
 /*
  * A line protocol that never blocks and leaves all the waiting to the MPM: "ping" is answered with
- * who serves, "write N" with N bytes, anything else closes. / */
+ * who serves, "write N" with N bytes, anything else closes. */
 static int process_waitio(conn_rec *c)
 {
     server_conf *conf = ap_get_module_config(c->base_server->module_config, &adaptive_test_module);

@@ -11,7 +11,7 @@
  * connection. Each later call reads one line, if it is there.
  *
  * The lines of the log are "<id> <milliseconds of the monotonic clock> <event>": call, return,
- * suspend, resume, close (the lingering close begins) and gone. / */
+ * suspend, resume, close (the lingering close begins) and gone. */
 
 #include <stdio.h>
 #include <stdlib.h>

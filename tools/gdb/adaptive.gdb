@@ -92,8 +92,7 @@ end
 define adp-deadlines
     adp-self
     if $adp != 0
-        printf "jobs queued: %d, connections suspended: %s\n", $adp->jobs.count, \
-            $adp->suspended ? "some" : "none"
+        printf "jobs queued: %d, connections suspended: %d\n", $adp->jobs.count, $adp->suspended != 0
         printf "wheel: "
         print $adp->deadlines
         printf "timers: "
