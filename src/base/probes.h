@@ -6,7 +6,7 @@
  *   claim         fd, state of the connection      a worker has taken a connection that was ready
  *   plan          threads, busy, start, reason     a child has decided about its threads
  *   plan_children serving, busy, target, reason    the parent has decided about children
- *   order         pid, order (child.h)             the parent has told a child something (0: could not)
+ *   order         pid, order (child.h)             the parent has told a child (0: could not)
  *   accept        state (accept_gate.h)            a child begins or ceases to accept
  *
  * Names and arguments are for whoever debugs, and may change from one version to the next.

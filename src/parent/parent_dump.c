@@ -28,8 +28,9 @@ static void dump_plan(const generation_t *g, int64_t now_us)
 
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, g->server, ADPNO(0055)
                  "generation %d: %d children wanted, %d serve, %d start, %d are parked, %d drain, "
-                 "of %d slots; the next begins with %d threads; last planned %d s ago (AdaptiveMode %s): "
-                 "%s (demand %.1f, spare %.1f); %d starts failed in a row", (int)r->mpm->my_generation,
+                 "of %d slots; the next begins with %d threads; last planned %d s ago "
+                 "(AdaptiveMode %s): %s (demand %.1f, spare %.1f); %d starts failed in a row",
+                 (int)r->mpm->my_generation,
                  r->wanted_children, census_serving(g, -1),
                  census_accepting(g, -1) - census_serving(g, -1), census_parked(g),
                  census_draining(g), r->fixed.slot_count, r->start_threads,
