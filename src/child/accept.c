@@ -175,11 +175,11 @@ static bool is_crowded(const child_t *child)
         return false;
     }
     for (i = 0; i < child->config->slot_count; i++) {
-        const process_score *score = ap_get_scoreboard_process(i);
+        process_score *score = ap_get_scoreboard_process(i);
 
         if (score->pid != 0 && score->generation == child->generation && !score->not_accepting) {
             siblings++;
-            all += score->connections;
+            all += apr_atomic_read32(&score->connections);
         }
     }
     return siblings > 1 && own > CROWD + all / siblings * 5 / 4;

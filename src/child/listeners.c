@@ -365,13 +365,14 @@ bool listeners_descriptors_left(const child_t *child)
 /* AsyncRequestWorkerFactor: more connections than these wait for threads of this child. */
 bool listeners_above_async_limit(const child_t *child)
 {
-    const process_score *score = child->score;
+    process_score *score = child->score;
     int limit = child->config->threads_per_child;
     int busy = ext_busy(child->ext);
     double most = limit + child->config->async_factor * MAX(limit - busy, 0);
 
     return child->config->async_factor > 0.0
-           && (double)child_connections(child) - score->lingering_close - score->suspended >= most;
+           && (double)child_connections(child) - apr_atomic_read32(&score->lingering_close)
+              - apr_atomic_read32(&score->suspended) >= most;
 }
 
 /* Of the children that have an idle worker the kernel wakes the one that registered first, so

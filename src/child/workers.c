@@ -33,6 +33,8 @@ static int places(const workers_t *workers)
     return workers->limit + MOST_JANITORS;
 }
 
+static job_fn run_dismiss;
+
 apr_status_t workers_init(child_t *child)
 {
     workers_t *workers = &child->workers;
@@ -40,6 +42,7 @@ apr_status_t workers_init(child_t *child)
     int i;
 
     ON_STEWARD();
+    workers->dismiss_job.run = run_dismiss;
     workers->limit = MIN(child->config->threads_per_child,
                       limits_threads_by_descriptors(config_limits()));
     workers->list = apr_pcalloc(child->pool, sizeof(*workers->list) * (places(workers) + 1));
@@ -251,7 +254,6 @@ void workers_retire(child_t *child, int count)
     /* a job of before that nobody has taken yet lets nobody go who is needed now */
     atomic_store(&workers->dismissals, MAX(count, 0));
     if (count > 0) {
-        workers->dismiss_job.run = run_dismiss;
         post_dismissal(child);
     }
 }
