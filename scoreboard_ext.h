@@ -81,7 +81,7 @@ typedef struct ext_child_t {
     _Atomic int benched;            /* worker threads that are kept from taking work */
     ext_flag_t ready;               /* its workers take connections */
     ext_flag_t closed;              /* its listeners are closed for good */
-    ext_flag_t wants_successor;     /* MaxConnectionsPerChild is near (src/quota.h) */
+    ext_flag_t wants_successor;     /* MaxConnectionsPerChild is near (src/child/quota.h) */
     ext_flag_t wants_relief;        /* woken for a connection that it cannot accept */
     ext_flag_t exhausted;           /* all threads it may have are busy, and work waits */
     ext_flag_t out_of_descriptors;  /* it cannot take another connection: RLIMIT_NOFILE */

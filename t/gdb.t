@@ -22,9 +22,9 @@ SKIP: {
     skip 'this machine does not let gdb attach', 6 if $said =~ /ptrace: Operation not permitted|Could not attach/;
     like $said, qr/^slot 0, generation 0, phase CHILD_SERVING, accept state ACCEPT_ON$/m, 'phase and listeners';
     like $said, qr/^steward: watching \d, many \d+, target \d+/m, 'the steward';
-    is scalar(() = $said =~ /^slot +\d+  thread \d+ .* WORKER_BUSY$/mg), 2, 'the threads that serve';
+    cmp_ok scalar(() = $said =~ /^slot +\d+  thread \d+ .* WORKER_BUSY$/mg), '>=', 2, 'the threads that serve';
     cmp_ok scalar(() = $said =~ /CLAIM_PARKED  hint HINT_IDLE  state CONN_STATE_KEEPALIVE/g), '>=', 70, 'connections that wait for a request';
-    is scalar(() = $said =~ /CLAIM_OWNED  hint HINT_NONE  state CONN_STATE_\w+/g), 2, 'connections that have a thread';
+    cmp_ok scalar(() = $said =~ /CLAIM_OWNED  hint HINT_NONE  state CONN_STATE_\w+/g), '>=', 2, 'connections that have a thread';
     like $said, qr/^jobs queued: 0/m, 'jobs';
 }
 unlike $said, qr/No symbol|has no member|Error in sourced/, 'it finds everything by its name' or diag $said;

@@ -1,5 +1,5 @@
-/* The parent. The only file that writes to lifelines: what a child is told, and what it counts as
- * from then on. */
+/* The parent. The only file that writes to lifelines (but retained.c, for children of another
+ * version): what a child is told, and what it counts as from then on. */
 #include "children.h"
 
 #include "census.h"
