@@ -5,7 +5,7 @@
  * inherited over fork. Plain C11 atomics. Children are unprivileged, and one that somebody has
  * taken over can write anything here: the parent decides by what it has in memory of its own,
  * reads nothing back of what it wrote itself but to see whether a status page needs it anew,
- * and reads children's records through src/board_view.h only.
+ * and reads children's records through src/board/board_view.h only.
  *
  *   children[]   a record a scoreboard slot: samples of the child there, its writer
  *   slots[]      one a scoreboard slot: what the parent has that child do, and since when

@@ -24,8 +24,6 @@
 #define BOARD_MOST_WAITED_US  INT64_C(3600000000)
 /* Events that a child takes between two looks, at most. */
 #define BOARD_MOST_EVENTS     (UINT64_C(1) << 26)
-/* No sum is larger. */
-#define BOARD_MOST            (1 << 30)
 
 /* A child's record at one moment. */
 typedef struct board_view_t {
@@ -74,11 +72,5 @@ bool board_take_relief(ext_child_t *ext);
 
 /* A counter of httpd's scoreboard, which is not atomic: 0 to most. */
 int board_count(const uint32_t *count, int most);
-
-/* The sum of two counts from 0 to BOARD_MOST: no larger than that. */
-static inline int board_sum(int a, int b)
-{
-    return a > BOARD_MOST - b ? BOARD_MOST : a + b;
-}
 
 #endif

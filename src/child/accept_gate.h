@@ -31,6 +31,20 @@ typedef enum {
     ACCEPT_CLOSED               /* the child is draining */
 } accept_state_e;
 
+/* For the log. */
+static inline const char *accept_gate_name(accept_state_e state)
+{
+    static const char *const names[] = {
+        [ACCEPT_ON] = "accepting",
+        [ACCEPT_NO_RESOURCES] = "not accepting (resources are short)",
+        [ACCEPT_ASYNC_LIMIT] = "not accepting (AsyncRequestWorkerFactor)",
+        [ACCEPT_PARKED] = "not accepting (parked)",
+        [ACCEPT_CLOSED] = "not accepting (closed)"
+    };
+
+    return names[state];
+}
+
 #define ACCEPT_STATE_BITS 3
 #define ACCEPT_RETRY_NEVER (UINT64_MAX >> ACCEPT_STATE_BITS)
 

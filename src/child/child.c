@@ -132,12 +132,11 @@ static child_phase_e phase_of(child_t *child)
 
 static void enter(child_t *child, child_phase_e phase)
 {
-    static const char *const names[] = { "starting", "serving", "draining", "stopping" };
-
     ON_STEWARD();
     CHECK(phase > phase_of(child));
     ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, child->server, ADPNO(0070)
-                 "child %d: %s -> %s", child->slot, names[phase_of(child)], names[phase]);
+                 "child %d: %s -> %s", child->slot, child_phase_name(phase_of(child)),
+                 child_phase_name(phase));
     atomic_store(&child->phase, phase);
 }
 

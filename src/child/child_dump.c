@@ -17,48 +17,9 @@
 /* Busy threads that are named. */
 #define NAMED_THREADS 64
 
-static const char *phase_name(const child_t *child)
-{
-    switch ((child_phase_e)atomic_load(&child->phase)) {
-    case CHILD_STARTING:
-        return "starting";
-    case CHILD_SERVING:
-        return "serving";
-    case CHILD_DRAINING:
-        return "draining";
-    case CHILD_STOPPING:
-        break;
-    }
-    return "stopping";
-}
-
-static const char *gate_name(const child_t *child)
-{
-    switch (accept_gate_state(&child->listeners.gate)) {
-    case ACCEPT_ON:
-        return "accepting";
-    case ACCEPT_NO_RESOURCES:
-        return "not accepting (resources are short)";
-    case ACCEPT_ASYNC_LIMIT:
-        return "not accepting (AsyncRequestWorkerFactor)";
-    case ACCEPT_PARKED:
-        return "not accepting (parked)";
-    case ACCEPT_CLOSED:
-        break;
-    }
-    return "not accepting (closed)";
-}
-
 static int64_t ms_until(int64_t at_us, int64_t now_us)
 {
     return at_us == CLOCK_NEVER ? -1 : MAX(at_us - now_us, 0) / CLOCK_US_PER_MS;
-}
-
-/* The parent's word, unless a sibling has written there. */
-static const char *ceiling_name(int ceiling)
-{
-    return ceiling >= 0 && ceiling < CTL_CEILINGS ? controller_ceiling_text((ctl_ceiling_e)ceiling)
-                                                  : "unknown";
 }
 
 static void dump_threads(const child_t *child, int64_t now_us)
@@ -70,10 +31,13 @@ static void dump_threads(const child_t *child, int64_t now_us)
                  ADPNO(0051) "child %d of generation %d, %s and %s for %d s: %d worker "
                              "threads (%d busy, %d idle, %d arriving, %d admitted; "
                              "up to %d, %d granted because of %s)",
-                 child->slot, (int)child->generation, phase_name(child), gate_name(child),
+                 child->slot, (int)child->generation, child_phase_name(atomic_load(&child->phase)),
+                 accept_gate_name(accept_gate_state(&child->listeners.gate)),
                  (int)((now_us - child->began_us) / CLOCK_US_PER_S), workers_live(child), own.busy,
                  own.idle, atomic_load(&ext->arriving), own.admitted, child->workers.limit,
-                 atomic_load(&ext->most_threads), ceiling_name(atomic_load(&ext->ceiling)));
+                 atomic_load(&ext->most_threads),
+                 /* never out of its table, whatever a sibling wrote there */
+                 controller_ceiling_text((ctl_ceiling_e)atomic_load(&ext->ceiling)));
 }
 
 static void dump_connections(child_t *child, int64_t now_us)

@@ -46,6 +46,14 @@ typedef enum {
     CHILD_STOPPING
 } child_phase_e;
 
+/* For the log. */
+static inline const char *child_phase_name(child_phase_e phase)
+{
+    static const char *const names[] = { "starting", "serving", "draining", "stopping" };
+
+    return names[phase];
+}
+
 /* What hangs together in a child process. Unless a comment says otherwise a field is set
  * before the first worker starts and constant from then on. */
 struct child_t {

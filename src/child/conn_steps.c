@@ -217,7 +217,9 @@ static step_e step_linger(conn_t *conn, worker_t *worker)
         return conn_close(conn);
     }
     apr_socket_timeout_set(socket, 0);
-    conn->cs.state = CONN_STATE_LINGER;     /* whatever pre_close hooks have made of it */
+    if (conn->cs.state != CONN_STATE_LINGER) {
+        conn_enter(conn, CONN_STATE_LINGER, "whatever pre_close hooks have made of it");
+    }
     brief = is_draining(conn->child) || conn->no_request
             || apr_table_get(c->notes, "short-lingering-close");
     conn_enter(conn, brief ? CONN_STATE_LINGER_SHORT : CONN_STATE_LINGER_NORMAL,

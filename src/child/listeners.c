@@ -131,17 +131,12 @@ static int listener_fd(const listeners_t *l, int index)
 /* The gate is in this state from now on; retry_us: when a pause ends. Called with the lock held. */
 static void set_gate(child_t *child, accept_state_e state, int64_t retry_us)
 {
-    static const char *const names[] = {
-        [ACCEPT_ON] = "on", [ACCEPT_NO_RESOURCES] = "paused, resources are short",
-        [ACCEPT_ASYNC_LIMIT] = "paused, AsyncRequestWorkerFactor", [ACCEPT_PARKED] = "parked",
-        [ACCEPT_CLOSED] = "closed"
-    };
     listeners_t *l = &child->listeners;
 
     HELD(&l->lock);
     ADP_PROBE1(accept, state);
-    ap_log_error(APLOG_MARK, APLOG_TRACE1, 0, child->server, "listeners: %s, were: %s",
-                 names[state], names[accept_gate_state(&l->gate)]);
+    ap_log_error(APLOG_MARK, APLOG_TRACE1, 0, child->server, "listeners: %s, were %s",
+                 accept_gate_name(state), accept_gate_name(accept_gate_state(&l->gate)));
     if (state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT) {
         accept_gate_pause(&l->gate, state, retry_us);
     }

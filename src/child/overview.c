@@ -6,6 +6,7 @@
 #include "workers.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 
 #include "apr_strings.h"
 
@@ -108,35 +109,20 @@ static void survey_child(child_t *child, survey_t *o)
 
 /* --- in words ----------------------------------------------------------------------- */
 
-typedef struct text_t {
-    char *at;
-    char *end;
-} text_t;
-
-__attribute__((format(printf, 2, 3)))
-static void say(text_t *text, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    text->at += apr_vsnprintf(text->at, (apr_size_t)(text->end - text->at), format, args);
-    va_end(args);
-}
-
 /* "3 connections (2 being served, 1 websocket)" */
 static void say_counts(text_t *text, const survey_t *o)
 {
     const char *before = " (";
     int kind;
 
-    say(text, "%d connection%s", o->total, o->total == 1 ? "" : "s");
+    text_add(text, "%d connection%s", o->total, o->total == 1 ? "" : "s");
     for (kind = 0; kind < KINDS; kind++) {
         if (o->count[kind]) {
-            say(text, "%s%d %s", before, o->count[kind], kind_names[kind]);
+            text_add(text, "%s%d %s", before, o->count[kind], kind_names[kind]);
             before = ", ";
         }
     }
-    say(text, "%s", o->total ? ")" : "");
+    text_add(text, "%s", o->total ? ")" : "");
 }
 
 /* The kernel knows whom the descriptor leads to, so nothing of the connection is read. */
@@ -151,18 +137,18 @@ static void say_client(text_t *text, int fd)
     char address[INET6_ADDRSTRLEN] = "";
 
     if (getpeername(fd, &peer.any, &size)) {
-        say(text, "a client that has gone");
+        text_add(text, "a client that has gone");
     }
     else if (peer.any.sa_family == AF_INET
              && inet_ntop(AF_INET, &peer.in.sin_addr, address, sizeof(address))) {
-        say(text, "%s:%d", address, ntohs(peer.in.sin_port));
+        text_add(text, "%s:%d", address, ntohs(peer.in.sin_port));
     }
     else if (peer.any.sa_family == AF_INET6
              && inet_ntop(AF_INET6, &peer.in6.sin6_addr, address, sizeof(address))) {
-        say(text, "[%s]:%d", address, ntohs(peer.in6.sin6_port));
+        text_add(text, "[%s]:%d", address, ntohs(peer.in6.sin6_port));
     }
     else {
-        say(text, "a local client");
+        text_add(text, "a local client");
     }
 }
 
@@ -178,15 +164,15 @@ static void say_request(text_t *text, const child_t *child, int row)
     ap_copy_scoreboard_worker(&score, child->slot, row);
     if (!strncmp(score.protocol, "h2", 2)) {
         /* its streams are with other threads */
-        say(text, ", HTTP/2");
+        text_add(text, ", HTTP/2");
     }
     else if (score.status == SERVER_BUSY_READ) {
-        say(text, ", reading a request");
+        text_add(text, ", reading a request");
     }
     else if (ap_extended_status && score.request[0]) {
-        say(text, ", \"%.*s\"", (int)sizeof(score.request), score.request);
+        text_add(text, ", \"%.*s\"", (int)sizeof(score.request), score.request);
         if (score.vhost[0]) {
-            say(text, " for %.*s", (int)sizeof(score.vhost), score.vhost);
+            text_add(text, " for %.*s", (int)sizeof(score.vhost), score.vhost);
         }
     }
 }
@@ -199,11 +185,11 @@ static int say_longest(text_t *text, const child_t *child, const survey_t *o, in
 
     for (i = 0; i < o->named; i++) {
         const sight_t *sight = &o->longest[i];
-        text_t before = *text;
+        size_t before = text->used;
 
-        say(text, "%s", said ? "; " : "");
+        text_add(text, "%s", said ? "; " : "");
         say_client(text, atomic_load(&sight->conn->fd));
-        say(text, " %s for %d s", kind_names[sight->kind],
+        text_add(text, " %s for %d s", kind_names[sight->kind],
             (int)(MAX(now_us - sight->since_us, 0) / CLOCK_US_PER_S));
         if (sight->kind == HINT_NONE || sight->kind == WEBSOCKET) {
             say_request(text, child, atomic_load(&sight->conn->row));
@@ -212,8 +198,7 @@ static int say_longest(text_t *text, const child_t *child, const survey_t *o, in
             said++;
         }
         else {
-            *text = before;
-            *text->at = '\0';
+            text_cut(text, before);
         }
     }
     return said;
@@ -221,21 +206,21 @@ static int say_longest(text_t *text, const child_t *child, const survey_t *o, in
 
 void overview_describe(child_t *child, char *buffer, size_t size, int64_t now_us)
 {
-    text_t text = { buffer, buffer + size };
+    text_t text = text_begin(buffer, size);
     survey_t o;
     int said;
 
     survey_child(child, &o);
     if (!o.total) {
-        say(&text, "no connection, but %d thread%s", workers_live(child),
+        text_add(&text, "no connection, but %d thread%s", workers_live(child),
             workers_live(child) == 1 ? "" : "s");
         return;
     }
     say_counts(&text, &o);
-    say(&text, ": ");
+    text_add(&text, ": ");
     said = say_longest(&text, child, &o, now_us);
     if (said < o.total) {
-        say(&text, "%s%d more", said ? "; and " : "", o.total - said);
+        text_add(&text, "%s%d more", said ? "; and " : "", o.total - said);
     }
 }
 

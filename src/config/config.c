@@ -153,11 +153,17 @@ int config_expected_threads(void)
     return MIN(expected_threads, effective.max_request_workers);
 }
 
-char *config_describe(char *buffer, size_t size)
+const char *config_mode_name(ext_mode_e mode)
 {
-    static const char *const modes[] = {
+    static const char *const names[] = {
         [EXT_MODE_OFF] = "off", [EXT_MODE_OBSERVE] = "observe", [EXT_MODE_ON] = "on"
     };
+
+    return names[mode];
+}
+
+char *config_describe(char *buffer, size_t size)
+{
     char found[400], from[200];
     int threads = config_expected_threads();
 
@@ -165,7 +171,7 @@ char *config_describe(char *buffer, size_t size)
                  threads, threads == 1 ? "" : "s", effective.max_children,
                  effective.max_children == 1 ? "" : "ren", effective.threads_per_child,
                  limits_describe(&limits, found, sizeof(found)),
-                 describe_origin(from, sizeof(from)), modes[effective.adaptive_mode]);
+                 describe_origin(from, sizeof(from)), config_mode_name(effective.adaptive_mode));
     return buffer;
 }
 

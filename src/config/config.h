@@ -44,6 +44,9 @@ bool config_look_at_groups(int64_t *looked_us, int64_t now_us);
 /* What config_expected_threads() says follows from what is used of config_limits() now. */
 void config_expect(const limits_usage_t *usage);
 
+/* As AdaptiveMode has it. */
+const char *config_mode_name(ext_mode_e mode);
+
 /* One line on what was found and what follows from it. Returns buffer. */
 char *config_describe(char *buffer, size_t size);
 

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/param.h>
 
 /* Without any directive. Threads: mod_http2 starts once to one and a half times as many of
  * its own in every child, and many of them cost CPU (64: a tenth more per request than 25).
@@ -31,16 +32,6 @@ typedef struct work_t {
     resolve_result_t *out;
     adp_config_t *config;
 } work_t;
-
-static int lesser(int64_t a, int64_t b)
-{
-    return (int)(a < b ? a : b);
-}
-
-static int greater(int a, int b)
-{
-    return a > b ? a : b;
-}
 
 __attribute__((format(printf, 3, 4)))
 static void note(const work_t *w, resolve_note_e kind, const char *format, ...)
@@ -89,7 +80,7 @@ static void note_old_name(const work_t *w)
 
 int resolve_default_threads(bool http2, int threads_by_descriptors)
 {
-    return lesser(http2 ? HTTP2_THREADS_PER_CHILD : DEFAULT_THREADS_PER_CHILD,
+    return MIN(http2 ? HTTP2_THREADS_PER_CHILD : DEFAULT_THREADS_PER_CHILD,
                   threads_by_descriptors);
 }
 
@@ -102,9 +93,9 @@ static int threads_if_not_given(const work_t *w)
     if (w->given->max_request_workers > 0 && w->given->server_limit > 0) {
         int needed = (w->given->max_request_workers - 1) / w->given->server_limit + 1;
 
-        threads = greater(threads, lesser(needed, w->in->threads_by_descriptors));
+        threads = MAX(threads, MIN(needed, w->in->threads_by_descriptors));
     }
-    return lesser(threads, RESOLVE_MOST_THREAD_LIMIT);
+    return MIN(threads, RESOLVE_MOST_THREAD_LIMIT);
 }
 
 /* A limit that sizes the scoreboard: what was given, within its range; on a restart what it
@@ -133,8 +124,8 @@ static void resolve_limits(const work_t *w)
                              fixed->thread_limit);
     if (*threads == DIRECTIVES_NOT_SET) {
         /* nobody has to raise it by hand for a large ThreadsPerChild */
-        *threads = greater(threads_if_not_given(w),
-                           lesser(given->threads_per_child, RESOLVE_MOST_THREAD_LIMIT));
+        *threads = MAX(threads_if_not_given(w),
+                           MIN(given->threads_per_child, RESOLVE_MOST_THREAD_LIMIT));
     }
     fixed->thread_limit = *threads;
 }
@@ -156,7 +147,7 @@ static int split_evenly(int total, int most)
             best = total / children;
         }
     }
-    return greater(best, 1);
+    return MAX(best, 1);
 }
 
 static void correct_threads_per_child(const work_t *w)
@@ -190,7 +181,7 @@ static void resolve_threads_per_child(const work_t *w)
         correct_threads_per_child(w);
         return;
     }
-    *threads = lesser(threads_if_not_given(w), w->config->thread_limit);
+    *threads = MIN(threads_if_not_given(w), w->config->thread_limit);
     if (total > 0) {
         *threads = split_evenly(total, *threads);
     }
@@ -203,14 +194,14 @@ static void default_server_limit(const work_t *w)
 {
     const resolve_input_t *in = w->in;
     int threads = w->config->threads_per_child;
-    int expected = lesser(in->expected_threads, MOST_DEFAULT_THREADS);
+    int expected = MIN(in->expected_threads, MOST_DEFAULT_THREADS);
     int needed;
 
     if (in->expected_threads < MOST_DEFAULT_THREADS) {
         w->config->ceiling = in->expected_ceiling;
     }
     /* requests may turn out smaller than expected: the limits keep threads down, not the slots */
-    needed = lesser(2 * expected, MOST_DEFAULT_THREADS) / threads;
+    needed = MIN(2 * expected, MOST_DEFAULT_THREADS) / threads;
     if (needed > in->children_by_descriptors) {
         needed = in->children_by_descriptors;
         w->config->ceiling = CTL_DESCRIPTORS;
@@ -220,11 +211,11 @@ static void default_server_limit(const work_t *w)
         /* children would have more threads if there were descriptors for them */
         w->config->ceiling = CTL_DESCRIPTORS;
     }
-    needed = greater(needed, LEAST_DEFAULT_CHILDREN);
+    needed = MAX(needed, LEAST_DEFAULT_CHILDREN);
     if (w->given->max_request_workers != DIRECTIVES_NOT_SET) {
-        needed = greater(needed, w->given->max_request_workers / threads);
+        needed = MAX(needed, w->given->max_request_workers / threads);
     }
-    w->config->server_limit = lesser(needed, RESOLVE_MOST_SERVER_LIMIT);
+    w->config->server_limit = MIN(needed, RESOLVE_MOST_SERVER_LIMIT);
 }
 
 static void correct_max_request_workers(const work_t *w, int64_t highest)
@@ -254,7 +245,7 @@ static void resolve_max_request_workers(const work_t *w)
 
     w->config->max_request_workers = w->given->max_request_workers;
     if (w->config->max_request_workers == DIRECTIVES_NOT_SET) {
-        w->config->max_request_workers = lesser(highest, INT_MAX);
+        w->config->max_request_workers = (int)MIN(highest, INT_MAX);
     }
     else {
         correct_max_request_workers(w, highest);
@@ -271,8 +262,8 @@ static void resolve_start_servers(const work_t *w)
     if (*start == DIRECTIVES_NOT_SET) {
         int cpus = (int)(w->in->cpus + 0.99);
 
-        *start = lesser(greater(cpus, LEAST_START_SERVERS), MOST_START_SERVERS);
-        *start = lesser(*start, w->config->max_children);
+        *start = MIN(MAX(cpus, LEAST_START_SERVERS), MOST_START_SERVERS);
+        *start = MIN(*start, w->config->max_children);
     }
     else if (*start < 1) {
         correct(w, "StartServers", start, 1, "is not allowed, the least is 1");
@@ -293,13 +284,13 @@ static void resolve_start_servers(const work_t *w)
  * that module as many are kept as mpm_event keeps. */
 static int default_min_spare_threads(const work_t *w)
 {
-    int expected = lesser(w->in->expected_threads, w->config->max_request_workers);
+    int expected = MIN(w->in->expected_threads, w->config->max_request_workers);
 
     if (!w->in->heartbeat) {
         return w->config->threads_per_child;
     }
     w->config->given.min_spare_threads = true;
-    return lesser(HEARTBEAT_MIN_SPARE, greater(expected / 2, 1));
+    return MIN(HEARTBEAT_MIN_SPARE, MAX(expected / 2, 1));
 }
 
 static void resolve_spare_threads(const work_t *w)
@@ -321,7 +312,7 @@ static void resolve_spare_threads(const work_t *w)
         *highest = (w->config->start_servers + 1) * threads;
     }
     /* starting one child must not be a reason to end one */
-    *highest = greater(*highest, *lowest > INT_MAX - threads ? INT_MAX : *lowest + threads);
+    *highest = MAX(*highest, *lowest > INT_MAX - threads ? INT_MAX : *lowest + threads);
 }
 
 /* --- in all ----------------------------------------------------------------------- */
@@ -333,7 +324,7 @@ static void resolve_slot_count(const work_t *w)
     config_fixed_t *fixed = &w->out->fixed;
 
     if (!fixed->slot_count) {
-        fixed->slot_count = w->config->server_limit + greater(w->config->server_limit / 3, 8);
+        fixed->slot_count = w->config->server_limit + MAX(w->config->server_limit / 3, 8);
     }
     fixed->server_limit = w->config->server_limit;
     w->config->slot_count = fixed->slot_count;
@@ -341,9 +332,9 @@ static void resolve_slot_count(const work_t *w)
 
 static void resolve_start_threads(const work_t *w)
 {
-    int threads = (int)(w->in->cpus / greater(w->config->start_servers, 1));
+    int threads = (int)(w->in->cpus / MAX(w->config->start_servers, 1));
 
-    w->config->start_threads = lesser(greater(threads, LEAST_START_THREADS),
+    w->config->start_threads = MIN(MAX(threads, LEAST_START_THREADS),
                                       w->config->threads_per_child);
 }
 
@@ -393,9 +384,9 @@ resolve_result_t resolve(const resolve_input_t *input, const config_fixed_t *fix
 
 void resolve_require_children(adp_config_t *config, int count)
 {
-    config->start_servers = greater(config->start_servers, count);
-    config->max_children = greater(config->max_children, count);
+    config->start_servers = MAX(config->start_servers, count);
+    config->max_children = MAX(config->max_children, count);
     config->max_request_workers = config->max_children * config->threads_per_child;
-    config->max_spare_threads = greater(config->max_spare_threads,
+    config->max_spare_threads = MAX(config->max_spare_threads,
                                         (count + 1) * config->threads_per_child);
 }

@@ -32,6 +32,10 @@ int ctl_max(int a, int b);
 int ctl_count(int given);                                   /* not less than none, not too many */
 int64_t ctl_sooner_us(int64_t a, int64_t b);
 
+/* Events that are done: all that were taken but those that are being served; never fewer than were
+ * done before. */
+uint64_t ctl_done(uint64_t before, uint64_t arrivals, int busy);
+
 /* What a cumulative counter has gained. One that went back was reset: nothing. */
 double ctl_gained(uint64_t now, uint64_t before);
 

@@ -74,6 +74,14 @@ int ctl_count(int given)
     return ctl_min(ctl_max(given, 0), INT32_MAX / 8);
 }
 
+uint64_t ctl_done(uint64_t before, uint64_t arrivals, int busy)
+{
+    uint64_t serving = (uint64_t)ctl_count(busy);
+    uint64_t done = arrivals - (serving < arrivals ? serving : arrivals);
+
+    return done > before ? done : before;
+}
+
 int64_t ctl_sooner_us(int64_t a, int64_t b)
 {
     return a < b ? a : b;

@@ -4,13 +4,7 @@
 
 #include "controller_internal.h"
 
-/* No sum is larger: two of them can be added. */
-#define LARGEST_SUM (1 << 30)
-
-static int sum(int a, int b)
-{
-    return a > LARGEST_SUM - b ? LARGEST_SUM : a + b;
-}
+#include "base/sum.h"
 
 void overseer_init(overseer_t *o, int64_t now_us)
 {
@@ -31,9 +25,9 @@ void overseer_add(overseer_t *o, overseer_sums_t *sums, const overseer_child_t *
 
     o->arrivals += child->taken;
     sums->blocked_permille += child->blocked_permille;
-    sample->busy = sum(sample->busy, child->busy);
-    sample->threads = sum(sample->threads, child->threads);
-    sample->waiting = sum(sample->waiting, ctl_max(child->waiting, 0));
+    sample->busy = bounded_sum(sample->busy, child->busy);
+    sample->threads = bounded_sum(sample->threads, child->threads);
+    sample->waiting = bounded_sum(sample->waiting, ctl_max(child->waiting, 0));
     sample->waited_us = child->waited_us > sample->waited_us ? child->waited_us : sample->waited_us;
     sample->exhausted += child->exhausted;
     sample->out_of_descriptors += child->out_of_descriptors;
@@ -42,12 +36,10 @@ void overseer_add(overseer_t *o, overseer_sums_t *sums, const overseer_child_t *
 ctl_child_sample_t overseer_sample(overseer_t *o, const overseer_sums_t *sums)
 {
     ctl_child_sample_t sample = sums->sample;
-    uint64_t busy = (uint64_t)ctl_count(sample.busy);
-    uint64_t done = o->arrivals - (busy < o->arrivals ? busy : o->arrivals);
     int64_t blocked = (sums->blocked_permille + 500) / 1000;
 
     sample.blocked = blocked < sample.busy ? (int)blocked : sample.busy;
-    o->completions = done > o->completions ? done : o->completions;
+    o->completions = ctl_done(o->completions, o->arrivals, sample.busy);
     sample.arrivals = o->arrivals;
     sample.completions = o->completions;
     return sample;
@@ -123,7 +115,7 @@ int overseer_start_threads(const ctl_child_plan_t *plan, const ctl_child_sample_
                            const ctl_child_limits_t *limits, int least, int most)
 {
     int coming = ctl_max(plan->start + sample->starting, 1);
-    int missing = (int)ctl_clamp(plan->demand, 0, LARGEST_SUM) - sample->threads;
+    int missing = (int)ctl_clamp(plan->demand, 0, SUM_LARGEST) - sample->threads;
     int room = ctl_max(limits->max_threads - sample->threads, 0);
     int each = plan->start > 0 ? ctl_min(missing, room) / coming : 0;
 

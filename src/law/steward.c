@@ -129,7 +129,7 @@ static int64_t follow_probe(steward_t *s, int64_t now_us, bool stands, bool read
 
 steward_look_t steward_look(steward_t *s, int64_t now_us, bool idle, uint64_t events, bool ready)
 {
-    steward_look_t look = { .soon = true };
+    steward_look_t look;
     bool stands = events == s->looked_events;
 
     s->looked_events = events;
@@ -199,12 +199,8 @@ void steward_decide_soon(steward_t *s)
 
 void steward_count(steward_t *s, uint64_t taken, ctl_thread_sample_t *sample)
 {
-    uint64_t busy = (uint64_t)ctl_count(sample->busy);
-    uint64_t done;
-
     s->arrivals += taken;
-    done = s->arrivals - (busy < s->arrivals ? busy : s->arrivals);
-    s->completions = done > s->completions ? done : s->completions;
+    s->completions = ctl_done(s->completions, s->arrivals, sample->busy);
     sample->arrivals = s->arrivals;
     sample->completions = s->completions;
 }

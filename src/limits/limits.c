@@ -4,6 +4,8 @@
 
 #include "procfile.h"
 
+#include "base/text.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <inttypes.h>
@@ -403,33 +405,16 @@ void limits_note_children(limits_usage_t *usage, int children, int threads, int 
 
 /* --- saying it -------------------------------------------------------------------- */
 
-typedef struct writer_t {
-    char *at;
-    size_t left;
-} writer_t;
-
-static void advance(writer_t *w, int length)
-{
-    size_t used = length < 0                 ? 0
-                  : (size_t)length < w->left ? (size_t)length
-                                             : w->left - (w->left > 0);
-
-    w->at += used;
-    w->left -= used;
-}
-
-#define PUT(w, ...) advance(w, snprintf((w)->at, (w)->left, __VA_ARGS__))
-
-static void put_bytes(writer_t *w, int64_t bytes)
+static void put_bytes(text_t *w, int64_t bytes)
 {
     if (bytes >= 10 * GB) {
-        PUT(w, "%.1f GB", (double)bytes / GB);
+        text_add(w, "%.1f GB", (double)bytes / GB);
     }
     else if (bytes >= MB) {
-        PUT(w, "%" PRId64 " MB", (bytes + MB / 2) / MB);
+        text_add(w, "%" PRId64 " MB", (bytes + MB / 2) / MB);
     }
     else {
-        PUT(w, "%" PRId64 " KB", bytes / KB);
+        text_add(w, "%" PRId64 " KB", bytes / KB);
     }
 }
 
@@ -446,39 +431,39 @@ static const cgroup_level_t *tightest(const cgroup_levels_t *levels)
     return found;
 }
 
-static void put_memory(writer_t *w, const limits_t *l)
+static void put_memory(text_t *w, const limits_t *l)
 {
     const cgroup_level_t *group = tightest(&l->memory);
     bool in_group = group && group->most < l->available_bytes;
     int64_t whole = in_group ? group->most : l->available_bytes;
 
     if (l->policy.memory_bytes > 0 && l->policy.memory_bytes < whole) {
-        PUT(w, "memory ");
+        text_add(w, "memory ");
         put_bytes(w, l->policy.memory_bytes);
-        PUT(w, " (AdaptiveMemory)");
+        text_add(w, " (AdaptiveMemory)");
         return;
     }
     if (whole == LIMITS_NONE) {
-        PUT(w, "memory unknown");
+        text_add(w, "memory unknown");
         return;
     }
-    PUT(w, "memory ");
+    text_add(w, "memory ");
     put_bytes(w, (int64_t)(l->policy.memory_share * (double)whole));
-    PUT(w, " (%g%% of %s ", (double)(int)(l->policy.memory_share * 1000.0 + 0.5) / 10.0,
+    text_add(w, " (%g%% of %s ", (double)(int)(l->policy.memory_share * 1000.0 + 0.5) / 10.0,
         in_group ? group->file : "MemAvailable");
     put_bytes(w, whole);
-    PUT(w, "%s)", in_group ? " of the control group" : "");
+    text_add(w, "%s)", in_group ? " of the control group" : "");
 }
 
-static void put_cpus(writer_t *w, const limits_t *l)
+static void put_cpus(text_t *w, const limits_t *l)
 {
-    PUT(w, "%.3g processor%s", l->cpus, l->cpus > 0.995 && l->cpus < 1.005 ? "" : "s");
+    text_add(w, "%.3g processor%s", l->cpus, l->cpus > 0.995 && l->cpus < 1.005 ? "" : "s");
     if (l->cpu_file) {
-        PUT(w, " (%s of the control group)", l->cpu_file);
+        text_add(w, " (%s of the control group)", l->cpu_file);
     }
 }
 
-static void put_tasks(writer_t *w, const limits_t *l)
+static void put_tasks(text_t *w, const limits_t *l)
 {
     const cgroup_level_t *group = tightest(&l->pids);
     int64_t most = l->system_tasks;
@@ -493,36 +478,36 @@ static void put_tasks(writer_t *w, const limits_t *l)
         source = "pids.max of the control group";
     }
     if (most == LIMITS_NONE) {
-        PUT(w, "tasks without a limit");
+        text_add(w, "tasks without a limit");
     }
     else {
-        PUT(w, "%" PRId64 " tasks (%s)", most, source);
+        text_add(w, "%" PRId64 " tasks (%s)", most, source);
     }
 }
 
-static void put_descriptors(writer_t *w, const limits_t *l)
+static void put_descriptors(text_t *w, const limits_t *l)
 {
     int64_t left = limits_free_descriptors(l);
 
     if (left == LIMITS_NONE) {
-        PUT(w, ", descriptors without a limit");
+        text_add(w, ", descriptors without a limit");
         return;
     }
-    PUT(w, ", %" PRId64 " descriptors per child", left);
+    text_add(w, ", %" PRId64 " descriptors per child", left);
     if (left < l->descriptors) {
-        PUT(w, " (%" PRId64 " less %" PRId64 " for logs and the like)", l->descriptors,
+        text_add(w, " (%" PRId64 " less %" PRId64 " for logs and the like)", l->descriptors,
             l->descriptors - left);
     }
 }
 
 char *limits_describe(const limits_t *limits, char *buffer, size_t size)
 {
-    writer_t w = { buffer, size };
+    text_t w = text_begin(buffer, size);
 
     put_memory(&w, limits);
-    PUT(&w, ", ");
+    text_add(&w, ", ");
     put_cpus(&w, limits);
-    PUT(&w, ", ");
+    text_add(&w, ", ");
     put_tasks(&w, limits);
     put_descriptors(&w, limits);
     return buffer;

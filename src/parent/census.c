@@ -4,6 +4,7 @@
 
 #include "slots.h"
 
+#include "base/sum.h"
 #include "config/config.h"
 
 #include <sys/param.h>
@@ -139,7 +140,7 @@ int census_busy_threads(const generation_t *g)
 
     for (EACH_SLOT(g->retained, i, SLOTS_ACCEPTING)) {
         if (is_accepting(g, i)) {
-            busy = board_sum(busy, census_view(g, i).busy);
+            busy = bounded_sum(busy, census_view(g, i).busy);
         }
     }
     return busy;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/sum.h"
 #include "board/board_view.h"
 
 #include "apr_thread_proc.h"
@@ -80,9 +81,9 @@ static int unsettled(const generation_t *g)
         const process_score *score = ap_get_scoreboard_process(i);
         board_view_t view = census_view(g, i);
 
-        count = board_sum(count, view.busy + !view.closed);
-        count = board_sum(count, board_count(&score->wait_io, SETTLE_MOST_COUNTED));
-        count = board_sum(count, board_count(&score->keep_alive, SETTLE_MOST_COUNTED));
+        count = bounded_sum(count, view.busy + !view.closed);
+        count = bounded_sum(count, board_count(&score->wait_io, SETTLE_MOST_COUNTED));
+        count = bounded_sum(count, board_count(&score->keep_alive, SETTLE_MOST_COUNTED));
     }
     return count;
 }

@@ -15,12 +15,6 @@ static int seconds_since(int64_t at_us, int64_t now_us)
     return (int)((now_us - at_us) / CLOCK_US_PER_S);
 }
 
-/* Whether the plan is followed: only if it is on. */
-static const char *mode_name(ext_mode_e mode)
-{
-    return mode == EXT_MODE_ON ? "on" : mode == EXT_MODE_OBSERVE ? "observe" : "off";
-}
-
 static void dump_plan(const generation_t *g, int64_t now_us)
 {
     const retained_t *r = g->retained;
@@ -35,7 +29,7 @@ static void dump_plan(const generation_t *g, int64_t now_us)
                  census_accepting(g, -1) - census_serving(g, -1), census_parked(g),
                  census_draining(g), r->fixed.slot_count, r->start_threads,
                  seconds_since(r->overseer.decided_us, now_us),
-                 mode_name(g->config->adaptive_mode),
+                 config_mode_name(g->config->adaptive_mode),
                  controller_reason_text(plan->reason), plan->demand, plan->spare,
                  r->start_pace.failures);
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/probes.h"
+#include "base/sum.h"
 #include "board/board_view.h"
 #include "child/child.h"
 #include "config/config.h"
@@ -90,7 +91,7 @@ static ctl_child_sample_t take_sample(generation_t *g, int64_t now_us)
         note_peak(r, i, view.busy, &busier);
     }
     sample = overseer_sample(&r->overseer, &sums);
-    r->peak.busy = MAX(r->peak.busy, board_sum(sample.busy, busier));
+    r->peak.busy = MAX(r->peak.busy, bounded_sum(sample.busy, busier));
     r->peak.waited_us = MAX(r->peak.waited_us, sample.waited_us);
     return sample;
 }
@@ -115,7 +116,7 @@ static void measure(generation_t *g, const ctl_child_sample_t *sample, int64_t n
             break;
         }
         pids[count++] = r->slots[i].pid;
-        connections = board_sum(connections, census_connections(i));
+        connections = bounded_sum(connections, census_connections(i));
     }
     changed = config_look_at_groups(&r->groups_us, now_us);
     limits_refresh_usage(config_limits(), &r->usage, now_us);
@@ -235,7 +236,7 @@ static double requests_per_s(const generation_t *g, int64_t now_us)
     int i, count = 0;
 
     for (EACH_SLOT(r, i, SLOTS_SHARING)) {
-        count = board_sum(count, board_requests_in(&r->board->children[i], last));
+        count = bounded_sum(count, board_requests_in(&r->board->children[i], last));
     }
     return count;
 }
@@ -303,7 +304,7 @@ static void retire_one(generation_t *g, spare_rule_t *rule, int64_t now_us)
 /* A child without descriptors takes no connection: its idle threads are none to spare. */
 static int threads_not_spare(const generation_t *g, const ctl_child_sample_t *sample)
 {
-    int busy = board_sum(census_busy_threads(g),
+    int busy = bounded_sum(census_busy_threads(g),
                          sample->out_of_descriptors * g->config->threads_per_child);
 
     return MIN(busy, g->retained->wanted_children * g->config->threads_per_child);
@@ -369,7 +370,7 @@ static int threads_before(const generation_t *g)
     int i, threads = 0;
 
     for (EACH_SLOT(g->retained, i, SLOT_IN(SLOT_SERVING))) {
-        threads = board_sum(threads, census_view(g, i).admitted);
+        threads = bounded_sum(threads, census_view(g, i).admitted);
     }
     return threads;
 }

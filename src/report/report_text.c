@@ -1,7 +1,8 @@
 /* Pure: plans in, words out, and when they are worth a line. */
 #include "report_text.h"
 
-#include <stdarg.h>
+#include "base/text.h"
+
 #include <stdio.h>
 
 /* Growth after a minute without any is a new story, even if nothing shrank meanwhile. */
@@ -104,65 +105,29 @@ ctl_ceiling_e report_ceiling_of(const ext_plan_t *plan)
            ? plan->plan.ceiling : CTL_NO_CEILING;
 }
 
-/* --- a text that grows -------------------------------------------------------------- */
+/* --- numbers, in words ---------------------------------------------------------------- */
 
-typedef struct out_t {
-    char *text;
-    size_t size;
-    size_t used;
-} out_t;
-
-static out_t out_begin(char *text, size_t size)
-{
-    out_t out = { .text = text, .size = size, .used = 0 };
-
-    if (size > 0) {
-        text[0] = '\0';
-    }
-    return out;
-}
-
-/* What does not fit is cut off. */
-__attribute__((format(printf, 2, 3)))
-static void out_add(out_t *out, const char *format, ...)
-{
-    size_t left = out->size - out->used;
-    va_list args;
-    int length;
-
-    if (left <= 1) {
-        return;
-    }
-    va_start(args, format);
-    /* a known mistake of clang-tidy 14: NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized) */
-    length = vsnprintf(out->text + out->used, left, format, args);
-    va_end(args);
-    if (length > 0) {
-        out->used += (size_t)length < left ? (size_t)length : left - 1;
-    }
-}
-
-static void out_add_duration(out_t *out, int64_t us)
+static void add_duration(text_t *out, int64_t us)
 {
     char text[32];
 
-    out_add(out, "%s", report_duration(text, sizeof(text), us));
+    text_add(out, "%s", report_duration(text, sizeof(text), us));
 }
 
 /* 1180, 12, 1.5 */
-static void out_add_rate(out_t *out, double per_s)
+static void add_rate(text_t *out, double per_s)
 {
     if (per_s < 10) {
-        out_add(out, "%.1f/s", per_s);
+        text_add(out, "%.1f/s", per_s);
     }
     else {
-        out_add(out, "%.0f/s", per_s);
+        text_add(out, "%.0f/s", per_s);
     }
 }
 
-static void out_add_count(out_t *out, int count, const char *one, const char *many)
+static void add_count(text_t *out, int count, const char *one, const char *many)
 {
-    out_add(out, "%d %s", count, count == 1 ? one : many);
+    text_add(out, "%d %s", count, count == 1 ? one : many);
 }
 
 static int rounded_up(double number)
@@ -232,128 +197,128 @@ typedef struct facts_t {
 } facts_t;
 
 /* "212 requests under way, 1180/s arriving, 402 ms each" */
-static void add_load(out_t *out, const facts_t *f)
+static void add_load(text_t *out, const facts_t *f)
 {
-    out_add_count(out, f->busy, "request", "requests");
-    out_add(out, " under way");
+    add_count(out, f->busy, "request", "requests");
+    text_add(out, " under way");
     if (f->waiting > 0) {
-        out_add(out, ", %d waiting", f->waiting);
+        text_add(out, ", %d waiting", f->waiting);
     }
     if (f->arrivals_per_s > 0) {
-        out_add(out, ", ");
-        out_add_rate(out, f->arrivals_per_s);
-        out_add(out, " arriving");
+        text_add(out, ", ");
+        add_rate(out, f->arrivals_per_s);
+        text_add(out, " arriving");
     }
     if (f->service_us > 0) {
-        out_add(out, ", ");
-        out_add_duration(out, (int64_t)f->service_us);
-        out_add(out, " each");
+        text_add(out, ", ");
+        add_duration(out, (int64_t)f->service_us);
+        text_add(out, " each");
     }
 }
 
-static void add_demand(out_t *out, const facts_t *f)
+static void add_demand(text_t *out, const facts_t *f)
 {
-    out_add(out, "about ");
-    out_add_count(out, rounded_up(f->demand), "thread", "threads");
-    out_add(out, " needed");
+    text_add(out, "about ");
+    add_count(out, rounded_up(f->demand), "thread", "threads");
+    text_add(out, " needed");
 }
 
-static void add_busy(out_t *out, const facts_t *f)
+static void add_busy(text_t *out, const facts_t *f)
 {
     if (f->possible > 0) {
-        out_add(out, "%d of %d threads busy", f->busy, f->possible);
+        text_add(out, "%d of %d threads busy", f->busy, f->possible);
     }
     else {
-        out_add_count(out, f->busy, "thread", "threads");
-        out_add(out, " busy");
+        add_count(out, f->busy, "thread", "threads");
+        text_add(out, " busy");
     }
 }
 
-static void add_lead_time(out_t *out, const facts_t *f)
+static void add_lead_time(text_t *out, const facts_t *f)
 {
     add_load(out, f);
-    out_add(out, ": ");
+    text_add(out, ": ");
     add_demand(out, f);
-    out_add(out, ", and %d more for what may arrive before another %s has started",
+    text_add(out, ", and %d more for what may arrive before another %s has started",
             rounded_up(f->spare), f->unit);
     if (f->lead_us > 0) {
-        out_add(out, " (");
-        out_add_duration(out, f->lead_us);
-        out_add(out, ")");
+        text_add(out, " (");
+        add_duration(out, f->lead_us);
+        text_add(out, ")");
     }
 }
 
-static void add_waiting(out_t *out, const facts_t *f)
+static void add_waiting(text_t *out, const facts_t *f)
 {
-    out_add(out, "a request has waited ");
-    out_add_duration(out, f->waited_us);
-    out_add(out, " for a thread");
+    text_add(out, "a request has waited ");
+    add_duration(out, f->waited_us);
+    text_add(out, " for a thread");
     if (f->wait_target_us > 0) {
-        out_add(out, " (AdaptiveWaitTarget is ");
-        out_add_duration(out, f->wait_target_us);
-        out_add(out, ")");
+        text_add(out, " (AdaptiveWaitTarget is ");
+        add_duration(out, f->wait_target_us);
+        text_add(out, ")");
     }
-    out_add(out, "; ");
+    text_add(out, "; ");
     add_load(out, f);
 }
 
-static void add_setting(out_t *out, int value)
+static void add_setting(text_t *out, int value)
 {
     if (value >= 0) {
-        out_add(out, "%d", value);
+        text_add(out, "%d", value);
     }
     else {
-        out_add(out, "not set");
+        text_add(out, "not set");
     }
 }
 
-static void add_min_spare(out_t *out, const facts_t *f)
+static void add_min_spare(text_t *out, const facts_t *f)
 {
     add_busy(out, f);
-    out_add(out, ", and MinSpareThreads is ");
+    text_add(out, ", and MinSpareThreads is ");
     add_setting(out, f->min_spare);
 }
 
-static void add_max_spare(out_t *out, const facts_t *f)
+static void add_max_spare(text_t *out, const facts_t *f)
 {
     add_busy(out, f);
-    out_add(out, ", and MaxSpareThreads is ");
+    text_add(out, ", and MaxSpareThreads is ");
     add_setting(out, f->max_spare);
 }
 
-static void add_hold(out_t *out, const facts_t *f)
+static void add_hold(text_t *out, const facts_t *f)
 {
     add_busy(out, f);
-    out_add(out, "; the others are kept for a while, because load comes back");
+    text_add(out, "; the others are kept for a while, because load comes back");
 }
 
-static void add_surplus(out_t *out, const facts_t *f)
+static void add_surplus(text_t *out, const facts_t *f)
 {
     add_busy(out, f);
-    out_add(out, ", and the others were not needed");
+    text_add(out, ", and the others were not needed");
     if (f->unneeded_us > 0) {
-        out_add(out, " for ");
-        out_add_duration(out, f->unneeded_us);
+        text_add(out, " for ");
+        add_duration(out, f->unneeded_us);
     }
     else {
-        out_add(out, " for long enough");
+        text_add(out, " for long enough");
     }
 }
 
-static void add_cpu_bound(out_t *out, const facts_t *f)
+static void add_cpu_bound(text_t *out, const facts_t *f)
 {
     add_load(out, f);
-    out_add(out, ", and they compute: more threads would only share the ");
+    text_add(out, ", and they compute: more threads would only share the ");
     if (f->cpus > 0) {
-        out_add(out, "%.4g ", f->cpus);
+        text_add(out, "%.4g ", f->cpus);
     }
-    out_add(out, "processors");
+    text_add(out, "processors");
 }
 
-static void add_no_descriptors(out_t *out, const facts_t *f)
+static void add_no_descriptors(text_t *out, const facts_t *f)
 {
-    out_add_count(out, f->out_of_descriptors, "child has", "children have");
-    out_add(out, " as many files open as ulimit -n allows, and cannot take another connection");
+    add_count(out, f->out_of_descriptors, "child has", "children have");
+    text_add(out, " as many files open as ulimit -n allows, and cannot take another connection");
 }
 
 /* Directives go without. */
@@ -362,46 +327,46 @@ static const char *article(ctl_ceiling_e ceiling)
     return ceiling >= CTL_CGROUP_MEMORY ? "the " : "";
 }
 
-static void add_at_ceiling(out_t *out, const facts_t *f)
+static void add_at_ceiling(text_t *out, const facts_t *f)
 {
     add_load(out, f);
-    out_add(out, ": ");
+    text_add(out, ": ");
     add_demand(out, f);
-    out_add(out, ", but %s%s allows", article(f->ceiling),
+    text_add(out, ", but %s%s allows", article(f->ceiling),
             controller_ceiling_text(f->ceiling));
     if (f->limit >= 0) {
-        out_add(out, " only %d", f->limit);
+        text_add(out, " only %d", f->limit);
     }
     else {
-        out_add(out, " no more");
+        text_add(out, " no more");
     }
 }
 
-static void add_floor(out_t *out, const facts_t *f)
+static void add_floor(text_t *out, const facts_t *f)
 {
     (void)f;
-    out_add(out, "fewer must not be there");
+    text_add(out, "fewer must not be there");
 }
 
-static void add_steady(out_t *out, const facts_t *f)
+static void add_steady(text_t *out, const facts_t *f)
 {
     add_load(out, f);
-    out_add(out, ": what is there is what is needed");
+    text_add(out, ": what is there is what is needed");
 }
 
-static void add_demand_reason(out_t *out, const facts_t *f)
+static void add_demand_reason(text_t *out, const facts_t *f)
 {
     add_load(out, f);
-    out_add(out, ": ");
+    text_add(out, ": ");
     add_demand(out, f);
     if (rounded_up(f->spare) > 0) {
-        out_add(out, ", and %d to spare", rounded_up(f->spare));
+        text_add(out, ", and %d to spare", rounded_up(f->spare));
     }
 }
 
-static void add_reason(out_t *out, const facts_t *f)
+static void add_reason(text_t *out, const facts_t *f)
 {
-    static void (*const by_reason[CTL_REASONS])(out_t *, const facts_t *) = {
+    static void (*const by_reason[CTL_REASONS])(text_t *, const facts_t *) = {
         [CTL_STEADY] = add_steady,
         [CTL_FLOOR] = add_floor,
         [CTL_DEMAND] = add_demand_reason,
@@ -424,23 +389,23 @@ static void add_reason(out_t *out, const facts_t *f)
 /* --- what --------------------------------------------------------------------------- */
 
 /* "growing from 2 to 9 ", "would shrink from 9 to 8 ", "9 " */
-static void add_change(out_t *out, bool applied, int before, int after)
+static void add_change(text_t *out, bool applied, int before, int after)
 {
     if (after > before) {
-        out_add(out, "%s from %d to %d ", applied ? "growing" : "would grow", before, after);
+        text_add(out, "%s from %d to %d ", applied ? "growing" : "would grow", before, after);
     }
     else if (after < before) {
-        out_add(out, "%s from %d to %d ", applied ? "shrinking" : "would shrink", before, after);
+        text_add(out, "%s from %d to %d ", applied ? "shrinking" : "would shrink", before, after);
     }
     else {
-        out_add(out, "%d ", after);
+        text_add(out, "%d ", after);
     }
 }
 
-static void add_observed(out_t *out, ext_mode_e mode)
+static void add_observed(text_t *out, ext_mode_e mode)
 {
     if (mode == EXT_MODE_OBSERVE) {
-        out_add(out, "AdaptiveMode observe: ");
+        text_add(out, "AdaptiveMode observe: ");
     }
 }
 
@@ -499,15 +464,15 @@ const char *report_child_text(char *text, size_t size, const ext_plan_t *plan,
         .min_spare = plan->limits.min_spare_threads, .max_spare = plan->limits.max_spare_threads,
         .out_of_descriptors = plan->sample.out_of_descriptors
     };
-    out_t out = out_begin(text, size);
+    text_t out = text_begin(text, size);
 
     add_observed(&out, (ext_mode_e)plan->mode);
     add_change(&out, plan->mode != EXT_MODE_OBSERVE, before, after);
-    out_add(&out, "%s", after == 1 ? "child" : "children");
+    text_add(&out, "%s", after == 1 ? "child" : "children");
     if (after > before) {
-        out_add(&out, " (%d threads possible)", after * plan->limits.threads_per_child);
+        text_add(&out, " (%d threads possible)", after * plan->limits.threads_per_child);
     }
-    out_add(&out, ": ");
+    text_add(&out, ": ");
     add_reason(&out, &facts);
     return text;
 }
@@ -527,12 +492,12 @@ const char *report_thread_text(char *text, size_t size, int slot, ext_mode_e mod
         .spare = plan->spare, .cpus = limits->cpus, .min_spare = CTL_NOT_SET,
         .max_spare = CTL_NOT_SET
     };
-    out_t out = out_begin(text, size);
+    text_t out = text_begin(text, size);
 
     add_observed(&out, mode);
-    out_add(&out, "child %d%s ", slot, mode == EXT_MODE_OBSERVE ? "" : ":");
+    text_add(&out, "child %d%s ", slot, mode == EXT_MODE_OBSERVE ? "" : ":");
     add_change(&out, mode != EXT_MODE_OBSERVE, before, after);
-    out_add(&out, "%s: ", after == 1 ? "thread" : "threads");
+    text_add(&out, "%s: ", after == 1 ? "thread" : "threads");
     add_reason(&out, &facts);
     return text;
 }
@@ -573,18 +538,18 @@ static bool is_found(ctl_ceiling_e ceiling)
 }
 
 /* "MaxRequestWorkers 400", "memory limit of the control group" */
-static void add_ceiling(out_t *out, ctl_ceiling_e ceiling, const ext_plan_t *plan)
+static void add_ceiling(text_t *out, ctl_ceiling_e ceiling, const ext_plan_t *plan)
 {
-    out_add(out, "%s", controller_ceiling_text(ceiling));
+    text_add(out, "%s", controller_ceiling_text(ceiling));
     switch (ceiling) {
     case CTL_MAX_REQUEST_WORKERS:
-        out_add(out, " %d", plan->limits.max_threads);
+        text_add(out, " %d", plan->limits.max_threads);
         break;
     case CTL_SERVER_LIMIT:
-        out_add(out, " %d", plan->limits.max_children);
+        text_add(out, " %d", plan->limits.max_children);
         break;
     case CTL_THREADS_PER_CHILD:
-        out_add(out, " %d", plan->limits.threads_per_child);
+        text_add(out, " %d", plan->limits.threads_per_child);
         break;
     default:
         break;
@@ -601,28 +566,28 @@ const char *report_ceiling_text(char *text, size_t size, ctl_ceiling_e ceiling,
                                 const ext_plan_t *plan)
 {
     const ctl_child_sample_t *sample = &plan->sample;
-    out_t out = out_begin(text, size);
+    text_t out = text_begin(text, size);
 
     add_ceiling(&out, ceiling, plan);
-    out_add(&out, " reached");
+    text_add(&out, " reached");
     if (is_found(ceiling)) {
-        out_add(&out, " at %d threads", plan->limits.max_threads);
+        text_add(&out, " at %d threads", plan->limits.max_threads);
     }
-    out_add(&out, ": ");
-    out_add_count(&out, sample->busy, "thread", "threads");
-    out_add(&out, " busy in ");
-    out_add_count(&out, sample->serving + sample->parked, "child", "children");
+    text_add(&out, ": ");
+    add_count(&out, sample->busy, "thread", "threads");
+    text_add(&out, " busy in ");
+    add_count(&out, sample->serving + sample->parked, "child", "children");
     if (is_mostly_blocked(sample)) {
-        out_add(&out, ", most of which wait for something else (a backend, a lock)");
+        text_add(&out, ", most of which wait for something else (a backend, a lock)");
     }
     if (sample->waited_us > 0) {
-        out_add(&out, ", requests wait ");
-        out_add_duration(&out, sample->waited_us);
+        text_add(&out, ", requests wait ");
+        add_duration(&out, sample->waited_us);
     }
     else if (sample->exhausted > 0) {
-        out_add(&out, ", requests wait");
+        text_add(&out, ", requests wait");
     }
-    out_add(&out, "; %s%s", is_mostly_blocked(sample)
+    text_add(&out, "; %s%s", is_mostly_blocked(sample)
                             ? "find out for what, and if more threads would help, " : "",
             report_remedy(ceiling));
     return text;
@@ -631,15 +596,15 @@ const char *report_ceiling_text(char *text, size_t size, ctl_ceiling_e ceiling,
 const char *report_ceiling_over_text(char *text, size_t size, ctl_ceiling_e ceiling,
                                      int64_t lasted_us, const ext_plan_t *plan)
 {
-    out_t out = out_begin(text, size);
+    text_t out = text_begin(text, size);
 
-    out_add(&out, "below %s", article(ceiling));
+    text_add(&out, "below %s", article(ceiling));
     add_ceiling(&out, ceiling, plan);
-    out_add(&out, " again after ");
-    out_add_duration(&out, lasted_us);
-    out_add(&out, ": ");
-    out_add_count(&out, plan->sample.busy, "thread", "threads");
-    out_add(&out, " busy");
+    text_add(&out, " again after ");
+    add_duration(&out, lasted_us);
+    text_add(&out, ": ");
+    add_count(&out, plan->sample.busy, "thread", "threads");
+    text_add(&out, " busy");
     return text;
 }
 
@@ -647,52 +612,52 @@ const char *report_ceiling_over_text(char *text, size_t size, ctl_ceiling_e ceil
 
 const char *report_because(char *text, size_t size, const ext_decision_t *decision)
 {
-    out_t out = out_begin(text, size);
+    text_t out = text_begin(text, size);
     const char *unit = decision->kind == EXT_CHILDREN ? "child" : "thread";
     int demand = rounded_up(decision->demand), spare = rounded_up(decision->spare);
 
     switch ((ctl_reason_e)decision->reason) {
     case CTL_STEADY:
-        out_add(&out, "that is what is needed");
+        text_add(&out, "that is what is needed");
         break;
     case CTL_FLOOR:
-        out_add(&out, "fewer must not be there");
+        text_add(&out, "fewer must not be there");
         break;
     case CTL_DEMAND:
-        out_add(&out, "about ");
-        out_add_count(&out, demand, "thread was", "threads were");
-        out_add(&out, " needed");
+        text_add(&out, "about ");
+        add_count(&out, demand, "thread was", "threads were");
+        text_add(&out, " needed");
         if (spare > 0) {
-            out_add(&out, ", and %d to spare", spare);
+            text_add(&out, ", and %d to spare", spare);
         }
         break;
     case CTL_LEAD_TIME:
-        out_add(&out, "%d more might be needed before another %s could start", spare, unit);
+        text_add(&out, "%d more might be needed before another %s could start", spare, unit);
         break;
     case CTL_WAITING:
-        out_add(&out, "a request waited ");
-        out_add_duration(&out, decision->waited_us);
+        text_add(&out, "a request waited ");
+        add_duration(&out, decision->waited_us);
         break;
     case CTL_MIN_SPARE:
-        out_add(&out, "MinSpareThreads asks for it");
+        text_add(&out, "MinSpareThreads asks for it");
         break;
     case CTL_MAX_SPARE:
-        out_add(&out, "MaxSpareThreads asks for it");
+        text_add(&out, "MaxSpareThreads asks for it");
         break;
     case CTL_HOLD:
-        out_add(&out, "load may come back");
+        text_add(&out, "load may come back");
         break;
     case CTL_SURPLUS:
-        out_add(&out, "it was not needed for a while");
+        text_add(&out, "it was not needed for a while");
         break;
     case CTL_CPU_BOUND:
-        out_add(&out, "requests computed and more threads would only share the processors");
+        text_add(&out, "requests computed and more threads would only share the processors");
         break;
     case CTL_NO_DESCRIPTORS:
-        out_add(&out, "the others had as many files open as ulimit -n allows");
+        text_add(&out, "the others had as many files open as ulimit -n allows");
         break;
     case CTL_CEILING:
-        out_add(&out, "%s%s allows no more", article((ctl_ceiling_e)decision->ceiling),
+        text_add(&out, "%s%s allows no more", article((ctl_ceiling_e)decision->ceiling),
                 controller_ceiling_text((ctl_ceiling_e)decision->ceiling));
         break;
     case CTL_REASONS:

@@ -6,7 +6,7 @@
 
 typedef enum {
     POLICY_OPTIMUM,             /* clairvoyant: a thread for each request the moment it comes */
-    POLICY_ADAPTIVE,            /* src/controller.c */
+    POLICY_ADAPTIVE,            /* src/law */
     POLICY_EVENT_DEFAULT,       /* Debian's mpm_event.conf */
     POLICY_EVENT_EXPERT,        /* tuned for the peak of the trace */
     POLICY_EVENT_LARGE,         /* tuned for anything */

@@ -1,5 +1,6 @@
 /* What the parent takes from its children's records is in range, whatever lies there. */
 
+#include "base/sum.h"
 #include "board/board_view.h"
 #include "random.h"
 #include "tap.h"
@@ -70,8 +71,8 @@ static void test_bounds(void)
     view = board_view(&child, LIMIT);
     is(view.busy, LIMIT, "a difference that would overflow");
     is(view.waited_us, 0, "a wait before time began");
-    is(board_sum(BOARD_MOST, BOARD_MOST), BOARD_MOST, "sums end somewhere");
-    is(board_sum(3, 4), 7, "and are sums before");
+    is(bounded_sum(SUM_LARGEST, SUM_LARGEST), SUM_LARGEST, "sums end somewhere");
+    is(bounded_sum(3, 4), 7, "and are sums before");
 }
 
 static void test_times(void)
