@@ -33,7 +33,7 @@
 
 /* Raise it with every change of what lies in the shared memory, records of controller.h
  * included. Where the compiler can see a change (EXT_PINNED) it does not forget. */
-#define EXT_VERSION   5
+#define EXT_VERSION   6
 
 /* The size that a type has in this version, where a pointer has 64 bits. Not equal: raise the
  * version above (or ADP_RETAINED_VERSION), then write the new size here. */
@@ -79,6 +79,7 @@ typedef struct ext_child_t {
     _Atomic int threads;            /* worker threads that run or start, and may take work */
     _Atomic int arriving;           /* of these, started and not yet at the poller */
     _Atomic int benched;            /* worker threads that are kept from taking work */
+    _Atomic int lowered;            /* of threads: they serve what computes, after the others */
     ext_flag_t ready;               /* its workers take connections */
     ext_flag_t closed;              /* its listeners are closed for good */
     ext_flag_t wants_successor;     /* MaxConnectionsPerChild is near (src/child/quota.h) */
@@ -133,6 +134,13 @@ static inline int ext_busy(const ext_child_t *child)
                    - ext_idle(child);
 
     return busy > 0 ? (int)(busy < INT32_MAX ? busy : INT32_MAX) : 0;
+}
+
+/* Workers that may take work and are not lowered. Any process, any thread. */
+static inline int ext_light_threads(const ext_child_t *child)
+{
+    return atomic_load_explicit(&child->threads, memory_order_relaxed)
+           - atomic_load_explicit(&child->lowered, memory_order_relaxed);
 }
 
 /* A request was read in this second (monotonic). Any thread. */

@@ -220,6 +220,10 @@ void accept_event(child_t *child, uint32_t index, worker_t *worker)
     apr_socket_t *socket;
 
     ON_WORKER();
+    if (!lowering_has_room(child)) {
+        listeners_pause(child, ACCEPT_FULL, false);
+        return;
+    }
     if (accept_one(child, index, worker, &socket) == ACCEPTED) {
         serve_accepted(child, index, worker, socket);
     }
@@ -231,7 +235,7 @@ static int accept_any(child_t *child, worker_t *worker, apr_socket_t **socket)
     int i;
 
     for (i = 0; i < child->listeners.count; i++) {
-        if (accept_gate_state(&child->listeners.gate) == ACCEPT_ON
+        if (listeners_may_accept(child)
             && accept_one(child, (uint32_t)i, worker, socket) == ACCEPTED) {
             return i;
         }

@@ -1,8 +1,8 @@
 /* Whether a child accepts, and when it tries again: one word.
  *
- *   CLOSED <---> ON <---> NO_RESOURCES, ASYNC_LIMIT      (tried again at a time)
+ *   CLOSED <---> ON <---> NO_RESOURCES, ASYNC_LIMIT, FULL    (tried again at a time)
  *                 |            |
- *                 +-- PARKED --+                         (until the parent says so)
+ *                 +-- PARKED --+                             (until the parent says so)
  *
  * Workers pause, a connection that is closed brings the next attempt forward, and the steward
  * opens, parks and closes: each by what it has just seen of the state. State and time lie in
@@ -27,6 +27,7 @@ typedef enum {
     ACCEPT_ON,
     ACCEPT_NO_RESOURCES,        /* descriptors or memory ran out: tried again soon */
     ACCEPT_ASYNC_LIMIT,         /* AsyncRequestWorkerFactor reached */
+    ACCEPT_FULL,                /* the threads that are left are for those who are connected */
     ACCEPT_PARKED,              /* the parent does not need the child right now */
     ACCEPT_CLOSED               /* the child is draining */
 } accept_state_e;
@@ -38,6 +39,7 @@ static inline const char *accept_gate_name(accept_state_e state)
         [ACCEPT_ON] = "accepting",
         [ACCEPT_NO_RESOURCES] = "not accepting (resources are short)",
         [ACCEPT_ASYNC_LIMIT] = "not accepting (AsyncRequestWorkerFactor)",
+        [ACCEPT_FULL] = "not accepting (all threads but a few are taken)",
         [ACCEPT_PARKED] = "not accepting (parked)",
         [ACCEPT_CLOSED] = "not accepting (closed)"
     };
@@ -81,7 +83,7 @@ static inline bool accept_gate_is_paused(accept_seen_t seen)
 {
     accept_state_e state = accept_gate_state_of(seen);
 
-    return state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT;
+    return state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT || state == ACCEPT_FULL;
 }
 
 /* When to try again, monotonic; CLOCK_NEVER if it is not paused. */
@@ -114,7 +116,7 @@ static inline void accept_gate_set(accept_gate_t *gate, accept_state_e state)
     accept_gate_enter(gate, state, ACCEPT_RETRY_NEVER);
 }
 
-/* Called with listeners_t.lock held: why is NO_RESOURCES or ASYNC_LIMIT. */
+/* Called with listeners_t.lock held: why is NO_RESOURCES, ASYNC_LIMIT or FULL. */
 static inline void accept_gate_pause(accept_gate_t *gate, accept_state_e why, int64_t retry_us)
 {
     accept_gate_enter(gate, why, (uint64_t)retry_us);

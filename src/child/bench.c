@@ -35,7 +35,7 @@ static void call_admitted(child_t *child)
     bench_t *b = &child->bench;
 
     while (b->taken > 0
-           && atomic_load(&child->ext->threads) < atomic_load(&b->admitted)) {
+           && ext_light_threads(child->ext) < atomic_load(&b->admitted)) {
         call(child, b->seats[--b->taken], BENCH_GO);
     }
 }
@@ -73,6 +73,16 @@ void bench_admit(child_t *child, int count)
     atomic_store(&b->admitted, count);
     call_admitted(child);
     lock_give(&b->lock);
+}
+
+void bench_fill(child_t *child)
+{
+    ON_STEWARD();
+    if (atomic_load(&child->ext->benched) > 0) {
+        lock_take(&child->bench.lock);
+        call_admitted(child);
+        lock_give(&child->bench.lock);
+    }
 }
 
 int bench_dismiss(child_t *child, int count)

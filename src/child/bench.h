@@ -29,7 +29,8 @@ typedef struct bench_t {
     worker_t **seats;           /* guarded by lock: who sits, the warmest last */
     int taken;                  /* guarded by lock */
     bool closed;                /* guarded by lock: nobody sits any more */
-    _Atomic int admitted;       /* workers that may take work; written under lock */
+    _Atomic int admitted;       /* workers that may take work, those that are lowered not counted;
+                                 * written under lock */
 } bench_t;
 
 /* Room for all workers; everybody is admitted. Returns 0 or an errno value. The steward. */
@@ -38,15 +39,18 @@ int bench_init(child_t *child);
 /* More workers take work than may. The worker, before it waits for the next event. */
 static inline bool bench_is_due(const bench_t *bench, const ext_child_t *ext)
 {
-    return atomic_load_explicit(&ext->threads, memory_order_relaxed)
-           > atomic_load_explicit(&bench->admitted, memory_order_relaxed);
+    return ext_light_threads(ext) > atomic_load_explicit(&bench->admitted, memory_order_relaxed);
 }
 
 /* Sit down until called, if it is still due. False: the thread has to end. The worker. */
 bool bench_sit(worker_t *worker);
 
-/* So many may take work from now on: the warmest are called back. The steward. */
+/* So many may take work from now on, beside those that are lowered: the warmest are called back.
+ * The steward. */
 void bench_admit(child_t *child, int count);
+
+/* A worker was lowered, and does not count any more: another may take work. The steward. */
+void bench_fill(child_t *child);
 
 /* Let up to count go, the coldest first. Returns how many go. The steward. */
 int bench_dismiss(child_t *child, int count);

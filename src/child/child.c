@@ -11,6 +11,7 @@
 #include "drain.h"
 #include "hearing.h"
 #include "listeners.h"
+#include "lowering.h"
 #include "self.h"
 #include "steer_threads.h"
 #include "token.h"
@@ -45,6 +46,8 @@
 /* How long an ungraceful stop waits for threads before it leaves without them; below the
  * time after which ap_reclaim_child_processes() resorts to SIGKILL. */
 #define STOP_PATIENCE_US CLOCK_US_PER_S
+/* ... and how often it looks whether they are gone. */
+#define JOIN_ROUND_US (10 * CLOCK_US_PER_MS)
 
 static void on_stop_signal(int signo)
 {
@@ -228,6 +231,7 @@ static int64_t steward_round(child_t *child)
 {
     int64_t now_us = clock_now_us();
     int64_t next_us;
+    bool all_joined;
 
     ON_STEWARD();
     if (phase_of(child) == CHILD_STARTING) {
@@ -240,8 +244,11 @@ static int64_t steward_round(child_t *child)
     if (listeners_are_short(child)) {
         make_room_for_connections(child, now_us);
     }
-    workers_join_left(child);
+    all_joined = workers_join_left(child);
     next_us = phase_of(child) == CHILD_STARTING ? CLOCK_NEVER : steer_threads_round(child, now_us);
+    if (!all_joined) {
+        next_us = clock_earlier(next_us, now_us + STEWARD_ROUND_US);
+    }
     if (phase_of(child) == CHILD_DRAINING) {
         int64_t linger_us = now_us + LONG_LINGER_US;
         int64_t drain_us = drain_round(child, now_us);
@@ -298,6 +305,9 @@ static bool stop_workers(child_t *child, volatile int *mpm_state)
         }
         /* a thread may hang on without a connection */
         next_us = drain_round(child, clock_now_us());
+        if (atomic_load(&child->workers.left_count) > 0) {
+            next_us = MIN(next_us, clock_now_us() + JOIN_ROUND_US);
+        }
         if (atomic_load(&child->told_to_stop) && give_up_us == CLOCK_NEVER) {
             conn_shutdown_all(child);
             give_up_us = clock_now_us() + STOP_PATIENCE_US;
@@ -359,6 +369,7 @@ static apr_status_t open_parts(child_t *child, const child_start_t *start)
                                   token_make(TOKEN_EXIT, 0, 0))) != 0
         || (rv = workers_init(child)) != APR_SUCCESS
         || (rv = bench_init(child)) != 0
+        || (rv = lowering_init(child)) != 0
         || (rv = listeners_init(child, start->bucket)) != APR_SUCCESS
         || (rv = name_main_thread(child)) != APR_SUCCESS) {
         return rv;
@@ -424,6 +435,7 @@ int child_run(const child_start_t *start)
     if (!child->one_process) {
         hearing_watch_parent(child);
     }
+    lowering_keep_way_back();
     rv = ap_reopen_scoreboard(child->pool, NULL, 0);
     if (rv != APR_SUCCESS || ap_run_drop_privileges(child->pool, start->server)) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, rv, start->server, ADPNO(0073)

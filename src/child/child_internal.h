@@ -7,6 +7,7 @@
 #include "drain.h"
 #include "fwd.h"
 #include "listeners.h"
+#include "lowering.h"
 #include "steer_threads.h"
 #include "watch.h"
 #include "worker.h"
@@ -80,6 +81,7 @@ struct child_t {
     int parent_pidfd;           /* readable when the parent has ended; -1: no such thing */
     int parent_fd;              /* wakes the parent; -1: no parent */
     int steward_fd;             /* wakes the steward */
+    bool heard;                 /* the steward's: something has woken it since its last full round */
     bool deaf;                  /* the steward's: nothing can wake it any more, it has to look */
     turns_t turns;              /* the steward's */
     int64_t lingers_cut_us; /* the steward's: lingering connections last had to make room then */
@@ -94,6 +96,7 @@ struct child_t {
     listeners_t listeners;
     workers_t workers;
     bench_t bench;
+    lowering_t lowering;
     watch_t watch;
     steer_t steer;
     job_t accept_job;           /* a look at the listeners, for a sibling that could not */

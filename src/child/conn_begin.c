@@ -3,6 +3,7 @@
 #include "conn_internal.h"
 #include "first_byte.h"
 #include "listeners.h"
+#include "lowering.h"
 #include "token.h"
 
 #include "base/clock.h"
@@ -121,6 +122,9 @@ static void begin_conn(conn_t *conn, worker_t *worker)
     ON_WORKER();
     if (!conn->c && !reserve(conn, NODES_TO_CREATE)) {
         refuse(conn);
+        return;
+    }
+    if (first == FIRST_THERE && conn->opening == OPENING_WAIT && lowering_puts_off(conn)) {
         return;
     }
     if (first == FIRST_NEVER || (!conn->c && !create(conn))) {
@@ -272,5 +276,12 @@ void conn_event(child_t *child, poller_token_t token, worker_t *worker)
     }
     conn->armed = false;
     ADP_PROBE2(claim, conn->fd, conn->cs.state);
+    if (!conn->begun || !lowering_puts_off(conn)) {
+        conn_resume(conn, worker);
+    }
+}
+
+void conn_serve_put_off(conn_t *conn, worker_t *worker)
+{
     conn_resume(conn, worker);
 }

@@ -1,6 +1,7 @@
 /* httpd's hooks that tell what happens on a connection. */
 
 #include "conn_internal.h"
+#include "lowering.h"
 #include "self.h"
 
 #include "base/clock.h"
@@ -56,7 +57,10 @@ int conn_hook_post_read_request(request_rec *r)
 
     count_request();
     if (conn) {
-        const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
+        const char *upgrade;
+
+        lowering_note_target(conn, r);
+        upgrade = apr_table_get(r->headers_in, "Upgrade");
 
         atomic_store_explicit(&conn->websocket,
                               upgrade && !ap_cstr_casecmp(upgrade, "websocket"),

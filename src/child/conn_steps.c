@@ -2,6 +2,7 @@
 
 #include "conn_internal.h"
 #include "listeners.h"
+#include "lowering.h"
 
 #include "base/clock.h"
 #include "base/testhook.h"
@@ -44,6 +45,7 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
     conn->cs.sense = CONN_SENSE_DEFAULT;
     conn_enter_hooks(conn);
     rc = ap_run_process_connection(c);
+    lowering_request_ends(conn, worker);
     ADP_PAUSE(hooks_returned);
     if (conn_leave_hooks(conn) && (rc == OK || rc == DONE)) {
         /* even if it is aborted: a module will come back to it */
@@ -158,7 +160,6 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
     bool left = output_is_left(conn);
     poller_want_e want = wanted(conn, POLLER_WRITE);
 
-    (void)worker;
     if (left || (want == POLLER_READ && !c->aborted)) {
         return wait_writing(conn, want);
     }
@@ -167,7 +168,7 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
     }
     else if (c->data_in_input_filters) {
         conn_enter(conn, CONN_STATE_PROCESSING, "the next request is here already");
-        if (turn_is_over(conn)) {
+        if (worker_is_lowered(worker) || turn_is_over(conn)) {
             return yield(conn);
         }
     }

@@ -1,5 +1,5 @@
-/* The workers of a child, counted: the only file that writes ext_child_t.work, threads, arriving
- * and benched, by which the steward and the parent decide.
+/* The workers of a child, counted: the only file that writes ext_child_t.work, threads, arriving,
+ * benched and lowered, by which the steward and the parent decide.
  *
  *   ABSENT ---start---> ARRIVING ---arrived---> BUSY ---wait---> IDLE
  *     ^                    |                    | ^ ^              |
@@ -12,6 +12,9 @@
  * BUSY      has an event in hand, or is between two
  * IDLE      waits at the poller: ext_child_t.work counts these and the events taken in one word
  * BENCHED   kept out of the poll (bench.h): it is none of ext_child_t.threads
+ *
+ * A BUSY one may be lowered as well (lowering.h): it is one of ext_child_t.lowered, from the
+ * steward's word until the worker has ended its event and raises itself again, or leaves.
  *
  * Whoever changes a worker's state is alone with it: the steward before the thread runs, then the
  * worker, and with bench_t.lock held whoever calls it from the bench.
@@ -99,6 +102,17 @@ static inline void headcount_call(ext_child_t *ext, worker_state_e *state)
     headcount_enter(state, WORKER_BENCHED, WORKER_BUSY);
     atomic_fetch_sub(&ext->benched, 1);
     atomic_fetch_add(&ext->threads, 1);
+}
+
+/* It is lowered, and raised again. The steward; the worker. */
+static inline void headcount_lower(ext_child_t *ext)
+{
+    atomic_fetch_add(&ext->lowered, 1);
+}
+
+static inline void headcount_raise(ext_child_t *ext)
+{
+    atomic_fetch_sub(&ext->lowered, 1);
 }
 
 static inline void headcount_leave(ext_child_t *ext, worker_state_e *state)

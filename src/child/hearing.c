@@ -170,6 +170,7 @@ static void take_leave_of_lost(child_t *child, const struct pollfd *fds)
 
 static void hear(child_t *child, const struct pollfd *fds)
 {
+    child->heard = true;
     if (fds[ON_STEWARD].revents && !child->deaf) {
         wakeup_receive(child->steward_fd);
     }

@@ -137,7 +137,7 @@ static void set_gate(child_t *child, accept_state_e state, int64_t retry_us)
     ADP_PROBE1(accept, state);
     ap_log_error(APLOG_MARK, APLOG_TRACE1, 0, child->server, "listeners: %s, were %s",
                  accept_gate_name(state), accept_gate_name(accept_gate_state(&l->gate)));
-    if (state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT) {
+    if (state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT || state == ACCEPT_FULL) {
         accept_gate_pause(&l->gate, state, retry_us);
     }
     else {
@@ -213,6 +213,22 @@ static void ask_for_relief(child_t *child)
     bell_parent(child);
 }
 
+/* Some sibling accepts, or will soon: one that starts counts, so that it is given time. */
+static bool sibling_accepts(const child_t *child)
+{
+    int i;
+
+    for (i = 0; i < child->config->slot_count; i++) {
+        const process_score *score = ap_get_scoreboard_process(i);
+
+        if (i != child->slot && score->pid != 0 && score->generation == child->generation
+            && !score->not_accepting && !score->quiescing) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Stop accepting for a while. The connection that this child was woken for goes to a
  * sibling: the kernel wakes one child for each and will not wake another by itself. Where the
  * descriptors of this process are short the parent starts another, if it may. */
@@ -229,7 +245,13 @@ void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors
         paused = true;
     }
     lock_give(&l->lock);
-    if (paused) {
+    if (paused && why == ACCEPT_FULL) {
+        /* the sockets are out of the poller: what comes from now on wakes a sibling */
+        if (listeners_backlog(child) > 0 && sibling_accepts(child)) {
+            ask_for_relief(child);
+        }
+    }
+    else if (paused) {
         ask_for_relief(child);
         bell_steward(child);
     }
@@ -258,22 +280,6 @@ static bool is_starving(listeners_t *l, int64_t now_us)
     starving = now_us - l->short_since_us >= STARVE_US;
     lock_give(&l->lock);
     return starving;
-}
-
-/* Some sibling accepts, or will soon: one that starts counts, so that it is given time. */
-static bool sibling_accepts(const child_t *child)
-{
-    int i;
-
-    for (i = 0; i < child->config->slot_count; i++) {
-        const process_score *score = ap_get_scoreboard_process(i);
-
-        if (i != child->slot && score->pid != 0 && score->generation == child->generation
-            && !score->not_accepting && !score->quiescing) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* What is in the backlog is not only on its way to a sibling, nor to a child that the parent is
@@ -436,10 +442,25 @@ int listeners_backlog(const child_t *child)
     return waiting;
 }
 
-void listeners_connection_closed(child_t *child)
+bool listeners_may_accept(const child_t *child)
+{
+    accept_state_e state = accept_gate_state(&child->listeners.gate);
+
+    return state == ACCEPT_ON || (state == ACCEPT_FULL && lowering_has_room(child));
+}
+
+void listeners_hasten(child_t *child)
 {
     if (accept_gate_hasten(&child->listeners.gate)) {
         bell_steward(child);
+    }
+}
+
+void listeners_connection_closed(child_t *child)
+{
+    /* what a full child lacks is a thread, and the one that closes has it still */
+    if (accept_gate_state(&child->listeners.gate) != ACCEPT_FULL) {
+        listeners_hasten(child);
     }
 }
 
@@ -457,7 +478,8 @@ void listeners_retry(child_t *child, int64_t now_us)
     if (!accept_gate_is_paused(seen) || now_us < accept_gate_retry_us(seen)) {
         return;
     }
-    if (accept_gate_state_of(seen) == ACCEPT_ASYNC_LIMIT ? listeners_above_async_limit(child)
+    if (accept_gate_state_of(seen) == ACCEPT_FULL ? !lowering_has_room(child)
+        : accept_gate_state_of(seen) == ACCEPT_ASYNC_LIMIT ? listeners_above_async_limit(child)
         : !listeners_descriptors_left(child) || memory_guard_is_short(child, false)) {
         if (accept_gate_state_of(seen) == ACCEPT_NO_RESOURCES) {
             note_shortage(l, now_us);

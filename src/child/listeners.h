@@ -92,6 +92,12 @@ void listeners_give_up(child_t *child);
 /* There was no memory for a connection: accept no more for a moment. */
 void listeners_out_of_memory(child_t *child);
 
+/* It accepts, or it is full and just now has a thread for one more. A worker. */
+bool listeners_may_accept(const child_t *child);
+
+/* What was missing may be there: have the steward try again at once. Any thread. */
+void listeners_hasten(child_t *child);
+
 /* A connection was closed: the resource that was missing may be there again. */
 void listeners_connection_closed(child_t *child);
 

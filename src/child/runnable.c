@@ -42,7 +42,7 @@ static int count_sample(workers_t *workers, int looks, int *sampled)
     while (left-- > 0 && *sampled < looks) {
         const worker_t *worker = &workers->list[workers->next_counted++ % workers->used];
 
-        if (atomic_load_explicit(&worker->serving, memory_order_relaxed)) {
+        if (worker_serves(worker) && !worker_is_lowered(worker)) {
             int state = is_runnable(atomic_load(&worker->tid));
 
             *sampled += state >= 0;
@@ -59,4 +59,27 @@ int runnable_count(workers_t *workers, int serving, int looks)
     int runnable = count_sample(workers, looks, &sampled);
 
     return sampled ? MIN((runnable * serving + sampled / 2) / sampled, serving) : CTL_UNKNOWN;
+}
+
+int idle_processors(void)
+{
+    char text[128];
+    int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    int running;
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (n <= 0 || online <= 0) {
+        return CTL_UNKNOWN;
+    }
+    text[n] = '\0';
+    /* proc(5): three averages, then threads that run or could, a slash, and all threads */
+    if (sscanf(text, "%*s %*s %*s %d/", &running) != 1) {
+        return CTL_UNKNOWN;
+    }
+    /* this one runs, too */
+    return (int)MAX(online - (running - 1), 0);
 }

@@ -8,6 +8,7 @@
 #include "child_internal.h"
 #include "conn.h"
 #include "listeners.h"
+#include "lowering.h"
 #include "runnable.h"
 #include "watch.h"
 #include "workers.h"
@@ -19,6 +20,9 @@
 
 #include <malloc.h>
 #include <sys/param.h>
+
+/* While the steward watches it looks at least so often: no worker wakes it then. */
+#define WATCH_ROUND_US (20 * CLOCK_US_PER_MS)
 
 void steer_threads_init(child_t *child, int64_t now_us)
 {
@@ -91,9 +95,11 @@ static ctl_thread_sample_t take_thread_sample(child_t *child, int64_t waited_us,
         .threads = own.threads - arriving,
         .admitted = own.admitted - arriving,
         .busy = busy,
+        .lowered = MIN(MAX(atomic_load(&ext->lowered), 0), busy),
         .starting = arriving,
         .waited_us = waited_us,
         .runnable = CTL_UNKNOWN,
+        .idle_processors = CTL_UNKNOWN,
         .thread_start_us = workers_start_us(workers)
     };
 
@@ -103,7 +109,8 @@ static ctl_thread_sample_t take_thread_sample(child_t *child, int64_t waited_us,
     steward_count(steward, taken_since(child), &sample);
     counted = steward_threads_to_count(steward, &sample, limits);
     if (counted > 0) {
-        sample.runnable = runnable_count(workers, busy, counted);
+        sample.runnable = runnable_count(workers, busy - sample.lowered, counted);
+        sample.idle_processors = idle_processors();
     }
     return sample;
 }
@@ -162,11 +169,11 @@ static void keep_all_threads(child_t *child, int64_t now_us)
     }
 }
 
-static void apply(child_t *child, const steward_orders_t *orders, int64_t waited_us,
+static void apply(child_t *child, const steward_orders_t *orders, int lowered, int64_t waited_us,
                   int64_t now_us)
 {
     atomic_store(&child->cpu_bound, orders->plan.reason == CTL_CPU_BOUND);
-    bench_admit(child, orders->admit);
+    bench_admit(child, MAX(orders->admit - lowered, 1));
     if (orders->start > 0) {
         start_planned(child, orders, waited_us, now_us);
     }
@@ -207,7 +214,8 @@ static ctl_thread_plan_t decide(child_t *child, const steward_facts_t *facts, in
                            config->adaptive_mode, &sample, &limits, &orders.plan);
     }
     if (config->adaptive_mode == EXT_MODE_ON) {
-        apply(child, &orders, waited_us, facts->now_us);
+        apply(child, &orders, sample.lowered, waited_us, facts->now_us);
+        lowering_share_out(child, limits.max_threads, atomic_load(&child->bench.admitted));
     }
     else {
         keep_all_threads(child, facts->now_us);
@@ -227,7 +235,8 @@ static void give_memory_back(child_t *child)
     }
 }
 
-int64_t steer_threads_round(child_t *child, int64_t now_us)
+/* A decision, if one is due. Returns when to come again. */
+static int64_t decide_if_due(child_t *child, int64_t now_us)
 {
     steward_t *steward = &child->steer.steward;
     steward_look_t look = watch_look(child, now_us);
@@ -235,7 +244,6 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     ctl_thread_plan_t plan;
     int64_t next_us;
 
-    ON_STEWARD();
     if (!steward_is_due(steward, &facts, &look)) {
         give_memory_back(child);
         return steward_next_us(steward);
@@ -248,4 +256,20 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
         next_us = clock_earlier(next_us, now_us + STEWARD_ROUND_US);
     }
     return next_us;
+}
+
+int64_t steer_threads_round(child_t *child, int64_t now_us)
+{
+    int64_t lowering_us = lowering_round(child, now_us);
+
+    ON_STEWARD();
+    /* looks at who computes are many, and each of them would be a reason to decide */
+    if (child->heard || now_us >= child->steer.round_us) {
+        child->heard = false;
+        child->steer.round_us = decide_if_due(child, now_us);
+        if (child->steer.steward.watching) {
+            child->steer.round_us = clock_earlier(child->steer.round_us, now_us + WATCH_ROUND_US);
+        }
+    }
+    return clock_earlier(child->steer.round_us, lowering_us);
 }

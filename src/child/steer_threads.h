@@ -16,6 +16,7 @@
 typedef struct steer_t {
     steward_t steward;          /* the law's memory of them */
     report_t report;            /* what was said of them */
+    int64_t round_us;           /* when the next round is due, if nothing wakes it */
 } steer_t;
 
 /* Before the first round. The steward. */

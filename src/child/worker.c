@@ -9,6 +9,7 @@
 #include "child_internal.h"
 #include "conn.h"
 #include "listeners.h"
+#include "lowering.h"
 #include "token.h"
 #include "watch.h"
 #include "workers.h"
@@ -80,6 +81,8 @@ static void arrive(worker_t *worker)
     score->pid = getpid();
     score->tid = apr_os_thread_current();
     score->generation = child->generation;
+    pthread_getcpuclockid(pthread_self(), &worker->cpu_clock);
+    worker->slow_to_end = 0;
     atomic_store(&worker->tid, (int)syscall(SYS_gettid));
     note_thread_start(worker);
     headcount_arrive(child->ext, &worker->state);
@@ -123,22 +126,35 @@ static int wait_idle(worker_t *worker, poller_token_t *token)
 }
 
 /* Requests compute, workers are few and all busy: now and then somebody new has his turn before
- * those who are connected. True: one was served. */
+ * those who are connected. */
+static bool is_turn_of_new(worker_t *worker)
+{
+    child_t *child = worker->child;
+
+    return atomic_load_explicit(&child->cpu_bound, memory_order_relaxed)
+           && worker->turns-- <= 0 && ext_idle(child->ext) == 0;
+}
+
+/* The listening sockets have no turn of their own in the poller, or too few. True: a connection was
+ * accepted, and served. */
 static bool serve_listener(worker_t *worker)
 {
     child_t *child = worker->child;
+    bool full = accept_gate_state(&child->listeners.gate) == ACCEPT_FULL;
     bool served;
 
-    if (!atomic_load_explicit(&child->cpu_bound, memory_order_relaxed)
-        || worker->turns-- > 0 || ext_idle(child->ext) > 0) {
+    if (full ? !lowering_has_room(child) : !is_turn_of_new(worker)) {
         return false;
     }
-    atomic_store_explicit(&worker->serving, true, memory_order_relaxed);
+    worker_turn(worker);
     served = accept_turn(child, worker);
-    atomic_store_explicit(&worker->serving, false, memory_order_relaxed);
+    worker_turn(worker);
     worker->turns = (served ? TURN_OF_MANY : TURN_OF_NONE) - 1;
     if (served) {
         headcount_event(child->ext);
+    }
+    else if (full) {
+        listeners_hasten(child);
     }
     return served;
 }
@@ -184,13 +200,15 @@ void *worker_main(apr_thread_t *thread, void *arg)
             break;
         }
         if (serve_listener(worker)) {
+            staying = lowering_event_ends(worker);
             continue;
         }
         n = wait_idle(worker, &token);
         if (n > 0) {
-            atomic_store_explicit(&worker->serving, true, memory_order_relaxed);
+            worker_turn(worker);
             staying = dispatch(worker, token) && !worker->dismissed;
-            atomic_store_explicit(&worker->serving, false, memory_order_relaxed);
+            worker_turn(worker);
+            staying = lowering_event_ends(worker) && staying;
         }
         else if (n < 0) {
             child_log_limited(child, LOG_THREADS, APLOG_CRIT, errno, ADPNO(0050)

@@ -6,12 +6,15 @@
 #include "fwd.h"
 #include "headcount.h"
 
+#include "law/attained.h"
+
 #include "apr_thread_proc.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 
 /* A worker thread. Janitors (workers.h) and the steward have one too, with slot -1. */
 struct worker_t {
@@ -22,8 +25,12 @@ struct worker_t {
     apr_thread_t *self;         /* the worker's own: what c->current_thread is set to */
     apr_pool_t *pool;           /* for the thread's bookkeeping; the steward's */
     _Atomic int tid;            /* kernel's id, 0 before it runs and after it left */
-    _Atomic bool serving;       /* it has an event in hand */
+    clockid_t cpu_clock;        /* of its processor time; set before tid */
+    _Atomic uint32_t event;     /* number of the event that it has in hand; even: none */
+    _Atomic bool lowered;       /* lowering.h; the steward sets it, the worker takes it back */
+    attained_t attained;        /* the steward's */
     _Atomic bool left;          /* the thread is about to end and can be joined */
+    int slow_to_end;            /* its kernel id, if it ends with a low priority; 0: it does not */
     bool dismissed;             /* by a job of workers_retire(): leave after this event */
     pthread_cond_t called;      /* bench.h: its verdict has changed */
     bench_verdict_e verdict;    /* guarded by bench_t.lock */
@@ -32,6 +39,26 @@ struct worker_t {
     int turns;                  /* events until it looks for a connection to accept */
     conn_t *spare;       /* a connection ready for the next accept */
 };
+
+/* It has an event in hand. Any thread. */
+static inline bool worker_serves(const worker_t *worker)
+{
+    return atomic_load_explicit(&worker->event, memory_order_relaxed) & 1;
+}
+
+/* An event begins and ends. The worker. */
+static inline void worker_turn(worker_t *worker)
+{
+    uint32_t event = atomic_load_explicit(&worker->event, memory_order_relaxed);
+
+    atomic_store_explicit(&worker->event, event + 1, memory_order_relaxed);
+}
+
+/* It serves what computes, after the others. Any thread. */
+static inline bool worker_is_lowered(const worker_t *worker)
+{
+    return atomic_load_explicit(&worker->lowered, memory_order_relaxed);
+}
 
 /* Thread entry points; arg is the worker_t. */
 void *worker_main(apr_thread_t *thread, void *arg);

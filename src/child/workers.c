@@ -16,6 +16,8 @@
 #include "mpm_common.h"
 
 #include <sys/param.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 /* Threads that a child keeps to its end. */
 #define FLOOR_WHEN_DRAINING 2
@@ -97,9 +99,18 @@ static apr_status_t start(child_t *child, worker_t *worker, apr_thread_start_t e
     return rv;
 }
 
+/* The thread is gone, or so near to its end that nobody waits long for it. One that was lowered may
+ * still wait for a processor, and the steward must not wait behind all others with it. */
+static bool has_ended(const worker_t *worker)
+{
+    return atomic_load(&worker->left)
+           && (worker->slow_to_end == 0
+               || syscall(SYS_tgkill, getpid(), worker->slow_to_end, 0) != 0);
+}
+
 static bool is_free(const worker_t *worker)
 {
-    return !worker->thread || atomic_load(&worker->left);
+    return !worker->thread || has_ended(worker);
 }
 
 static void refused(child_t *child, apr_status_t rv, int64_t now_us)
@@ -183,21 +194,22 @@ int64_t workers_relieve_jobs(child_t *child, int64_t now_us)
     return atomic_load(&child->jobs.count) > 0 ? now_us + JANITOR_AFTER_US : CLOCK_NEVER;
 }
 
-void workers_join_left(child_t *child)
+bool workers_join_left(child_t *child)
 {
     int i;
 
     ON_STEWARD();
     if (atomic_load(&child->workers.left_count) == 0) {
-        return;
+        return true;
     }
     for (i = 0; i < places(&child->workers); i++) {
         worker_t *worker = &child->workers.list[i];
 
-        if (worker->thread && atomic_load(&worker->left)) {
+        if (worker->thread && has_ended(worker)) {
             join(worker);
         }
     }
+    return atomic_load(&child->workers.left_count) == 0;
 }
 
 int workers_live(const child_t *child)

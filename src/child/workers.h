@@ -55,8 +55,9 @@ static inline void workers_left(workers_t *workers, worker_t *worker)
     atomic_fetch_add(&workers->left_count, 1);
 }
 
-/* Join threads that have left. The steward, on every round. */
-void workers_join_left(child_t *child);
+/* Join threads that have left. False: some are not quite gone yet, look again soon. The steward, on
+ * every round. */
+bool workers_join_left(child_t *child);
 
 /* Let count threads go that have nothing to do: those on the bench first, then idle ones.
  * Fewer if fewer are idle; 0 cancels pending dismissals. The steward. */

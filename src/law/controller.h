@@ -127,11 +127,15 @@ typedef struct ctl_thread_sample_t {
     int threads;                /* that run, admitted or not; without starting */
     int admitted;               /* of these, those that may take work (busy or idle) */
     int busy;                   /* of these, those that serve */
+    int lowered;                /* of those that serve: they compute behind the others, get what
+                                 * processors these leave, and keep nobody from one (attained.h) */
     int starting;               /* on their way to their first work */
     int waiting;                /* events ready that nobody has taken, if known */
     int64_t waited_us;          /* how long the oldest of them has waited; 0: none does */
-    int runnable;               /* busy threads that compute or wait for a processor, if
-                                 * measured: see controller_threads_wants_count() */
+    int runnable;               /* busy threads, lowered ones not counted, that compute or wait
+                                 * for a processor, if measured: see
+                                 * controller_threads_wants_count() */
+    int idle_processors;        /* of the machine, whoever else uses it; measured with runnable */
     uint64_t arrivals;          /* events taken */
     uint64_t completions;       /* events done */
     int64_t thread_start_us;    /* 95th percentile of thread start times, 0: not yet known */

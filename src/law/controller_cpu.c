@@ -42,11 +42,12 @@ static void smooth(ctl_cpu_t *cpu, int64_t now_us, int busy, int runnable)
 
 /* Work waits: then blocked threads make room at once, and while processors are free a few
  * times as many threads as there are. A thread that computes may sleep for a moment, too: two
- * looks have to agree, or many threads at one. */
-static void widen_cap(ctl_cpu_t *cpu, int64_t now_us, int busy, int runnable,
+ * looks have to agree, or many threads at one. Processors that clients or a backend on the same
+ * machine use are not free: threads that come back from there at once do not need company. */
+static void widen_cap(ctl_cpu_t *cpu, int64_t now_us, int busy, int runnable, int idle_processors,
                       const ctl_thread_limits_t *limits)
 {
-    if (runnable > processors(limits)) {
+    if (runnable > processors(limits) || idle_processors == 0) {
         cpu->free_looks = 0;
         return;
     }
@@ -89,7 +90,7 @@ void ctl_cpu_update(ctl_cpu_t *cpu, int64_t now_us, int64_t elapsed_us,
         int runnable = ctl_min(count->runnable, count->busy);
 
         smooth(cpu, now_us, count->busy, runnable);
-        widen_cap(cpu, now_us, count->busy, runnable, limits);
+        widen_cap(cpu, now_us, count->busy, runnable, count->idle_processors, limits);
     }
     else if (now_us - cpu->counted_us >= FORGOTTEN_US) {
         cpu->counts = cpu->free_looks = 0;

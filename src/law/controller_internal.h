@@ -123,8 +123,9 @@ void ctl_cpu_init(ctl_cpu_t *cpu, int64_t now_us);
 
 /* What a look at the threads of a child shows. */
 typedef struct ctl_cpu_count_t {
-    int busy;
+    int busy;                   /* lowered ones not counted */
     int runnable;               /* of these; < 0: not counted */
+    int idle_processors;        /* of the machine; < 0: not known */
     bool waits;                 /* work waits too long */
     bool completed;             /* something got done since the last look */
 } ctl_cpu_count_t;

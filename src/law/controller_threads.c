@@ -23,7 +23,8 @@
 /* One look: what is there, and what is made of it. */
 typedef struct threads_look_t {
     int64_t now_us;
-    int threads, admitted, busy, starting, waiting;
+    int threads, admitted, busy, lowered, starting, waiting;
+    double blocked_part;        /* of the busy threads: those that need no processor of their own */
     int have;                   /* threads that are there or on their way */
     int least, most;
     bool waits;                 /* work does, for too long */
@@ -50,6 +51,7 @@ static void take_counts(threads_look_t *l, const ctl_thread_sample_t *s,
     l->threads = ctl_count(s->threads);
     l->admitted = ctl_min(ctl_count(s->admitted), l->threads);
     l->busy = ctl_min(ctl_count(s->busy), l->threads);
+    l->lowered = ctl_min(ctl_count(s->lowered), l->busy);
     l->starting = ctl_count(s->starting);
     l->waiting = ctl_count(s->waiting);
     l->have = l->threads + l->starting;
@@ -58,11 +60,20 @@ static void take_counts(threads_look_t *l, const ctl_thread_sample_t *s,
     l->waits = s->waited_us > limits->wait_target_us;
 }
 
+/* Lowered threads take no processor from the others: they need threads, like those that wait. */
+static double with_lowered(const threads_look_t *l, double blocked_part)
+{
+    double lowered_part = l->busy > 0 ? (double)l->lowered / l->busy : 0;
+
+    return lowered_part + (1 - lowered_part) * blocked_part;
+}
+
 static void estimate(ctl_thread_state_t *state, threads_look_t *l, const ctl_thread_sample_t *s,
                      const ctl_thread_limits_t *limits, int64_t elapsed_us)
 {
     ctl_cpu_count_t count = {
-        .busy = l->busy, .runnable = s->runnable, .waits = l->waits,
+        .busy = l->busy - l->lowered, .runnable = s->runnable,
+        .idle_processors = s->idle_processors, .waits = l->waits,
         .completed = s->completions != state->flow.completions
     };
     double start_s = ctl_clamp((double)s->thread_start_us, 0, US_PER_S) / US_PER_S;
@@ -73,12 +84,14 @@ static void estimate(ctl_thread_state_t *state, threads_look_t *l, const ctl_thr
                    ctl_flow_service_is_known(&state->flow) ? ctl_flow_usual_rate(&state->flow)
                                                            : 0, state->without);
     l->cap = ctl_cpu_cap(&state->cpu, limits, state->without);
+    l->cap = l->cap < INT32_MAX - l->lowered ? l->cap + l->lowered : INT32_MAX;
     ctl_flow_update(&state->flow, l->now_us, s->arrivals, s->completions, l->busy);
 
     /* only of threads that wait for something else are more missing while some start */
     l->demand = (double)l->busy + l->waiting;
-    blocked = l->demand * state->cpu.blocked_part;
-    l->growth = ctl_flow_growth(&state->flow) * state->cpu.blocked_part;
+    l->blocked_part = with_lowered(l, state->cpu.blocked_part);
+    blocked = l->demand * l->blocked_part;
+    l->growth = ctl_flow_growth(&state->flow) * l->blocked_part;
     l->spare = 1;
     if (!(state->without & CTL_TERM_GROWTH)) {
         l->spare += l->growth * lead_s;
@@ -171,7 +184,7 @@ static int64_t look_delay_us(ctl_thread_state_t *state, const threads_look_t *l,
                : l->admitted >= l->cap && l->now_us - state->cpu.free_us > 20 * US_PER_MS
                  ? BUSY_LOOK_US : PANIC_LOOK_US;
     }
-    if (l->demand * state->cpu.blocked_part >= MANY_BLOCKED) {
+    if (l->demand * l->blocked_part >= MANY_BLOCKED) {
         delay_us = state->quiet_us;
     }
     delay_us = ctl_sooner_us(delay_us, ctl_hold_delay_us(&state->hold, l->now_us, plan->target,
@@ -183,10 +196,12 @@ bool controller_threads_wants_count(const ctl_thread_state_t *state,
                                     const ctl_thread_sample_t *sample,
                                     const ctl_thread_limits_t *limits)
 {
-    return sample->busy > 0
+    int light = sample->busy - sample->lowered;
+
+    return light > 0
            && (sample->waited_us >= limits->wait_target_us
-               || sample->busy > PER_PROCESSOR * limits->cpus
-               || sample->busy >= ctl_cpu_cap(&state->cpu, limits, state->without));
+               || light > PER_PROCESSOR * limits->cpus
+               || light >= ctl_cpu_cap(&state->cpu, limits, state->without));
 }
 
 ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread_sample_t *sample,
@@ -217,7 +232,7 @@ ctl_thread_plan_t controller_threads(ctl_thread_state_t *state, const ctl_thread
     plan.ceiling = plan.reason == CTL_CEILING ? limits->ceiling : CTL_NO_CEILING;
     plan.demand = l.demand;
     plan.spare = l.spare;
-    plan.blocked_part = state->cpu.counts ? state->cpu.blocked_part : 1;
+    plan.blocked_part = state->cpu.counts ? l.blocked_part : 1;
     plan.wants_child = !l.cpu_bound && l.most > 0
                        && l.demand + l.spare + l.growth * CHILD_LEAD_S >= NEAR_END * l.most;
     plan.look_again_us = ctl_clock_after(&state->clock, look_delay_us(state, &l, &plan));

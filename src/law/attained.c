@@ -1,0 +1,87 @@
+/* Pure; a child's steward, at each look. Knows nothing of how a worker is lowered, nor of how many
+ * may serve: that is controller_cpu.c's. */
+#include "attained.h"
+
+/* Between two looks, while somebody computes, and while nobody does. */
+#define SHORTEST_PAUSE_US 500
+#define LONGEST_PAUSE_US  8000
+/* A worker that waits is looked at each time, at each second look, and so on to one in 2^this. */
+#define MOST_RESTS 4
+/* An eighth of the threads is kept for those who are connected, one at least and not more than
+ * these; but none of very few. */
+#define RESERVED_PART 8
+#define MOST_RESERVED 8
+#define FEW_THREADS   4
+/* Requests that are known to compute, begun for each processor, and in any case: */
+#define BEGUN_A_PROCESSOR 4
+#define LEAST_BEGUN       2
+
+bool attained_wants_clock(attained_t *seen, uint32_t event)
+{
+    if (seen->event == event && ++seen->skipped < 1 << seen->rests) {
+        return false;
+    }
+    seen->skipped = 0;
+    return true;
+}
+
+attained_e attained_look(attained_t *seen, uint32_t event, int64_t cpu_us)
+{
+    int64_t before_us = seen->last_us;
+
+    seen->last_us = cpu_us;
+    if (seen->event != event) {
+        seen->event = event;
+        seen->first_us = cpu_us;
+        seen->rests = 0;
+        return ATTAINED_MOVES;
+    }
+    if (cpu_us <= before_us) {
+        seen->rests = (uint8_t)(seen->rests < MOST_RESTS ? seen->rests + 1 : MOST_RESTS);
+        return ATTAINED_RESTS;
+    }
+    seen->rests = 0;
+    return cpu_us - seen->first_us >= ATTAINED_US ? ATTAINED_SHARE : ATTAINED_COMPUTES;
+}
+
+int64_t attained_pause_us(attained_pace_t *pace, bool computes, bool contended)
+{
+    if (computes) {
+        pace->pause_us = SHORTEST_PAUSE_US;
+    }
+    else if (pace->pause_us >= LONGEST_PAUSE_US && !contended) {
+        pace->pause_us = 0;
+    }
+    else {
+        pace->pause_us = pace->pause_us > 0 ? 2 * pace->pause_us : SHORTEST_PAUSE_US;
+    }
+    if (pace->pause_us > LONGEST_PAUSE_US) {
+        pace->pause_us = LONGEST_PAUSE_US;
+    }
+    return pace->pause_us;
+}
+
+static int lesser(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+static int reserved_of(int most)
+{
+    int part = most / RESERVED_PART;
+
+    return most < FEW_THREADS ? 0 : lesser(part > 1 ? part : 1, MOST_RESERVED);
+}
+
+attained_rooms_t attained_rooms(int most, int admitted, int connected, double cpus)
+{
+    int reserved = reserved_of(most);
+    int light = lesser(admitted > reserved ? admitted : reserved, (most + 1) / 2);
+    int begun = cpus < 1e6 ? (int)(BEGUN_A_PROCESSOR * cpus) : most;
+
+    return (attained_rooms_t) {
+        .computing = lesser(begun > LEAST_BEGUN ? begun : LEAST_BEGUN, most - light),
+        .lowered = most - light,
+        .busy = most - lesser(reserved, connected)
+    };
+}
