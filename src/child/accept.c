@@ -6,6 +6,7 @@
 #include "child_internal.h"
 #include "conn.h"
 #include "listeners.h"
+#include "rooms.h"
 #include "workers.h"
 
 #include "base/clock.h"
@@ -220,7 +221,7 @@ void accept_event(child_t *child, uint32_t index, worker_t *worker)
     apr_socket_t *socket;
 
     ON_WORKER();
-    if (!lowering_has_room(child)) {
+    if (!rooms_for_new(child)) {
         listeners_pause(child, ACCEPT_FULL, false);
         return;
     }

@@ -369,7 +369,7 @@ static apr_status_t open_parts(child_t *child, const child_start_t *start)
                                   token_make(TOKEN_EXIT, 0, 0))) != 0
         || (rv = workers_init(child)) != APR_SUCCESS
         || (rv = bench_init(child)) != 0
-        || (rv = lowering_init(child)) != 0
+        || (rv = put_off_init(child)) != 0
         || (rv = listeners_init(child, start->bucket)) != APR_SUCCESS
         || (rv = name_main_thread(child)) != APR_SUCCESS) {
         return rv;
@@ -449,6 +449,8 @@ int child_run(const child_start_t *start)
                      "cannot set up a child process");
         return APEXIT_CHILDSICK;
     }
+    rooms_init(child);
+    lowering_init(child);
     ap_run_child_init(child->pool, start->server);
     steer_threads_init(child, clock_now_us());
     if (child->lifeline_fd >= 0) {

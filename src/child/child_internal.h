@@ -8,6 +8,8 @@
 #include "fwd.h"
 #include "listeners.h"
 #include "lowering.h"
+#include "put_off.h"
+#include "rooms.h"
 #include "steer_threads.h"
 #include "watch.h"
 #include "worker.h"
@@ -96,7 +98,9 @@ struct child_t {
     listeners_t listeners;
     workers_t workers;
     bench_t bench;
+    rooms_t rooms;
     lowering_t lowering;
+    put_off_t put_off;
     watch_t watch;
     steer_t steer;
     job_t accept_job;           /* a look at the listeners, for a sibling that could not */
@@ -110,6 +114,14 @@ struct child_t {
 static inline apr_uint32_t child_connections(const child_t *child)
 {
     return apr_atomic_read32(&child->score->connections);
+}
+
+/* This child's part of the processors: all that accept share them. Any thread. */
+static inline double child_cpus(const child_t *child)
+{
+    int serving = atomic_load_explicit(&child->ext->serving, memory_order_relaxed);
+
+    return child->cpus / (serving > 1 ? serving : 1);
 }
 
 /* Log at most one message of this kind a second, from all children together. */

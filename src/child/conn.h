@@ -70,7 +70,7 @@ struct conn_t {
     poller_want_e want;         /* what it last waited for */
     conn_rec *c;                /* NULL until somebody looked for the first byte */
     bool begun;                 /* pre_connection hooks have run */
-    bool computes;              /* its last request did, for long: see lowering.h */
+    bool computes;              /* its last request did, for long: see put_off.h */
     bool was_put_off;           /* its turn has come: it is not put off again */
     uint32_t target;            /* of its last request: target.h */
     bool no_request;            /* it ends with no request under way */
@@ -82,7 +82,7 @@ struct conn_t {
     apr_uint32_t *counter;      /* of the scoreboard, while it waits */
     int64_t linger_until_us;
     int64_t turn_us;            /* since when its requests in the filters keep a thread; 0 */
-    conn_t *put_off_next;       /* guarded by lowering_t.lock */
+    conn_t *put_off_next;       /* guarded by put_off_t.lock */
     /* while suspended: guarded by child_t.suspended_lock */
     conn_t *suspended_next;
     conn_t **suspended_link;
@@ -107,8 +107,9 @@ void conn_taken_along(conn_t *conn, apr_socket_t *socket, opening_e opening);
  * it until it waits again. A worker. */
 void conn_event(child_t *child, poller_token_t token, worker_t *worker);
 
-/* Go on with a connection that lowering_puts_off() has put off. A worker. */
+/* Go on with a connection that was put off (put_off.h). A worker; the steward has one do it. */
 void conn_serve_put_off(conn_t *conn, worker_t *worker);
+void conn_queue_put_off(conn_t *conn, int64_t now_us);
 
 /* deadlines_claim_fn: takes a waiting connection whose deadline has passed. */
 bool conn_claim_deadline(deadline_t *entry, void *ctx);

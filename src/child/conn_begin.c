@@ -3,7 +3,7 @@
 #include "conn_internal.h"
 #include "first_byte.h"
 #include "listeners.h"
-#include "lowering.h"
+#include "put_off.h"
 #include "token.h"
 
 #include "base/clock.h"
@@ -124,7 +124,7 @@ static void begin_conn(conn_t *conn, worker_t *worker)
         refuse(conn);
         return;
     }
-    if (first == FIRST_THERE && conn->opening == OPENING_WAIT && lowering_puts_off(conn)) {
+    if (first == FIRST_THERE && conn->opening == OPENING_WAIT && put_off(conn)) {
         return;
     }
     if (first == FIRST_NEVER || (!conn->c && !create(conn))) {
@@ -276,7 +276,7 @@ void conn_event(child_t *child, poller_token_t token, worker_t *worker)
     }
     conn->armed = false;
     ADP_PROBE2(claim, conn->fd, conn->cs.state);
-    if (!conn->begun || !lowering_puts_off(conn)) {
+    if (!conn->begun || !put_off(conn)) {
         conn_resume(conn, worker);
     }
 }
@@ -284,4 +284,24 @@ void conn_event(child_t *child, poller_token_t token, worker_t *worker)
 void conn_serve_put_off(conn_t *conn, worker_t *worker)
 {
     conn_resume(conn, worker);
+}
+
+/* job_fn, on a worker. */
+static void run_put_off(job_t *job, void *taker)
+{
+    conn_t *conn = conn_of_job(job);
+
+    if (conn_is_janitor(taker)) {
+        /* it serves no requests: the poller finds the connection ready at once */
+        conn_leave_to_workers(conn, taker, POLLER_READ);
+        return;
+    }
+    conn_resume(conn, taker);
+}
+
+void conn_queue_put_off(conn_t *conn, int64_t now_us)
+{
+    ON_STEWARD();
+    conn->job.run = run_put_off;
+    jobs_push(&conn->child->jobs, &conn->job, now_us);
 }

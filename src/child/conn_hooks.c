@@ -1,7 +1,7 @@
 /* httpd's hooks that tell what happens on a connection. */
 
 #include "conn_internal.h"
-#include "lowering.h"
+#include "put_off.h"
 #include "self.h"
 
 #include "base/clock.h"
@@ -59,7 +59,7 @@ int conn_hook_post_read_request(request_rec *r)
     if (conn) {
         const char *upgrade;
 
-        lowering_note_target(conn, r);
+        put_off_note_target(conn, r);
         upgrade = apr_table_get(r->headers_in, "Upgrade");
 
         atomic_store_explicit(&conn->websocket,

@@ -2,7 +2,7 @@
 
 #include "conn_internal.h"
 #include "listeners.h"
-#include "lowering.h"
+#include "put_off.h"
 
 #include "base/clock.h"
 #include "base/testhook.h"
@@ -45,7 +45,7 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
     conn->cs.sense = CONN_SENSE_DEFAULT;
     conn_enter_hooks(conn);
     rc = ap_run_process_connection(c);
-    lowering_request_ends(conn, worker);
+    put_off_learn(conn, worker);
     ADP_PAUSE(hooks_returned);
     if (conn_leave_hooks(conn) && (rc == OK || rc == DONE)) {
         /* even if it is aborted: a module will come back to it */

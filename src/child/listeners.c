@@ -245,16 +245,15 @@ void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors
         paused = true;
     }
     lock_give(&l->lock);
-    if (paused && why == ACCEPT_FULL) {
-        /* the sockets are out of the poller: what comes from now on wakes a sibling */
-        if (listeners_backlog(child) > 0 && sibling_accepts(child)) {
-            ask_for_relief(child);
-        }
+    if (!paused) {
+        return;
     }
-    else if (paused) {
+    /* A full child is no news: only if something waits that a sibling takes. The sockets are out of
+     * the poller, so what comes from now on wakes a sibling anyway. */
+    if (why != ACCEPT_FULL || (listeners_backlog(child) > 0 && sibling_accepts(child))) {
         ask_for_relief(child);
-        bell_steward(child);
     }
+    bell_steward(child);
 }
 
 static void note_shortage(listeners_t *l, int64_t now_us)
@@ -442,11 +441,25 @@ int listeners_backlog(const child_t *child)
     return waiting;
 }
 
+int64_t listeners_waited_outside_us(child_t *child, int64_t now_us)
+{
+    listeners_t *l = &child->listeners;
+
+    ON_STEWARD();
+    if (accept_gate_state(&l->gate) != ACCEPT_FULL || listeners_backlog(child) == 0) {
+        l->outside_since_us = 0;
+    }
+    else if (l->outside_since_us == 0) {
+        l->outside_since_us = now_us;
+    }
+    return l->outside_since_us ? MAX(now_us - l->outside_since_us, 1) : 0;
+}
+
 bool listeners_may_accept(const child_t *child)
 {
     accept_state_e state = accept_gate_state(&child->listeners.gate);
 
-    return state == ACCEPT_ON || (state == ACCEPT_FULL && lowering_has_room(child));
+    return state == ACCEPT_ON || (state == ACCEPT_FULL && rooms_for_new(child));
 }
 
 void listeners_hasten(child_t *child)
@@ -478,7 +491,7 @@ void listeners_retry(child_t *child, int64_t now_us)
     if (!accept_gate_is_paused(seen) || now_us < accept_gate_retry_us(seen)) {
         return;
     }
-    if (accept_gate_state_of(seen) == ACCEPT_FULL ? !lowering_has_room(child)
+    if (accept_gate_state_of(seen) == ACCEPT_FULL ? !rooms_for_new(child)
         : accept_gate_state_of(seen) == ACCEPT_ASYNC_LIMIT ? listeners_above_async_limit(child)
         : !listeners_descriptors_left(child) || memory_guard_is_short(child, false)) {
         if (accept_gate_state_of(seen) == ACCEPT_NO_RESOURCES) {

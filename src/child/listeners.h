@@ -28,6 +28,7 @@ typedef struct listeners_t {
     int64_t waiting_since_us;   /* the backlog was found filled at each look since then, */
     int64_t helpless_since_us;  /* ... and no sibling accepted */
     int64_t waiting_last_us;    /* the last such look */
+    int64_t outside_since_us;   /* connections wait while the child is full; 0: none does */
     int64_t evicted_us;         /* when connections last had to make room */
     int descriptor_limit;       /* an accepted descriptor this high means they run out */
     _Atomic bool is_narrow;     /* one was near it, and half of the connections are still there: */
@@ -91,6 +92,10 @@ void listeners_give_up(child_t *child);
 
 /* There was no memory for a connection: accept no more for a moment. */
 void listeners_out_of_memory(child_t *child);
+
+/* How long connections have waited to be accepted while this child is full, as far as its looks
+ * tell; 0: none does, or it accepts. The steward, at each look. */
+int64_t listeners_waited_outside_us(child_t *child, int64_t now_us);
 
 /* It accepts, or it is full and just now has a thread for one more. A worker. */
 bool listeners_may_accept(const child_t *child);

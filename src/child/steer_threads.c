@@ -21,7 +21,8 @@
 #include <malloc.h>
 #include <sys/param.h>
 
-/* While the steward watches it looks at least so often: no worker wakes it then. */
+/* While the steward watches, or connections may wait outside, it looks at least so often: no worker
+ * wakes it then. */
 #define WATCH_ROUND_US (20 * CLOCK_US_PER_MS)
 
 void steer_threads_init(child_t *child, int64_t now_us)
@@ -193,6 +194,7 @@ static steward_facts_t see(const child_t *child, int64_t now_us)
         .idle = ext_idle(ext),
         .busy = workers_busy(child),
         .live = workers_live(child),
+        .shut = accept_gate_state(&child->listeners.gate) == ACCEPT_FULL,
         .arriving = atomic_load(&ext->arriving),
         .granted = atomic_load(&ext->most_threads),
         .serving = atomic_load(&child->phase) == CHILD_SERVING,
@@ -215,7 +217,7 @@ static ctl_thread_plan_t decide(child_t *child, const steward_facts_t *facts, in
     }
     if (config->adaptive_mode == EXT_MODE_ON) {
         apply(child, &orders, sample.lowered, waited_us, facts->now_us);
-        lowering_share_out(child, limits.max_threads, atomic_load(&child->bench.admitted));
+        rooms_share_out(child, limits.max_threads, atomic_load(&child->bench.admitted));
     }
     else {
         keep_all_threads(child, facts->now_us);
@@ -267,7 +269,8 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     if (child->heard || now_us >= child->steer.round_us) {
         child->heard = false;
         child->steer.round_us = decide_if_due(child, now_us);
-        if (child->steer.steward.watching) {
+        if (child->steer.steward.watching
+            || accept_gate_state(&child->listeners.gate) == ACCEPT_FULL) {
             child->steer.round_us = clock_earlier(child->steer.round_us, now_us + WATCH_ROUND_US);
         }
     }

@@ -5,8 +5,11 @@
 #include "bell.h"
 #include "child.h"
 #include "child_internal.h"
+#include "listeners.h"
 
 #include "base/wakeup.h"
+
+#include <sys/param.h>
 
 void watch_wanted(child_t *child)
 {
@@ -52,7 +55,7 @@ static bool somebody_idle(const child_t *child)
     return ext_idle_of(atomic_load(&child->ext->work)) > 0;
 }
 
-steward_look_t watch_look(child_t *child, int64_t now_us)
+static steward_look_t look_inside(child_t *child, int64_t now_us)
 {
     watch_t *w = &child->watch;
     steward_t *steward = &child->steer.steward;
@@ -81,6 +84,17 @@ steward_look_t watch_look(child_t *child, int64_t now_us)
         /* the last idle worker may have become busy, and found the watch still on */
         look.soon = !somebody_idle(child);
     }
+    return look;
+}
+
+/* Somebody may be idle, for those who are connected, while new connections wait outside. */
+steward_look_t watch_look(child_t *child, int64_t now_us)
+{
+    steward_look_t look = look_inside(child, now_us);
+    int64_t outside_us = listeners_waited_outside_us(child, now_us);
+
+    look.soon = look.soon || outside_us > 0;
+    look.waited_us = MAX(look.waited_us, outside_us);
     return look;
 }
 

@@ -9,7 +9,8 @@
 #include "child_internal.h"
 #include "conn.h"
 #include "listeners.h"
-#include "lowering.h"
+#include "put_off.h"
+#include "rooms.h"
 #include "token.h"
 #include "watch.h"
 #include "workers.h"
@@ -143,7 +144,7 @@ static bool serve_listener(worker_t *worker)
     bool full = accept_gate_state(&child->listeners.gate) == ACCEPT_FULL;
     bool served;
 
-    if (full ? !lowering_has_room(child) : !is_turn_of_new(worker)) {
+    if (full ? !rooms_for_new(child) : !is_turn_of_new(worker)) {
         return false;
     }
     worker_turn(worker);
@@ -183,6 +184,23 @@ static bool dispatch(worker_t *worker, poller_token_t token)
     return true;
 }
 
+/* The event is over. A worker that was lowered for it serves what was put off; then it is as before,
+ * or, where the system does not allow that, it has to leave: false. */
+static bool end_lowering(worker_t *worker)
+{
+    conn_t *conn;
+
+    if (!worker_is_lowered(worker)) {
+        return true;
+    }
+    while ((conn = put_off_next(worker)) != NULL) {
+        worker_turn(worker);
+        conn_serve_put_off(conn, worker);
+        worker_turn(worker);
+    }
+    return put_off_raise(worker);
+}
+
 void *worker_main(apr_thread_t *thread, void *arg)
 {
     worker_t *worker = arg;
@@ -200,7 +218,7 @@ void *worker_main(apr_thread_t *thread, void *arg)
             break;
         }
         if (serve_listener(worker)) {
-            staying = lowering_event_ends(worker);
+            staying = end_lowering(worker);
             continue;
         }
         n = wait_idle(worker, &token);
@@ -208,7 +226,7 @@ void *worker_main(apr_thread_t *thread, void *arg)
             worker_turn(worker);
             staying = dispatch(worker, token) && !worker->dismissed;
             worker_turn(worker);
-            staying = lowering_event_ends(worker) && staying;
+            staying = end_lowering(worker) && staying;
         }
         else if (n < 0) {
             child_log_limited(child, LOG_THREADS, APLOG_CRIT, errno, ADPNO(0050)

@@ -27,7 +27,7 @@ struct worker_t {
     _Atomic int tid;            /* kernel's id, 0 before it runs and after it left */
     clockid_t cpu_clock;        /* of its processor time; set before tid */
     _Atomic uint32_t event;     /* number of the event that it has in hand; even: none */
-    _Atomic bool lowered;       /* lowering.h; the steward sets it, the worker takes it back */
+    _Atomic bool lowered;       /* lowering.h: the steward sets it, the worker takes it back */
     attained_t attained;        /* the steward's */
     _Atomic bool left;          /* the thread is about to end and can be joined */
     int slow_to_end;            /* its kernel id, if it ends with a low priority; 0: it does not */

@@ -101,7 +101,7 @@ static apr_status_t start(child_t *child, worker_t *worker, apr_thread_start_t e
 
 /* The thread is gone, or so near to its end that nobody waits long for it. One that was lowered may
  * still wait for a processor, and the steward must not wait behind all others with it. */
-static bool has_ended(const worker_t *worker)
+static bool is_gone(const worker_t *worker)
 {
     return atomic_load(&worker->left)
            && (worker->slow_to_end == 0
@@ -110,7 +110,7 @@ static bool has_ended(const worker_t *worker)
 
 static bool is_free(const worker_t *worker)
 {
-    return !worker->thread || has_ended(worker);
+    return !worker->thread || is_gone(worker);
 }
 
 static void refused(child_t *child, apr_status_t rv, int64_t now_us)
@@ -205,7 +205,7 @@ bool workers_join_left(child_t *child)
     for (i = 0; i < places(&child->workers); i++) {
         worker_t *worker = &child->workers.list[i];
 
-        if (worker->thread && has_ended(worker)) {
+        if (worker->thread && is_gone(worker)) {
             join(worker);
         }
     }

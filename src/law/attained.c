@@ -66,22 +66,27 @@ static int lesser(int a, int b)
     return a < b ? a : b;
 }
 
-static int reserved_of(int most)
+static int greater(int a, int b)
 {
-    int part = most / RESERVED_PART;
-
-    return most < FEW_THREADS ? 0 : lesser(part > 1 ? part : 1, MOST_RESERVED);
+    return a > b ? a : b;
 }
 
-attained_rooms_t attained_rooms(int most, int admitted, int connected, double cpus)
+static int reserved_of(int most)
+{
+    return most < FEW_THREADS ? 0 : lesser(greater(most / RESERVED_PART, 1), MOST_RESERVED);
+}
+
+attained_rooms_t attained_rooms(int most, int admitted, double cpus)
 {
     int reserved = reserved_of(most);
-    int light = lesser(admitted > reserved ? admitted : reserved, (most + 1) / 2);
-    int begun = cpus < 1e6 ? (int)(BEGUN_A_PROCESSOR * cpus) : most;
+    int light = lesser(greater(admitted, reserved), (most + 1) / 2);
+    int begun = cpus < 1e6 ? greater((int)(BEGUN_A_PROCESSOR * cpus), LEAST_BEGUN) : most;
 
+    /* one, whatever there may be: nobody would be served otherwise */
     return (attained_rooms_t) {
-        .computing = lesser(begun > LEAST_BEGUN ? begun : LEAST_BEGUN, most - light),
-        .lowered = most - light,
-        .busy = most - lesser(reserved, connected)
+        .computing = greater(lesser(begun, most - light), 1),
+        .lowered = greater(most - light, 1),
+        .most = most,
+        .reserved = reserved
     };
 }

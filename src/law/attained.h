@@ -51,19 +51,29 @@ typedef struct attained_pace_t {
  * some worker does; contended: nobody is idle, or some worker is lowered. */
 int64_t attained_pause_us(attained_pace_t *pace, bool computes, bool contended);
 
-/* How a child's threads are shared out. Both limits leave some of the threads that there may be to
- * those who are connected already: otherwise a child whose last thread is held serves none of them,
- * however short their requests are. */
+/* How a child's threads are shared out. Some are kept from what computes, and some from new
+ * connections while there are others: a child whose last thread is held serves none of those that
+ * it has, however short their requests are. */
 typedef struct attained_rooms_t {
     int computing;              /* workers that are lowered, from which on requests that are known
                                  * to compute wait for one of these: more of them get no more done,
                                  * and one that holds a lock waits for all others' turns */
     int lowered;                /* ... from which on no new connection is begun */
-    int busy;                   /* ... that may serve, before new connections are left to siblings */
+    int most;                   /* threads that there may be */
+    int reserved;               /* of these, for connections that are between two requests */
 } attained_rooms_t;
 
-/* most: threads that there may be; admitted: that may serve without being lowered; connected:
- * connections that are between two requests; cpus: this child's part of the processors. */
-attained_rooms_t attained_rooms(int most, int admitted, int connected, double cpus);
+/* most: threads that there may be; admitted: that may serve without being lowered; cpus: this
+ * child's part of the processors. */
+attained_rooms_t attained_rooms(int most, int admitted, double cpus);
+
+/* Workers that may serve, so that a new connection leaves enough threads to `connected` others that
+ * are between two requests. */
+static inline int attained_most_busy(int most, int reserved, int connected)
+{
+    int kept = connected < reserved ? connected : reserved;
+
+    return most > kept + 1 ? most - kept : 1;
+}
 
 #endif

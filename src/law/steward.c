@@ -240,7 +240,8 @@ steward_orders_t steward_decide(steward_t *s, const ctl_thread_sample_t *sample,
     steward_orders_t o = { .plan = controller_threads(&s->control, sample, limits) };
     bool refused = f->now_us < f->retry_us;
     /* it has all threads that it may have, or that the system lets it have */
-    bool full = sample->busy >= limits->max_threads || (refused && sample->busy >= sample->threads);
+    bool full = f->shut || sample->busy >= limits->max_threads
+                || (refused && sample->busy >= sample->threads);
 
     o.admit = ctl_max(o.plan.admit, 1);
     /* A child that drains lets idle threads go at once: it starts none ahead of demand, or the two

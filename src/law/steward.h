@@ -133,6 +133,8 @@ typedef struct steward_facts_t {
     int arriving;               /* on their way to their first work */
     int granted;                /* steward_grant_t.max_threads */
     bool serving;               /* the child accepts, and does not drain */
+    bool shut;                  /* it leaves new connections to siblings: the threads that it has
+                                 * are taken, but for those that it keeps for its connections */
     int64_t retry_us; /* the system has refused a thread: none before then; 0: it has not */
 } steward_facts_t;
 

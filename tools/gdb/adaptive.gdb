@@ -48,7 +48,7 @@ define adp-workers
         while $i < $adp->workers.limit + 8
             set $w = &$adp->workers.list[$i]
             if $w->tid != 0
-                printf "slot %3d  thread %d  serving %d  callback %lu  ", $w->slot, $w->tid, $w->serving, \
+                printf "slot %3d  thread %d  event %u  lowered %d  callback %lu  ", $w->slot, $w->tid, $w->event, $w->lowered, \
                     (unsigned long)$w->callback
                 output $w->state
                 printf "\n"
