@@ -87,7 +87,7 @@ static void look_at_worker(worker_t *worker, finding_t *found)
 
 /* The worker may have ended its event just now: then the next one is served behind the others, and
  * the one after that is not. */
-static void lower(child_t *child, worker_t *worker)
+static void push_back(child_t *child, worker_t *worker)
 {
     headcount_lower(child->ext);
     atomic_store(&worker->lowered, true);
@@ -160,7 +160,7 @@ static int64_t look(child_t *child, int64_t now_us)
     }
     if (found.due_count > 0 && is_crowded_by(child, &found)) {
         for (lowered = 0; lowered < found.due_count; lowered++) {
-            lower(child, found.due[lowered]);
+            push_back(child, found.due[lowered]);
         }
     }
     replace(child, lowered, now_us);

@@ -108,7 +108,9 @@ conn_t *put_off_next(worker_t *worker)
 
     ON_WORKER();
     lock_take(&child->put_off.lock);
-    conn = take_first(&child->put_off);
+    /* more than should be are under way, because they were not known: one less */
+    conn = atomic_load(&child->ext->lowered) > atomic_load(&child->rooms.computing)
+           ? NULL : take_first(&child->put_off);
     if (!conn) {
         atomic_store(&worker->lowered, false);
         headcount_raise(child->ext);

@@ -80,12 +80,13 @@ attained_rooms_t attained_rooms(int most, int admitted, double cpus)
 {
     int reserved = reserved_of(most);
     int light = lesser(greater(admitted, reserved), (most + 1) / 2);
+    int heavy = greater(most - light, 1);
     int begun = cpus < 1e6 ? greater((int)(BEGUN_A_PROCESSOR * cpus), LEAST_BEGUN) : most;
 
     /* one, whatever there may be: nobody would be served otherwise */
     return (attained_rooms_t) {
-        .computing = greater(lesser(begun, most - light), 1),
-        .lowered = greater(most - light, 1),
+        .computing = greater(lesser(begun, heavy - heavy / 4 - 1), 1),
+        .lowered = heavy,
         .most = most,
         .reserved = reserved
     };

@@ -58,7 +58,8 @@ typedef struct attained_rooms_t {
     int computing;              /* workers that are lowered, from which on requests that are known
                                  * to compute wait for one of these: more of them get no more done,
                                  * and one that holds a lock waits for all others' turns */
-    int lowered;                /* ... from which on no new connection is begun */
+    int lowered;                /* ... from which on no new connection is begun. More than that if
+                                 * there may be two: who is not known to compute may be short */
     int most;                   /* threads that there may be */
     int reserved;               /* of these, for connections that are between two requests */
 } attained_rooms_t;

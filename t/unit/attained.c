@@ -70,13 +70,14 @@ static void test_rooms(void)
     is(attained_most_busy(1, 8, 100), 1, "one serves, whatever there may be");
     is(attained_rooms(64, 4, 0.1).computing, 2, "a small part of the processors: two");
     is(attained_rooms(64, INT32_MAX, 2).lowered, 32, "nobody is capped: half of them");
-    is(attained_rooms(64, 4, 1e300).computing, 56, "a number of processors that is none");
+    is(attained_rooms(64, 4, 1e300).computing, 41, "a number of processors that is none");
+    is(attained_rooms(8, 4, 2).computing, 2, "few threads: what is not known to compute has room");
     for (most = -1; most < 300; most++) {
         int admitted;
 
         for (admitted = 1; admitted < 300; admitted += 7) {
             r = attained_rooms(most, admitted, 2);
-            if (r.computing < 1 || r.lowered < r.computing || r.reserved < 0
+            if (r.computing < 1 || r.lowered < r.computing || (r.lowered == r.computing && r.lowered > 2) || r.reserved < 0
                 || (most > 1 && r.lowered >= most) || (most > 0 && r.reserved >= most)) {
                 bad++;
                 printf("# most %d, admitted %d: %d %d %d\n", most, admitted, r.computing, r.lowered,
