@@ -79,6 +79,7 @@ typedef struct ext_child_t {
     _Atomic int threads;            /* worker threads that run or start, and may take work */
     _Atomic int arriving;           /* of these, started and not yet at the poller */
     _Atomic int benched;            /* worker threads that are kept from taking work */
+    _Atomic int processor;          /* its threads stay on this one, plus 1; 0: on none */
     _Atomic int lowered;            /* of threads: they serve what computes, after the others */
     ext_flag_t ready;               /* its workers take connections */
     ext_flag_t closed;              /* its listeners are closed for good */

@@ -19,6 +19,7 @@ sub tested {
 
 my %accepted = (
     AdaptiveMode         => [qw(on observe off On OBSERVE)],
+    AdaptiveAffinity     => [qw(on off On OFF)],
     AdaptiveWaitTarget   => [qw(2 0.1 1000 2ms 2.5ms 100us 1s 0.5s .5 2MS)],
     AdaptiveHold         => [qw(30 1 3600 1s 30s 1.5s 5000ms 2min 1h 90S)],
     AdaptiveMemory       => [qw(80% 1% 95% 62.5% 16M 512M 512MB 1.5G 2G 2gb 1T 16T)],
@@ -27,6 +28,7 @@ my %accepted = (
 
 my %refused = (
     AdaptiveMode         => [qw(yes 1 auto obs)],
+    AdaptiveAffinity     => [qw(yes 1 auto observe)],
     AdaptiveWaitTarget   => [qw(0 0.09 1001 -2 2m ms 2msec 1min 99us two nan inf 0x10 1e3e), '2,5', '"2 ms"'],
     AdaptiveHold         => [qw(0 0.9 3601 -30 61min 1d 30sec off nan inf 0x20)],
     AdaptiveMemory       => [qw(0% 0.5% 96% 100% 80 512 15M 17T 1K 2GiB -5% -1G % G lots nan% inf% 0x10M)],
@@ -35,6 +37,7 @@ my %refused = (
 
 my %range = (
     AdaptiveMode         => qr/on, observe, off/,
+    AdaptiveAffinity     => qr/neither on nor off/,
     AdaptiveWaitTarget   => qr/0\.1ms to 1000ms/,
     AdaptiveHold         => qr/1s to 1h/,
     AdaptiveMemory       => qr/1% to 95%.*16M to 16T/,

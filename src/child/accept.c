@@ -27,6 +27,8 @@
 /* This many connections are no crowd in a child, whatever its siblings have; and how often a
  * child looks whether it has too many. */
 #define CROWD           32
+/* ... and where a child may keep to one processor, which has to do all that it accepts. */
+#define CROWD_PINNED    2
 #define STEP_BACK_EVERY 8
 
 /* What became of an attempt to accept. */
@@ -171,8 +173,9 @@ static bool is_crowded(const child_t *child)
 {
     int i, siblings = 0;
     apr_uint32_t own = child_connections(child), all = 0;
+    apr_uint32_t crowd = child->pinning.works ? CROWD_PINNED : CROWD;
 
-    if (own <= CROWD) {
+    if (own <= crowd) {
         return false;
     }
     for (i = 0; i < child->config->slot_count; i++) {
@@ -183,7 +186,7 @@ static bool is_crowded(const child_t *child)
             all += apr_atomic_read32(&score->connections);
         }
     }
-    return siblings > 1 && own > CROWD + all / siblings * 5 / 4;
+    return siblings > 1 && own > crowd + all / siblings * 5 / 4;
 }
 
 /* What an accept means for the limits of this child. */

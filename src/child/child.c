@@ -249,6 +249,7 @@ static int64_t steward_round(child_t *child)
     if (!all_joined) {
         next_us = clock_earlier(next_us, now_us + STEWARD_ROUND_US);
     }
+    next_us = clock_earlier(next_us, pinning_round(child, now_us));
     if (phase_of(child) == CHILD_DRAINING) {
         int64_t linger_us = now_us + LONG_LINGER_US;
         int64_t drain_us = drain_round(child, now_us);
@@ -451,6 +452,7 @@ int child_run(const child_start_t *start)
     }
     rooms_init(child);
     lowering_init(child);
+    pinning_init(child);
     ap_run_child_init(child->pool, start->server);
     steer_threads_init(child, clock_now_us());
     if (child->lifeline_fd >= 0) {

@@ -8,6 +8,7 @@
 #include "fwd.h"
 #include "listeners.h"
 #include "lowering.h"
+#include "pinning.h"
 #include "put_off.h"
 #include "rooms.h"
 #include "steer_threads.h"
@@ -101,6 +102,7 @@ struct child_t {
     rooms_t rooms;
     lowering_t lowering;
     put_off_t put_off;
+    pinning_t pinning;
     watch_t watch;
     steer_t steer;
     job_t accept_job;           /* a look at the listeners, for a sibling that could not */

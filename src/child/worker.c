@@ -120,6 +120,9 @@ static int wait_idle(worker_t *worker, poller_token_t *token)
     headcount_wait(child->ext, &worker->state);
     n = poller_wait(&child->poller, token, -1);
     idle_before = headcount_take(child->ext, &worker->state, n > 0 && is_clients(*token));
+    if (ext_events(child->ext) % PINNING_EVENTS == 0) {
+        pinning_busy(child);
+    }
     if (idle_before == 1 || watch_many_busy(&child->watch, child->ext)) {
         watch_wanted(child);
     }

@@ -108,6 +108,24 @@ static const char *set_mode(cmd_parms *cmd, void *dummy, const char *arg)
     return NULL;
 }
 
+static const char *set_switch(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    bool on = !ap_cstr_casecmp(arg, "on");
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    if (!on && ap_cstr_casecmp(arg, "off")) {
+        return apr_pstrcat(cmd->pool, ADPNO(0016), cmd->cmd->name, " \"", arg,
+                           "\": neither on nor off; write for example ", cmd->cmd->name,
+                           " off, or leave the line out (on)", NULL);
+    }
+    *(bool *)((char *)&given + (size_t)cmd->info) = on;
+    return NULL;
+}
+
 typedef struct unit_t {
     const char *name;
     double factor;
@@ -220,6 +238,8 @@ static const char *set_memory(cmd_parms *cmd, void *dummy, const char *arg)
 /* Where a number goes: cmd_parms.info. */
 #define INTEGER_DIRECTIVE(name, field, help) \
     AP_INIT_TAKE1(name, set_integer, (void *)APR_OFFSETOF(directives_t, field), RSRC_CONF, help)
+#define SWITCH_DIRECTIVE(name, field, help) \
+    AP_INIT_TAKE1(name, set_switch, (void *)APR_OFFSETOF(directives_t, field), RSRC_CONF, help)
 #define TIME_DIRECTIVE(name, spec, help) \
     AP_INIT_TAKE1(name, set_time, (void *)&(spec), RSRC_CONF, help)
 
@@ -253,6 +273,8 @@ const command_rec config_commands[] = {
         "Memory to use: a share of the limit, 1% to 95% (80%), or a size from 16M to 16T"),
     TIME_DIRECTIVE("AdaptiveDrainTimeout", drain_timeout,
                    "How long a child that is draining may hang on, 1s to 30d, or off (off)"),
+    SWITCH_DIRECTIVE("AdaptiveAffinity", affinity,
+                     "on (default): a busy child keeps to a processor of its own; off: it does not"),
     AP_GRACEFUL_SHUTDOWN_TIMEOUT_COMMAND,
     { NULL, { NULL }, NULL, 0, NO_ARGS, NULL }
 };

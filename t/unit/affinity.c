@@ -1,0 +1,91 @@
+/* When a child keeps to a processor, and when it lets go. */
+
+#include "law/affinity.h"
+
+#include "tap.h"
+
+static int64_t now_us = 1000000;
+
+/* `samples` more, all the same; true: it holds after them. */
+static bool after(affinity_t *a, int samples, double own_idle, double most_idle, int children,
+                  bool *again)
+{
+    bool holds = a->holds;
+
+    while (samples-- > 0) {
+        affinity_sample_t s = { .now_us = now_us += AFFINITY_SAMPLE_US, .own_idle = own_idle,
+                                .most_idle = most_idle, .mean_idle = (own_idle + most_idle) / 2,
+                                .children = children, .processors = 2 };
+
+        holds = affinity_decide(a, &s, again);
+    }
+    return holds;
+}
+
+static void test_hold(void)
+{
+    affinity_t a = { 0 };
+    bool again;
+
+    ok(!after(&a, 1, 0, 0, 2, &again), "one sample says little");
+    ok(again, "but is worth another");
+    ok(after(&a, 20, 0, 0, 2, &again), "all processors are busy: it holds");
+    ok(after(&a, 1, 0, 1, 2, &again), "one odd sample changes nothing");
+    ok(after(&a, 20, 0, 0.1, 2, &again), "nor does a little that is left");
+    ok(!after(&a, 2, 0, 1, 2, &again), "another one idles: it lets go within 50 ms");
+    ok(!after(&a, 20, 0, 0, 2, &again), "and does not come back at once");
+    ok(after(&a, 20, 0, 0, 2, &again), "but later");
+}
+
+static void test_penalty(void)
+{
+    affinity_t a = { 0 };
+    bool again;
+    int i, first = 0, last = 0;
+
+    for (i = 0; i < 12; i++) {
+        int samples = 0;
+
+        while (!after(&a, 1, 0, 0, 2, &again)) {
+            samples++;
+        }
+        first = i == 1 ? samples : first;
+        last = samples;
+        after(&a, 3, 0, 1, 2, &again);
+    }
+    ok(last > 10 * first, "who has to let go again and again waits ever longer");
+    ok(last < 60 * 50, "but not for ever");
+}
+
+static void test_calm(void)
+{
+    affinity_t a = { 0 };
+    bool again;
+
+    after(&a, 20, 0, 0, 2, &again);
+    ok(!after(&a, 20, 0.9, 0.9, 2, &again), "the load is over: it lets go");
+    ok(!again, "and looks no more");
+    ok(after(&a, 10, 0, 0, 2, &again), "that was no fault: it is back at once");
+}
+
+static void test_numbers(void)
+{
+    affinity_t a = { 0 };
+    bool again;
+
+    ok(!after(&a, 50, 0, 0, 1, &again), "fewer children than processors");
+    ok(!after(&a, 50, 0, 0, 3, &again), "three on two would be uneven");
+    ok(after(&a, 50, 0, 0, 4, &again), "four are not");
+    ok(!after(&a, 1, 0, 0, 5, &again), "one more: it lets go");
+    ok(after(&a, 100, 0, 0, 9, &again), "of many one makes no difference");
+}
+
+int main(void)
+{
+    tap_begin(20);
+    test_hold();
+    test_penalty();
+    test_calm();
+    test_numbers();
+    return tap_done();
+}
