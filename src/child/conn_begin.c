@@ -124,7 +124,8 @@ static void begin_conn(conn_t *conn, worker_t *worker)
         refuse(conn);
         return;
     }
-    if (first == FIRST_THERE && conn->opening == OPENING_WAIT && put_off(conn)) {
+    if (first == FIRST_THERE && conn->opening == OPENING_WAIT
+        && (put_off_new(conn) || put_off(conn))) {
         return;
     }
     if (first == FIRST_NEVER || (!conn->c && !create(conn))) {

@@ -446,7 +446,8 @@ int64_t listeners_waited_outside_us(child_t *child, int64_t now_us)
     listeners_t *l = &child->listeners;
 
     ON_STEWARD();
-    if (accept_gate_state(&l->gate) != ACCEPT_FULL || listeners_backlog(child) == 0) {
+    if (atomic_load(&child->put_off.new.count) == 0
+        && (accept_gate_state(&l->gate) != ACCEPT_FULL || listeners_backlog(child) == 0)) {
         l->outside_since_us = 0;
     }
     else if (l->outside_since_us == 0) {
@@ -455,7 +456,7 @@ int64_t listeners_waited_outside_us(child_t *child, int64_t now_us)
     return l->outside_since_us ? MAX(now_us - l->outside_since_us, 1) : 0;
 }
 
-bool listeners_may_accept(const child_t *child)
+bool listeners_may_accept(child_t *child)
 {
     accept_state_e state = accept_gate_state(&child->listeners.gate);
 
@@ -491,7 +492,7 @@ void listeners_retry(child_t *child, int64_t now_us)
     if (!accept_gate_is_paused(seen) || now_us < accept_gate_retry_us(seen)) {
         return;
     }
-    if (accept_gate_state_of(seen) == ACCEPT_FULL ? !rooms_for_new(child)
+    if (accept_gate_state_of(seen) == ACCEPT_FULL ? !rooms_for_another(child)
         : accept_gate_state_of(seen) == ACCEPT_ASYNC_LIMIT ? listeners_above_async_limit(child)
         : !listeners_descriptors_left(child) || memory_guard_is_short(child, false)) {
         if (accept_gate_state_of(seen) == ACCEPT_NO_RESOURCES) {

@@ -98,7 +98,7 @@ void listeners_out_of_memory(child_t *child);
 int64_t listeners_waited_outside_us(child_t *child, int64_t now_us);
 
 /* It accepts, or it is full and just now has a thread for one more. A worker. */
-bool listeners_may_accept(const child_t *child);
+bool listeners_may_accept(child_t *child);
 
 /* What was missing may be there: have the steward try again at once. Any thread. */
 void listeners_hasten(child_t *child);

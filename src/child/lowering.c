@@ -69,7 +69,7 @@ static int64_t cpu_us_of(const worker_t *worker)
     return used.tv_sec * CLOCK_US_PER_S + used.tv_nsec / 1000;
 }
 
-static void look_at_worker(worker_t *worker, finding_t *found)
+static void look_at_worker(worker_t *worker, int64_t now_us, finding_t *found)
 {
     uint32_t event = atomic_load_explicit(&worker->event, memory_order_relaxed);
     attained_e what;
@@ -78,7 +78,7 @@ static void look_at_worker(worker_t *worker, finding_t *found)
         || !attained_wants_clock(&worker->attained, event)) {
         return;
     }
-    what = attained_look(&worker->attained, event, cpu_us_of(worker));
+    what = attained_look(&worker->attained, event, now_us, cpu_us_of(worker));
     found->computing += what == ATTAINED_COMPUTES || what == ATTAINED_SHARE;
     if (what == ATTAINED_SHARE && found->due_count < MOST_AT_ONCE) {
         found->due[found->due_count++] = worker;
@@ -138,11 +138,11 @@ static void begin_put_off(child_t *child, int64_t now_us)
     lowering_t *l = &child->lowering;
     conn_t *conn;
 
-    if (atomic_load(&child->put_off.count) == 0 || now_us - l->begun_us < BEGIN_ROUND_US) {
+    if (atomic_load(&child->put_off.computing.count) == 0 || now_us - l->begun_us < BEGIN_ROUND_US) {
         return;
     }
     l->begun_us = now_us;
-    conn = idle_processors() > 0 ? put_off_take(child) : NULL;
+    conn = rooms_for_another(child) && idle_processors() > 0 ? put_off_take(child) : NULL;
     if (conn) {
         conn_queue_put_off(conn, now_us);
     }
@@ -156,7 +156,7 @@ static int64_t look(child_t *child, int64_t now_us)
     int i, lowered = 0;
 
     for (i = 0; i < workers->used; i++) {
-        look_at_worker(&workers->list[i], &found);
+        look_at_worker(&workers->list[i], now_us, &found);
     }
     if (found.due_count > 0 && is_crowded_by(child, &found)) {
         for (lowered = 0; lowered < found.due_count; lowered++) {

@@ -53,41 +53,75 @@ void put_off_learn(conn_t *conn, const worker_t *worker)
 
 /* --- the queue --------------------------------------------------------------------- */
 
+/* These two are called with the lock held. */
+static void add_last(const put_off_t *p, waiting_t *waiting, conn_t *conn)
+{
+    HELD(&p->lock);
+    conn->put_off_next = NULL;
+    *(waiting->last ? &waiting->last->put_off_next : &waiting->first) = conn;
+    waiting->last = conn;
+    atomic_fetch_add(&waiting->count, 1);
+}
+
+static conn_t *take_first(const put_off_t *p, waiting_t *waiting)
+{
+    conn_t *conn = waiting->first;
+
+    HELD(&p->lock);
+    if (conn) {
+        waiting->first = conn->put_off_next;
+        waiting->last = waiting->first ? waiting->last : NULL;
+        atomic_fetch_sub(&waiting->count, 1);
+        conn->was_put_off = true;
+    }
+    return conn;
+}
+
 bool put_off(conn_t *conn)
 {
     child_t *child = conn->child;
-    put_off_t *p = &child->put_off;
     bool waits;
 
     ON_WORKER();
     if (!rooms_computing_is_full(child) || conn->was_put_off || !is_known_to_compute(conn)) {
         return false;
     }
-    lock_take(&p->lock);
+    lock_take(&child->put_off.lock);
     /* with the lock held nobody ceases to be lowered: somebody will look into the queue */
     waits = atomic_load(&child->ext->lowered) > 0 && rooms_computing_is_full(child);
     if (waits) {
-        conn->put_off_next = NULL;
-        *(p->last ? &p->last->put_off_next : &p->first) = conn;
-        p->last = conn;
-        atomic_fetch_add(&p->count, 1);
+        add_last(&child->put_off, &child->put_off.computing, conn);
     }
-    lock_give(&p->lock);
+    lock_give(&child->put_off.lock);
     return waits;
 }
 
-/* Called with the lock held. */
-static conn_t *take_first(put_off_t *p)
+bool put_off_new(conn_t *conn)
 {
-    conn_t *conn = p->first;
+    child_t *child = conn->child;
 
-    HELD(&p->lock);
-    if (conn) {
-        p->first = conn->put_off_next;
-        p->last = p->first ? p->last : NULL;
-        atomic_fetch_sub(&p->count, 1);
-        conn->was_put_off = true;
+    ON_WORKER();
+    if (conn->was_put_off || rooms_for_new(child)) {
+        return false;
     }
+    /* this worker looks into the queue itself before it waits for an event */
+    lock_take(&child->put_off.lock);
+    add_last(&child->put_off, &child->put_off.new, conn);
+    lock_give(&child->put_off.lock);
+    return true;
+}
+
+conn_t *put_off_take_new(child_t *child)
+{
+    put_off_t *p = &child->put_off;
+    conn_t *conn;
+
+    if (atomic_load(&p->new.count) == 0) {
+        return NULL;
+    }
+    lock_take(&p->lock);
+    conn = take_first(p, &p->new);
+    lock_give(&p->lock);
     return conn;
 }
 
@@ -96,7 +130,7 @@ conn_t *put_off_take(child_t *child)
     conn_t *conn;
 
     lock_take(&child->put_off.lock);
-    conn = take_first(&child->put_off);
+    conn = take_first(&child->put_off, &child->put_off.computing);
     lock_give(&child->put_off.lock);
     return conn;
 }
@@ -110,7 +144,7 @@ conn_t *put_off_next(worker_t *worker)
     lock_take(&child->put_off.lock);
     /* more than should be are under way, because they were not known: one less */
     conn = atomic_load(&child->ext->lowered) > atomic_load(&child->rooms.computing)
-           ? NULL : take_first(&child->put_off);
+           ? NULL : take_first(&child->put_off, &child->put_off.computing);
     if (!conn) {
         atomic_store(&worker->lowered, false);
         headcount_raise(child->ext);

@@ -7,6 +7,10 @@
  * What computes is known from requests for the same target (target.h), or by the last request on the
  * connection where that cannot be seen (TLS). Others are begun, and lowered if they compute.
  *
+ * New connections that a child has accepted before their first request was there wait likewise if it
+ * is full by the time that the request is: or they would take the threads that are kept for those
+ * who are connected.
+ *
  * If those that were begun leave processors idle, because they wait for something else, the steward
  * has more of them begun (lowering.c).
  */
@@ -24,10 +28,16 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* Connections that wait, claimed, the one that came first before the others. */
+typedef struct waiting_t {
+    conn_t *first, *last;       /* guarded by put_off_t.lock */
+    _Atomic int count;          /* written under it */
+} waiting_t;
+
 typedef struct put_off_t {
     lock_t lock;
-    conn_t *first, *last;       /* guarded by lock */
-    _Atomic int count;          /* written under lock */
+    waiting_t computing;        /* their requests are known to compute */
+    waiting_t new;              /* their first request is there, and the child is full */
     targets_t targets;          /* those that compute */
 } put_off_t;
 
@@ -38,7 +48,16 @@ int put_off_init(child_t *child);
  * The worker that has claimed it, when its client has sent something. */
 bool put_off(conn_t *conn);
 
-/* The connection that has waited longest, or NULL. Any thread. */
+/* Should this new connection wait, because the threads that are left are for those who are connected
+ * already? True: it does, and is not ours any more. The worker that has it, when its first request
+ * is there. */
+bool put_off_new(conn_t *conn);
+
+/* The new connection that has waited longest, or NULL. A worker that is between two events, and the
+ * steward, if there is room for it. */
+conn_t *put_off_take_new(child_t *child);
+
+/* The connection that is known to compute and has waited longest, or NULL. Any thread. */
 conn_t *put_off_take(child_t *child);
 
 /* The worker's event is over, and it is lowered: the connection that it goes on with, or NULL: it is

@@ -4,6 +4,7 @@
 
 #include "child_internal.h"
 
+#include "base/clock.h"
 #include "law/attained.h"
 
 #include <limits.h>
@@ -18,6 +19,9 @@ void rooms_init(child_t *child)
     atomic_init(&r->lowered, INT_MAX);
     atomic_init(&r->most, INT_MAX);
     atomic_init(&r->reserved, 0);
+    if (child->config->adaptive_mode == EXT_MODE_ON) {
+        rooms_share_out(child, child->workers.limit, child->workers.limit);
+    }
 }
 
 void rooms_share_out(child_t *child, int most, int admitted)
@@ -37,13 +41,44 @@ static int load(const _Atomic int *value)
     return atomic_load_explicit(value, memory_order_relaxed);
 }
 
-bool rooms_for_new(const child_t *child)
+static int connected_now(const child_t *child)
 {
-    const rooms_t *r = &child->rooms;
-    int connected = (int)MIN(apr_atomic_read32(&child->score->keep_alive), INT_MAX);
+    return (int)MIN(apr_atomic_read32(&child->score->keep_alive), INT_MAX);
+}
 
-    return ext_busy(child->ext) <= attained_most_busy(load(&r->most), load(&r->reserved), connected)
+void rooms_round(child_t *child, int64_t now_us)
+{
+    rooms_t *r = &child->rooms;
+
+    ON_STEWARD();
+    if (now_us - r->turned_us >= CLOCK_US_PER_S) {
+        r->turned_us = now_us;
+        atomic_store(&r->connected_before, load(&r->connected));
+        atomic_store(&r->connected, connected_now(child));
+    }
+}
+
+static bool has_room(child_t *child, int more)
+{
+    rooms_t *r = &child->rooms;
+    int connected = connected_now(child);
+
+    if (connected > load(&r->connected)) {
+        atomic_store_explicit(&r->connected, connected, memory_order_relaxed);
+    }
+    connected = MAX(load(&r->connected), load(&r->connected_before));
+    return ext_busy(child->ext) + more <= attained_most_busy(load(&r->most), load(&r->reserved), connected)
            && load(&child->ext->lowered) < load(&r->lowered);
+}
+
+bool rooms_for_new(child_t *child)
+{
+    return has_room(child, 0);
+}
+
+bool rooms_for_another(child_t *child)
+{
+    return has_room(child, 1);
 }
 
 bool rooms_computing_is_full(const child_t *child)

@@ -237,6 +237,17 @@ static void give_memory_back(child_t *child)
     }
 }
 
+/* Workers look after each event; but none may end, and there may be room all the same: the parent has
+ * granted more threads. One at a time: it takes up room only when a worker has it. */
+static void begin_new(child_t *child, int64_t now_us)
+{
+    conn_t *conn = rooms_for_another(child) ? put_off_take_new(child) : NULL;
+
+    if (conn) {
+        conn_queue_put_off(conn, now_us);
+    }
+}
+
 /* A decision, if one is due. Returns when to come again. */
 static int64_t decide_if_due(child_t *child, int64_t now_us)
 {
@@ -268,8 +279,10 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     /* looks at who computes are many, and each of them would be a reason to decide */
     if (child->heard || now_us >= child->steer.round_us) {
         child->heard = false;
+        rooms_round(child, now_us);
+        begin_new(child, now_us);
         child->steer.round_us = decide_if_due(child, now_us);
-        if (child->steer.steward.watching
+        if (child->steer.steward.watching || atomic_load(&child->put_off.new.count) > 0
             || accept_gate_state(&child->listeners.gate) == ACCEPT_FULL) {
             child->steer.round_us = clock_earlier(child->steer.round_us, now_us + WATCH_ROUND_US);
         }

@@ -204,6 +204,23 @@ static bool end_lowering(worker_t *worker)
     return put_off_raise(worker);
 }
 
+/* New connections that found the child full: it may not be any more. */
+static bool serve_new(worker_t *worker)
+{
+    child_t *child = worker->child;
+    conn_t *conn = atomic_load_explicit(&child->put_off.new.count, memory_order_relaxed) > 0
+                   && rooms_for_new(child) ? put_off_take_new(child) : NULL;
+
+    if (!conn) {
+        return false;
+    }
+    worker_turn(worker);
+    conn_serve_put_off(conn, worker);
+    worker_turn(worker);
+    headcount_event(child->ext);
+    return true;
+}
+
 void *worker_main(apr_thread_t *thread, void *arg)
 {
     worker_t *worker = arg;
@@ -220,7 +237,7 @@ void *worker_main(apr_thread_t *thread, void *arg)
         if (bench_is_due(&child->bench, child->ext) && !bench_sit(worker)) {
             break;
         }
-        if (serve_listener(worker)) {
+        if (serve_new(worker) || serve_listener(worker)) {
             staying = end_lowering(worker);
             continue;
         }

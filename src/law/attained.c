@@ -5,6 +5,8 @@
 /* Between two looks, while somebody computes, and while nobody does. */
 #define SHORTEST_PAUSE_US 500
 #define LONGEST_PAUSE_US  8000
+/* Of a processor, one part in so many is not counted. */
+#define FREE_PART 32
 /* A worker that waits is looked at each time, at each second look, and so on to one in 2^this. */
 #define MOST_RESTS 4
 /* An eighth of the threads is kept for those who are connected, one at least and not more than
@@ -25,23 +27,26 @@ bool attained_wants_clock(attained_t *seen, uint32_t event)
     return true;
 }
 
-attained_e attained_look(attained_t *seen, uint32_t event, int64_t cpu_us)
+attained_e attained_look(attained_t *seen, uint32_t event, int64_t now_us, int64_t cpu_us)
 {
-    int64_t before_us = seen->last_us;
+    int64_t used_us = cpu_us - seen->cpu_us, elapsed_us = now_us - seen->looked_us;
 
-    seen->last_us = cpu_us;
+    seen->cpu_us = cpu_us;
+    seen->looked_us = now_us;
     if (seen->event != event) {
         seen->event = event;
-        seen->first_us = cpu_us;
+        seen->used_us = 0;
         seen->rests = 0;
         return ATTAINED_MOVES;
     }
-    if (cpu_us <= before_us) {
+    seen->used_us += used_us - elapsed_us / FREE_PART;
+    if (seen->used_us <= 0) {
+        seen->used_us = 0;
         seen->rests = (uint8_t)(seen->rests < MOST_RESTS ? seen->rests + 1 : MOST_RESTS);
         return ATTAINED_RESTS;
     }
     seen->rests = 0;
-    return cpu_us - seen->first_us >= ATTAINED_US ? ATTAINED_SHARE : ATTAINED_COMPUTES;
+    return seen->used_us >= ATTAINED_US ? ATTAINED_SHARE : ATTAINED_COMPUTES;
 }
 
 int64_t attained_pause_us(attained_pace_t *pace, bool computes, bool contended)

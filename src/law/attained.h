@@ -3,7 +3,9 @@
  * for service times with a heavy tail the mean wait is the least that a rule can reach which does
  * not know them: Righter and Shanthikumar 1989). What is scheduled are threads, by the kernel, and
  * two levels are enough: a worker whose event has had ATTAINED_US is lowered, so that it gets what
- * the others leave, and does not count against those that may serve (controller.h).
+ * the others leave, and does not count against those that may serve (controller.h). One that uses a
+ * few hundredths of a processor, because it waits most of the time, takes it from nobody: so much is
+ * not counted.
  *
  * Pure, like the controller: C99 library only, time is an argument. A child's steward looks
  * (src/child/lowering.c); the simulator (t/sim) runs the same functions.
@@ -22,8 +24,9 @@
 /* What was seen of a worker; zeroed at first. */
 typedef struct attained_t {
     uint32_t event;             /* number of the event that it served */
-    int64_t first_us;           /* its processor time at the first look at that, */
-    int64_t last_us;            /* ... and at the last */
+    int64_t cpu_us;             /* its processor time at the last look, */
+    int64_t looked_us;          /* ... which was then */
+    int64_t used_us;            /* what counts of what this event has used */
     uint8_t rests;              /* looks at which it used none, as a power of two */
     uint8_t skipped;            /* looks since the last that read its clock */
 } attained_t;
@@ -39,8 +42,9 @@ typedef enum {
  * number of the event that it serves. */
 bool attained_wants_clock(attained_t *seen, uint32_t event);
 
-/* A look at a worker that serves this event and has used cpu_us of a processor in its life. */
-attained_e attained_look(attained_t *seen, uint32_t event, int64_t cpu_us);
+/* A look, at now_us, at a worker that serves this event and has used cpu_us of a processor in its
+ * life. */
+attained_e attained_look(attained_t *seen, uint32_t event, int64_t now_us, int64_t cpu_us);
 
 /* When to look again; zeroed at first. */
 typedef struct attained_pace_t {

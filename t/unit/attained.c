@@ -9,31 +9,36 @@ static void test_share(void)
     attained_t seen = { 0 };
 
     ok(attained_wants_clock(&seen, 1), "an event that was not seen before: its clock is read");
-    is(attained_look(&seen, 1, 5000000), ATTAINED_MOVES, "the first look only notes it");
-    is(attained_look(&seen, 1, 5000400), ATTAINED_COMPUTES, "it has used a processor");
-    is(attained_look(&seen, 1, 5000400 + ATTAINED_US), ATTAINED_SHARE, "... for as long as it may");
-    is(attained_look(&seen, 3, 5000400 + 2 * ATTAINED_US), ATTAINED_MOVES,
+    is(attained_look(&seen, 1, 0, 5000000), ATTAINED_MOVES, "the first look only notes it");
+    is(attained_look(&seen, 1, 500, 5000400), ATTAINED_COMPUTES, "it has used a processor");
+    is(attained_look(&seen, 1, 1200, 5001100), ATTAINED_SHARE, "... for as long as it may");
+    is(attained_look(&seen, 3, 9000, 5009000), ATTAINED_MOVES,
        "another event begins anew, whatever the thread has used before");
-    is(attained_look(&seen, 3, 5000400 + 2 * ATTAINED_US + 1), ATTAINED_COMPUTES, "... from then on");
+    is(attained_look(&seen, 3, 9100, 5009100), ATTAINED_COMPUTES, "... from then on");
 }
 
 static void test_rest(void)
 {
     attained_t seen = { 0 };
-    int i, clocks = 0;
+    int i, clocks = 0, shares = 0;
 
-    attained_look(&seen, 1, 100);
-    for (i = 0; i < 1000; i++) {
+    attained_look(&seen, 1, 0, 100);
+    for (i = 1; i < 1000; i++) {
         if (attained_wants_clock(&seen, 1)) {
             clocks++;
-            is(attained_look(&seen, 1, 100), ATTAINED_RESTS, "it waits for something");
+            is(attained_look(&seen, 1, i * 500, 100), ATTAINED_RESTS, "it waits for something");
         }
     }
     ok(clocks >= 60 && clocks < 80, "one that waits is looked at ever less often: 1 in 16 at last");
     ok(attained_wants_clock(&seen, 3), "but at once when it has another event");
-    attained_look(&seen, 3, 100);
-    attained_look(&seen, 3, 200);
+    attained_look(&seen, 3, 1000000, 100);
+    attained_look(&seen, 3, 1000500, 200);
     ok(attained_wants_clock(&seen, 3), "and each time while it computes");
+    for (i = 0; i < 1000; i++) {
+        /* 40 us of each 10 ms */
+        shares += attained_look(&seen, 3, 1001000 + i * 10000, 200 + i * 40) == ATTAINED_SHARE;
+    }
+    is(shares, 0, "a little now and then is free");
 }
 
 static void test_pace(void)
