@@ -80,6 +80,7 @@ typedef struct ext_child_t {
     _Atomic int arriving;           /* of these, started and not yet at the poller */
     _Atomic int benched;            /* worker threads that are kept from taking work */
     _Atomic int processor;          /* its threads stay on this one, plus 1; 0: on none */
+    _Atomic int put_off;            /* requests that wait without a thread (src/child/put_off.h) */
     _Atomic int lowered;            /* of threads: they serve what computes, after the others */
     ext_flag_t ready;               /* its workers take connections */
     ext_flag_t closed;              /* its listeners are closed for good */
@@ -259,6 +260,8 @@ typedef enum {
 typedef struct scoreboard_ext_t {
     int slot_count;
     _Atomic int64_t logged_us[LOG_KINDS];   /* when last, monotonic; any process */
+    _Atomic uint64_t shed;          /* requests that were answered with 503; any child */
+    _Atomic int64_t shed_said_us;   /* when that was last logged, monotonic; any child */
     _Atomic int64_t drain_timeout_us;       /* of the latest configuration; the parent */
     EXT_RECORD(ext_limits_t) limits;
     EXT_RECORD(ext_plan_t) plan;
@@ -278,7 +281,7 @@ EXT_PINNED(ctl_child_plan_t, 72);
 EXT_PINNED(ext_plan_t, 248);
 EXT_PINNED(ext_decision_t, 104);
 EXT_PINNED(ext_second_t, 56);
-EXT_PINNED(scoreboard_ext_t, 53888);
+EXT_PINNED(scoreboard_ext_t, 53952);
 
 /* Map shared memory for slot_count children. Returns 0 or an errno value. The parent; lives
  * until the process ends. Pages that nobody writes cost nothing. */

@@ -23,6 +23,7 @@ my %accepted = (
     AdaptiveWaitTarget   => [qw(2 0.1 1000 2ms 2.5ms 100us 1s 0.5s .5 2MS)],
     AdaptiveHold         => [qw(30 1 3600 1s 30s 1.5s 5000ms 2min 1h 90S)],
     AdaptiveMemory       => [qw(80% 1% 95% 62.5% 16M 512M 512MB 1.5G 2G 2gb 1T 16T)],
+    AdaptiveMaxWait      => [qw(off 0 10 10s 100ms 0.1 1h 90S)],
     AdaptiveDrainTimeout => [qw(off Off 0 0s 1 600 10min 24h 30d 1500ms)],
 );
 
@@ -32,6 +33,7 @@ my %refused = (
     AdaptiveWaitTarget   => [qw(0 0.09 1001 -2 2m ms 2msec 1min 99us two nan inf 0x10 1e3e), '2,5', '"2 ms"'],
     AdaptiveHold         => [qw(0 0.9 3601 -30 61min 1d 30sec off nan inf 0x20)],
     AdaptiveMemory       => [qw(0% 0.5% 96% 100% 80 512 15M 17T 1K 2GiB -5% -1G % G lots nan% inf% 0x10M)],
+    AdaptiveMaxWait      => [qw(0.05 99ms -1 2h on never nan inf)],
     AdaptiveDrainTimeout => [qw(0.5 -1 31d 999ms on never nan inf)],
 );
 
@@ -41,6 +43,7 @@ my %range = (
     AdaptiveWaitTarget   => qr/0\.1ms to 1000ms/,
     AdaptiveHold         => qr/1s to 1h/,
     AdaptiveMemory       => qr/1% to 95%.*16M to 16T/,
+    AdaptiveMaxWait      => qr/100ms to 1h, or off/,
     AdaptiveDrainTimeout => qr/1s to 30d, or off/,
 );
 

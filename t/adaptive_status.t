@@ -19,7 +19,7 @@ use constant { CHILDREN => 4, THREADS => 8, MOST => 32 };
 
 # One number each, and letters only: monitoring relies on these names.
 my @KEYS = qw(
-    Mode Threads ThreadsBusy ThreadsBusyPeak ThreadsPerChild ThreadsMax ThreadsDemand ThreadsSpare
+    Mode Threads ThreadsBusy ThreadsLowered RequestsPutOff ShedTotal ChildrenPinned ThreadsBusyPeak ThreadsPerChild ThreadsMax ThreadsDemand ThreadsSpare
     ChildrenStarting ChildrenServing ChildrenParked ChildrenDraining ChildrenTarget ChildrenMax
     ParkedLongestSeconds DrainingLongestSeconds WaitedMs WaitedPeakMs ArrivalsPerSecond ServiceMs
     Reason Ceiling CeilingReached DecisionsTotal PlanAgeSeconds

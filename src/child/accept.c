@@ -23,6 +23,8 @@
 /* Connections that a child takes from the backlog when it closes its listeners: more than there
  * can be (net.core.somaxconn), but not for ever where last_call() does not work. */
 #define MOST_TAKEN_ALONG 8192
+/* ... and that a full one takes at a round, so that siblings that become free have some. */
+#define MOST_TO_WAIT 32
 
 /* This many connections are no crowd in a child, whatever its siblings have; and how often a
  * child looks whether it has too many. */
@@ -284,7 +286,7 @@ void accept_look(child_t *child)
 }
 
 /* Accept what is complete in the backlog: nobody else will. */
-static void take_along(child_t *child)
+static void take_along(child_t *child, int most)
 {
     worker_t *steward = workers_steward(&child->workers);
     int i, taken = 0;
@@ -293,12 +295,19 @@ static void take_along(child_t *child)
     for (i = 0; i < child->listeners.count; i++) {
         apr_socket_t *socket;
 
-        while (taken++ < MOST_TAKEN_ALONG
+        while (taken++ < most
                && accept_one(child, (uint32_t)i, steward, &socket) == ACCEPTED) {
             conn_t *conn = take_spare(steward);
 
             conn_taken_along(conn, socket, child->listeners.openings[i]);
         }
+    }
+}
+
+void accept_to_wait(child_t *child)
+{
+    if (accept_gate_state(&child->listeners.gate) == ACCEPT_FULL) {
+        take_along(child, MOST_TO_WAIT);
     }
 }
 
@@ -312,7 +321,7 @@ void accept_close(child_t *child, drain_order_e order)
     }
     /* a child that has never accepted may have no worker to serve it */
     if (order != DRAIN_LEAVE_BACKLOG && before != ACCEPT_CLOSED) {
-        take_along(child);
+        take_along(child, MOST_TAKEN_ALONG);
     }
     listeners_give_up(child);
 }

@@ -63,7 +63,7 @@ conn_t *conn_new(child_t *child)
     conn->counter = NULL;
     conn->settled_after = 0;
     conn->has_callback = false;
-    conn->computes = conn->was_put_off = false;
+    conn->computes = conn->was_put_off = conn->is_shed = false;
     conn->target = TARGET_UNKNOWN;
     claim_acquire(&conn->claim);
     return conn;

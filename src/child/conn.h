@@ -71,6 +71,7 @@ struct conn_t {
     conn_rec *c;                /* NULL until somebody looked for the first byte */
     bool begun;                 /* pre_connection hooks have run */
     bool computes;              /* its last request did, for long: see put_off.h */
+    bool is_shed;               /* its next request gets 503: it has waited too long */
     bool was_put_off;           /* its turn has come: it is not put off again */
     uint32_t target;            /* of its last request: target.h */
     bool no_request;            /* it ends with no request under way */
@@ -82,7 +83,9 @@ struct conn_t {
     apr_uint32_t *counter;      /* of the scoreboard, while it waits */
     int64_t linger_until_us;
     int64_t turn_us;            /* since when its requests in the filters keep a thread; 0 */
-    conn_t *put_off_next;       /* guarded by put_off_t.lock */
+    /* while put off: guarded by put_off_t.lock */
+    conn_t *put_off_next, *put_off_before;
+    int64_t put_off_us;         /* since then */
     /* while suspended: guarded by child_t.suspended_lock */
     conn_t *suspended_next;
     conn_t **suspended_link;

@@ -2,6 +2,7 @@
 
 #include "conn_internal.h"
 #include "put_off.h"
+#include "shed.h"
 #include "self.h"
 
 #include "base/clock.h"
@@ -56,6 +57,9 @@ int conn_hook_post_read_request(request_rec *r)
     conn_t *conn = conn_of_conn_rec(r->connection);
 
     count_request();
+    if (conn && shed_request(conn, r)) {
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
     if (conn) {
         const char *upgrade;
 

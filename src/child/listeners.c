@@ -456,6 +456,14 @@ int64_t listeners_waited_outside_us(child_t *child, int64_t now_us)
     return l->outside_since_us ? MAX(now_us - l->outside_since_us, 1) : 0;
 }
 
+bool listeners_strand(child_t *child, int64_t waited_us, int64_t now_us)
+{
+    const listeners_t *l = &child->listeners;
+
+    return accept_gate_state(&l->gate) == ACCEPT_FULL && l->outside_since_us > 0
+           && now_us - l->outside_since_us >= waited_us && !sibling_accepts(child);
+}
+
 bool listeners_may_accept(child_t *child)
 {
     accept_state_e state = accept_gate_state(&child->listeners.gate);

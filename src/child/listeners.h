@@ -97,6 +97,9 @@ void listeners_out_of_memory(child_t *child);
  * tell; 0: none does, or it accepts. The steward, at each look. */
 int64_t listeners_waited_outside_us(child_t *child, int64_t now_us);
 
+/* The child is full, some have waited for this long, and no sibling accepts. The steward. */
+bool listeners_strand(child_t *child, int64_t waited_us, int64_t now_us);
+
 /* It accepts, or it is full and just now has a thread for one more. A worker. */
 bool listeners_may_accept(child_t *child);
 

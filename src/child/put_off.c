@@ -16,6 +16,8 @@
 
 /* What is looked at of a request that may have to wait: the request line and a few headers. */
 #define PEEKED_BYTES 1024
+/* Where a queue stands nobody waits longer than this part of AdaptiveMaxWait. */
+#define STANDING_PART 10
 /* A worker that leaves does not wake the steward if that looks within this time anyway. */
 #define SOON_US      (2 * CLOCK_US_PER_MS)
 
@@ -53,27 +55,57 @@ void put_off_learn(conn_t *conn, const worker_t *worker)
 
 /* --- the queue --------------------------------------------------------------------- */
 
-/* These two are called with the lock held. */
+/* These are called with the lock held. */
 static void add_last(const put_off_t *p, waiting_t *waiting, conn_t *conn)
 {
     HELD(&p->lock);
+    waiting->stands = waiting->stands && waiting->first;
+    conn->put_off_us = clock_now_us();
     conn->put_off_next = NULL;
+    conn->put_off_before = waiting->last;
     *(waiting->last ? &waiting->last->put_off_next : &waiting->first) = conn;
     waiting->last = conn;
     atomic_fetch_add(&waiting->count, 1);
+    atomic_fetch_add(&conn->child->ext->put_off, 1);
 }
 
-static conn_t *take_first(const put_off_t *p, waiting_t *waiting)
+static void pick(const put_off_t *p, waiting_t *waiting, conn_t *conn)
+{
+    HELD(&p->lock);
+    *(conn->put_off_before ? &conn->put_off_before->put_off_next : &waiting->first)
+        = conn->put_off_next;
+    *(conn->put_off_next ? &conn->put_off_next->put_off_before : &waiting->last)
+        = conn->put_off_before;
+    atomic_fetch_sub(&waiting->count, 1);
+    atomic_fetch_sub(&conn->child->ext->put_off, 1);
+    conn->was_put_off = true;
+}
+
+/* Whose turn it is. */
+static conn_t *take_next(const put_off_t *p, waiting_t *waiting)
+{
+    conn_t *conn = waiting->stands ? waiting->last : waiting->first;
+
+    if (conn) {
+        pick(p, waiting, conn);
+    }
+    return conn;
+}
+
+/* Who has waited too long. */
+static conn_t *take_late(const put_off_t *p, waiting_t *waiting, int64_t max_wait_us,
+                         int64_t now_us)
 {
     conn_t *conn = waiting->first;
+    int64_t most_us = waiting->stands ? max_wait_us / STANDING_PART : max_wait_us;
 
     HELD(&p->lock);
-    if (conn) {
-        waiting->first = conn->put_off_next;
-        waiting->last = waiting->first ? waiting->last : NULL;
-        atomic_fetch_sub(&waiting->count, 1);
-        conn->was_put_off = true;
+    if (!conn || now_us - conn->put_off_us < most_us) {
+        return NULL;
     }
+    waiting->stands = true;
+    pick(p, waiting, conn);
+    conn->is_shed = true;
     return conn;
 }
 
@@ -120,7 +152,7 @@ conn_t *put_off_take_new(child_t *child)
         return NULL;
     }
     lock_take(&p->lock);
-    conn = take_first(p, &p->new);
+    conn = take_next(p, &p->new);
     lock_give(&p->lock);
     return conn;
 }
@@ -130,8 +162,27 @@ conn_t *put_off_take(child_t *child)
     conn_t *conn;
 
     lock_take(&child->put_off.lock);
-    conn = take_first(&child->put_off, &child->put_off.computing);
+    conn = take_next(&child->put_off, &child->put_off.computing);
     lock_give(&child->put_off.lock);
+    return conn;
+}
+
+conn_t *put_off_take_late(child_t *child, int64_t now_us)
+{
+    put_off_t *p = &child->put_off;
+    int64_t most_us = child->config->max_wait_us;
+    conn_t *conn;
+
+    ON_STEWARD();
+    if (most_us == 0 || atomic_load(&p->new.count) + atomic_load(&p->computing.count) == 0) {
+        return NULL;
+    }
+    lock_take(&p->lock);
+    conn = take_late(p, &p->new, most_us, now_us);
+    if (!conn) {
+        conn = take_late(p, &p->computing, most_us, now_us);
+    }
+    lock_give(&p->lock);
     return conn;
 }
 
@@ -144,7 +195,7 @@ conn_t *put_off_next(worker_t *worker)
     lock_take(&child->put_off.lock);
     /* more than should be are under way, because they were not known: one less */
     conn = atomic_load(&child->ext->lowered) > atomic_load(&child->rooms.computing)
-           ? NULL : take_first(&child->put_off, &child->put_off.computing);
+           ? NULL : take_next(&child->put_off, &child->put_off.computing);
     if (!conn) {
         atomic_store(&worker->lowered, false);
         headcount_raise(child->ext);

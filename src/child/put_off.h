@@ -28,10 +28,14 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* Connections that wait, claimed, the one that came first before the others. */
+/* Connections that wait, claimed. The one that came first is served first, and a burst is worked off;
+ * but a queue from which somebody had to be sent away (AdaptiveMaxWait) stands: in the order of
+ * arrival all who are served would wait as long as that. So from then on the one that came last is
+ * served first, and the others are told soon, until the queue has been empty. */
 typedef struct waiting_t {
     conn_t *first, *last;       /* guarded by put_off_t.lock */
-    _Atomic int count;          /* written under it */
+    _Atomic bool stands;        /* written under it */
+    _Atomic int count;          /* likewise */
 } waiting_t;
 
 typedef struct put_off_t {
@@ -59,6 +63,10 @@ conn_t *put_off_take_new(child_t *child);
 
 /* The connection that is known to compute and has waited longest, or NULL. Any thread. */
 conn_t *put_off_take(child_t *child);
+
+/* A connection that has waited for so long that it is to be told (conn_t.is_shed); or NULL. The
+ * steward. */
+conn_t *put_off_take_late(child_t *child, int64_t now_us);
 
 /* The worker's event is over, and it is lowered: the connection that it goes on with, or NULL: it is
  * not lowered any more, as far as the count goes. */

@@ -67,7 +67,12 @@ static bool has_room(child_t *child, int more)
         atomic_store_explicit(&r->connected, connected, memory_order_relaxed);
     }
     connected = MAX(load(&r->connected), load(&r->connected_before));
-    return ext_busy(child->ext) + more <= attained_most_busy(load(&r->most), load(&r->reserved), connected)
+    if (child->put_off.new.stands) {
+        /* by somebody they have to be told */
+        connected = MAX(connected, 1);
+    }
+    return ext_busy(child->ext) + more <= attained_most_busy(load(&r->most), load(&r->reserved),
+                                                             connected)
            && load(&child->ext->lowered) < load(&r->lowered);
 }
 

@@ -10,6 +10,7 @@
 #include "listeners.h"
 #include "lowering.h"
 #include "runnable.h"
+#include "shed.h"
 #include "watch.h"
 #include "workers.h"
 
@@ -276,6 +277,7 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
     int64_t lowering_us = lowering_round(child, now_us);
 
     ON_STEWARD();
+    shed_late(child, now_us);
     /* looks at who computes are many, and each of them would be a reason to decide */
     if (child->heard || now_us >= child->steer.round_us) {
         child->heard = false;

@@ -237,7 +237,8 @@ void *worker_main(apr_thread_t *thread, void *arg)
         if (bench_is_due(&child->bench, child->ext) && !bench_sit(worker)) {
             break;
         }
-        if (serve_new(worker) || serve_listener(worker)) {
+        if (atomic_load_explicit(&child->jobs.count, memory_order_relaxed) == 0
+            && (serve_new(worker) || serve_listener(worker))) {
             staying = end_lowering(worker);
             continue;
         }

@@ -170,6 +170,11 @@ static const time_directive_t hold = {
     APR_OFFSETOF(directives_t, hold_us), 1e6, 3600e6, false,
     "from 1s to 1h; write for example AdaptiveHold 5s, or leave the line out (5s)", { "", 1e6 }
 };
+static const time_directive_t max_wait = {
+    APR_OFFSETOF(directives_t, max_wait_us), 1e5, 3600e6, true,
+    "from 100ms to 1h, or off; write for example AdaptiveMaxWait 10s, or leave the line out (10s)",
+    { "", 1e6 }
+};
 static const time_directive_t drain_timeout = {
     APR_OFFSETOF(directives_t, drain_timeout_us), 1e6, 30 * 86400e6, true,
     "from 1s to 30d, or off; write for example AdaptiveDrainTimeout 10min, or leave the line out "
@@ -271,6 +276,8 @@ const command_rec config_commands[] = {
     AP_INIT_TAKE1(
         "AdaptiveMemory", set_memory, NULL, RSRC_CONF,
         "Memory to use: a share of the limit, 1% to 95% (80%), or a size from 16M to 16T"),
+    TIME_DIRECTIVE("AdaptiveMaxWait", max_wait,
+                   "What waits longer for a thread is answered with 503, 100ms to 1h, or off (10s)"),
     TIME_DIRECTIVE("AdaptiveDrainTimeout", drain_timeout,
                    "How long a child that is draining may hang on, 1s to 30d, or off (off)"),
     SWITCH_DIRECTIVE("AdaptiveAffinity", affinity,

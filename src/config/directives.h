@@ -12,9 +12,11 @@
 
 /* The adaptive directives' defaults. Waiting: shorter than what a user or a kernel's scheduler
  * would notice. Holding: load that comes and goes within half a minute finds its threads. Memory: a
- * fifth stays for sockets, file cache and the growth of requests. */
+ * fifth stays for sockets, file cache and the growth of requests. Waiting for a 503: less than browsers
+ * and load balancers do. */
 #define DIRECTIVES_WAIT_TARGET_US 2000
 #define DIRECTIVES_HOLD_US        5000000
+#define DIRECTIVES_MAX_WAIT_US    10000000
 #define DIRECTIVES_MEMORY_SHARE   0.8
 
 #define DIRECTIVES_NOT_SET INT_MIN
@@ -35,6 +37,7 @@ typedef struct directives_t {
     const char *children_origin;    /* ... and of ServerLimit */
     ext_mode_e adaptive_mode;
     bool affinity;
+    int64_t max_wait_us;        /* 0: off */
     int64_t wait_target_us;
     int64_t hold_us;
     int64_t drain_timeout_us;   /* 0: unlimited */
@@ -50,7 +53,8 @@ static inline directives_t directives_defaults(void)
         .thread_limit = DIRECTIVES_NOT_SET, .threads_per_child = DIRECTIVES_NOT_SET,
         .max_request_workers = DIRECTIVES_NOT_SET, .min_spare_threads = DIRECTIVES_NOT_SET,
         .max_spare_threads = DIRECTIVES_NOT_SET, .adaptive_mode = EXT_MODE_ON,
-        .affinity = true, .wait_target_us = DIRECTIVES_WAIT_TARGET_US, .hold_us = DIRECTIVES_HOLD_US,
+        .affinity = true, .max_wait_us = DIRECTIVES_MAX_WAIT_US,
+        .wait_target_us = DIRECTIVES_WAIT_TARGET_US, .hold_us = DIRECTIVES_HOLD_US,
         .memory_share = DIRECTIVES_MEMORY_SHARE
     };
 }

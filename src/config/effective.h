@@ -38,6 +38,7 @@ typedef struct adp_config_t {
     ext_mode_e adaptive_mode;   /* AdaptiveMode */
     int64_t wait_target_us;     /* AdaptiveWaitTarget: no work should wait longer for a thread */
     int64_t hold_us;            /* AdaptiveHold: a spare thread is kept at least this long */
+    int64_t max_wait_us;        /* AdaptiveMaxWait, 0: off */
     bool affinity;              /* AdaptiveAffinity: a child may keep to a processor */
     int64_t drain_timeout_us;   /* AdaptiveDrainTimeout, 0: unlimited */
     double memory_share;        /* AdaptiveMemory: of what the server may have ... */

@@ -64,6 +64,7 @@ typedef struct view_t {
     int64_t oldest_us[EXT_SLOT_STATES];     /* how long the first of them is in this state */
     int threads;                            /* of all children, those that are draining too */
     int busy;
+    int lowered, put_off, pinned;           /* threads, requests, children */
     double requests_per_s;
     int busier;                             /* a child was, since the parent last looked */
     int busy_peak;                          /* in the last ten minutes */
@@ -115,6 +116,9 @@ static void view_children(view_t *view, apr_pool_t *p)
         view->threads += threads;
         busy = MIN(ext_busy(child), threads);
         view->busy += busy;
+        view->lowered += MIN(MAX(atomic_load(&child->lowered), 0), busy);
+        view->put_off += MAX(atomic_load(&child->put_off), 0);
+        view->pinned += atomic_load(&child->processor) > 0;
         /* what the parent has not looked at yet */
         view->requests_per_s += requests_per_s_of(child, view->now_us);
         peak = board_peak(child, limit);
@@ -212,6 +216,10 @@ static void put_auto(request_rec *r, const view_t *view)
     put_number(r, "WaitedPeakMs", (double)view->waited_peak_us / 1000);
     put_number(r, "ArrivalsPerSecond", view->requests_per_s);
     put_count(r, "ThreadsPerChild", shown.config->threads_per_child);
+    put_count(r, "ThreadsLowered", view->lowered);
+    put_count(r, "RequestsPutOff", view->put_off);
+    put_count(r, "ChildrenPinned", view->pinned);
+    put_count(r, "ShedTotal", (int64_t)atomic_load(&shown.board->shed));
     put_count(r, "ChildrenStarting", view->children[EXT_SLOT_STARTING]);
     put_count(r, "ChildrenServing", view->children[EXT_SLOT_SERVING]);
     put_count(r, "ChildrenParked", view->children[EXT_SLOT_PARKED]);
@@ -341,6 +349,26 @@ static void show_peaks(request_rec *r, const view_t *view)
                "waited %s for a thread at most</dt>\n", view->busy_peak,
                view->busy_peak == 1 ? "thread" : "threads",
                duration(r, view->waited_peak_us));
+}
+
+/* Who stands back, who waits, who was sent away. */
+static void show_turns(request_rec *r, const view_t *view)
+{
+    uint64_t shed = atomic_load(&shown.board->shed);
+
+    if (view->lowered > 0 || view->put_off > 0) {
+        ap_rprintf(r, "<dt>%d %s serving requests that compute, behind all others; %d %s without a "
+                   "thread</dt>\n", view->lowered, view->lowered == 1 ? "thread is" : "threads are",
+                   view->put_off, view->put_off == 1 ? "request waits" : "requests wait");
+    }
+    if (view->pinned > 0) {
+        ap_rprintf(r, "<dt>%d %s to processors of their own (AdaptiveAffinity)</dt>\n",
+                   view->pinned, view->pinned == 1 ? "child keeps" : "children keep");
+    }
+    if (shed > 0) {
+        ap_rprintf(r, "<dt>%" APR_UINT64_T_FMT " %s answered with 503 since the server started "
+                   "(AdaptiveMaxWait)</dt>\n", shed, shed == 1 ? "request was" : "requests were");
+    }
 }
 
 static void show_ceiling(request_rec *r, const view_t *view)
@@ -492,6 +520,7 @@ static void show_page(request_rec *r, const view_t *view, bool tables)
         }
     }
     show_peaks(r, view);
+    show_turns(r, view);
     show_children(r, view, EXT_SLOT_STARTING, "starting");
     show_children(r, view, EXT_SLOT_PARKED,
                   "parked, which keep their connections and accept no new ones");

@@ -1,0 +1,73 @@
+/* The steward chooses, workers tell. Counts what was sent away, and says so once a minute. */
+#include "shed.h"
+
+#include "accept.h"
+#include "child_internal.h"
+#include "conn.h"
+#include "listeners.h"
+#include "put_off.h"
+
+#include "base/clock.h"
+
+#include "apr_strings.h"
+
+/* At one round, so that the steward has time for everything else. */
+#define MOST_A_ROUND 64
+/* Connections that have waited in the backlog for this part of AdaptiveMaxWait are taken out of it. */
+#define STRANDED_PART 10
+#define LOG_PAUSE_US (60 * CLOCK_US_PER_S)
+
+static void say_so(child_t *child, int64_t now_us)
+{
+    scoreboard_ext_t *board = child->board;
+    int64_t said_us = atomic_load(&board->shed_said_us);
+
+    if ((said_us != 0 && now_us - said_us < LOG_PAUSE_US)
+        || !atomic_compare_exchange_strong(&board->shed_said_us, &said_us, now_us)) {
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0066)
+                 "%" APR_UINT64_T_FMT " requests in all were answered with 503, this child has %d "
+                 "that wait for a thread and %d that wait while others compute: more comes than "
+                 "can be served within AdaptiveMaxWait %d ms; if that is meant to be, raise it or "
+                 "turn it off", atomic_load(&board->shed), atomic_load(&child->put_off.new.count),
+                 atomic_load(&child->put_off.computing.count),
+                 (int)(child->config->max_wait_us / CLOCK_US_PER_MS));
+}
+
+void shed_late(child_t *child, int64_t now_us)
+{
+    conn_t *conn;
+    int shed = 0;
+
+    ON_STEWARD();
+    if (child->config->max_wait_us > 0
+        && listeners_strand(child, child->config->max_wait_us / STRANDED_PART, now_us)) {
+        accept_to_wait(child);
+    }
+    while (shed < MOST_A_ROUND && (conn = put_off_take_late(child, now_us)) != NULL) {
+        conn_queue_put_off(conn, now_us);
+        shed++;
+    }
+    if (shed > 0) {
+        atomic_fetch_add(&child->board->shed, (uint64_t)shed);
+        say_so(child, now_us);
+    }
+}
+
+bool shed_request(conn_t *conn, request_rec *r)
+{
+    int64_t retry_s = (conn->child->config->max_wait_us + CLOCK_US_PER_S - 1) / CLOCK_US_PER_S;
+
+    ON_WORKER();
+    /* not the error document, which httpd looks for by a request of its own */
+    if (!conn->is_shed || r->prev || r->main) {
+        return false;
+    }
+    conn->is_shed = false;
+    apr_table_setn(r->err_headers_out, "Retry-After",
+                   apr_psprintf(r->pool, "%" APR_INT64_T_FMT, retry_s));
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, ADPNO(0067)
+                  "it has waited for AdaptiveMaxWait: 503");
+    return true;
+}
