@@ -354,6 +354,7 @@ static adp_config_t as_given(const resolve_input_t *in)
         .async_factor = given->async_factor,
         .adaptive_mode = given->adaptive_mode,
         .affinity = given->affinity,
+        .bulkheads = given->bulkheads,
         .wait_target_us = given->wait_target_us,
         .hold_us = given->hold_us,
         .drain_timeout_us = given->drain_timeout_us,
