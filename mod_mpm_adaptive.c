@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "base/testhook.h"
+#include "child/bulkhead.h"
 #include "child/child.h"
 #include "child/conn.h"
 #include "child/first_byte.h"
@@ -366,6 +367,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_pre_read_request(conn_hook_pre_read_request, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_read_request(conn_hook_post_read_request, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_protocol_switch(conn_hook_protocol_switch, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(bulkhead_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
     conn_register_filters();
     status_register_hooks();
 }

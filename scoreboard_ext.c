@@ -23,6 +23,7 @@ _Static_assert(sizeof(ext_limits_t) % 8 == 0 && sizeof(ext_limits_t) / 8 < MOST_
 _Static_assert(sizeof(ext_plan_t) % 8 == 0 && sizeof(ext_plan_t) / 8 < MOST_WORDS, "plan");
 _Static_assert(sizeof(ext_decision_t) % 8 == 0, "decision");
 _Static_assert(sizeof(ext_second_t) == 56, "a second is a cache line with its sum");
+_Static_assert(sizeof(ext_class_name_t) % 8 == 0, "class");
 _Static_assert(sizeof(ext_slot_t) % 8 == 0, "slot");
 _Static_assert((EXT_DECISIONS & (EXT_DECISIONS - 1)) == 0, "a power of two");
 
@@ -350,6 +351,20 @@ bool scoreboard_ext_read_slot(const scoreboard_ext_t *ext, int slot, ext_slot_t 
     }
     tame_time(&state->since_us);
     tame_enum(&state->state, EXT_SLOT_STATES);
+    return true;
+}
+
+void scoreboard_ext_name_class(ext_class_t *class, const ext_class_name_t *name)
+{
+    WRITE(&class->name, name);
+}
+
+bool scoreboard_ext_read_class_name(const ext_class_t *class, ext_class_name_t *name)
+{
+    if (!READ_AGAIN(&class->name, name)) {
+        return false;
+    }
+    name->text[sizeof(name->text) - 1] = '\0';
     return true;
 }
 

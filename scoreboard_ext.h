@@ -13,6 +13,7 @@
  *   plan         what the parent planned last, and from what
  *   decisions    rings of the last EXT_DECISIONS changes, one of children and one of threads, so
  *                that many children do not push out what the parent decided; any process
+ *   classes      who holds threads: names, and what was refused; workers of any child
  *   seconds      ring of the last EXT_SECONDS seconds; written by the parent
  *
  * All but children[] consist of records that are copied in and out whole. A record carries a
@@ -33,7 +34,7 @@
 
 /* Raise it with every change of what lies in the shared memory, records of controller.h
  * included. Where the compiler can see a change (EXT_PINNED) it does not forget. */
-#define EXT_VERSION   6
+#define EXT_VERSION   8
 
 /* The size that a type has in this version, where a pointer has 64 bits. Not equal: raise the
  * version above (or ADP_RETAINED_VERSION), then write the new size here. */
@@ -68,6 +69,31 @@ typedef struct ext_slot_t {
     int32_t generation;
     int32_t reserved;
 } ext_slot_t;
+
+/* --- who holds threads (src/board/classes.h) ---------------------------------------- */
+
+/* Virtual hosts and backends that are told apart at a time: those that are busy. */
+#define EXT_CLASSES   64        /* a power of two */
+#define EXT_CLASS_NAME 84
+
+typedef struct ext_class_name_t {
+    int32_t is_backend;             /* of mod_proxy; else a virtual host */
+    char text[EXT_CLASS_NAME];
+} ext_class_name_t;
+
+typedef struct ext_class_t {
+    _Atomic uint64_t hash;          /* of the name; 0: the place is free */
+    _Atomic uint64_t refused;       /* requests, since it has this place */
+    _Atomic int64_t seen_s;         /* its last request, monotonic */
+    EXT_RECORD(ext_class_name_t) name;
+} ext_class_t;
+
+/* What a child has of a class. */
+typedef struct ext_holding_t {
+    _Atomic uint64_t work;          /* threads held below, requests begun above, as in .work */
+    _Atomic uint64_t marks[2];      /* the older, the newer: milliseconds above, requests done */
+    _Atomic uint64_t usual_us;      /* a request holds its thread; 0: unknown */
+} ext_holding_t;
 
 /* True or false. Not a bool: another process may have written any other byte here. */
 typedef _Atomic unsigned char ext_flag_t;
@@ -104,6 +130,8 @@ typedef struct ext_child_t {
     /* what the parent notes for status pages. Here, and not in an array of its own behind this
      * one: the place of that would have to be computed from what children can write. */
     EXT_RECORD(ext_slot_t) slot;
+    /* the workers', by class */
+    _Alignas(64) ext_holding_t holdings[EXT_CLASSES];
 } ext_child_t;
 
 /* ext_child_t.work: idle workers below, events taken above. */
@@ -263,6 +291,10 @@ typedef struct scoreboard_ext_t {
     _Atomic uint64_t shed;          /* requests that were answered with 503; any child */
     _Atomic int64_t shed_said_us;   /* when that was last logged, monotonic; any child */
     _Atomic int64_t drain_timeout_us;       /* of the latest configuration; the parent */
+    _Atomic uint64_t refused;               /* requests of any class, ever */
+    _Atomic uint64_t refused_told;          /* ... as of the last line in the log */
+    _Atomic int64_t refused_told_us;        /* when that was, monotonic */
+    ext_class_t classes[EXT_CLASSES];
     EXT_RECORD(ext_limits_t) limits;
     EXT_RECORD(ext_plan_t) plan;
     _Atomic uint64_t decisions_noted;       /* how many were ever begun, */
@@ -273,7 +305,9 @@ typedef struct scoreboard_ext_t {
 } scoreboard_ext_t;
 
 EXT_PINNED(ext_slot_t, 24);
-EXT_PINNED(ext_child_t, 256);
+EXT_PINNED(ext_class_t, 120);
+EXT_PINNED(ext_holding_t, 32);
+EXT_PINNED(ext_child_t, 2304);
 EXT_PINNED(ext_limits_t, 824);
 EXT_PINNED(ctl_child_sample_t, 88);
 EXT_PINNED(ctl_child_limits_t, 56);
@@ -281,7 +315,7 @@ EXT_PINNED(ctl_child_plan_t, 72);
 EXT_PINNED(ext_plan_t, 248);
 EXT_PINNED(ext_decision_t, 104);
 EXT_PINNED(ext_second_t, 56);
-EXT_PINNED(scoreboard_ext_t, 53952);
+EXT_PINNED(scoreboard_ext_t, 61632);
 
 /* Map shared memory for slot_count children. Returns 0 or an errno value. The parent; lives
  * until the process ends. Pages that nobody writes cost nothing. */
@@ -315,6 +349,9 @@ void scoreboard_ext_write_plan(scoreboard_ext_t *ext, const ext_plan_t *plan);
 void scoreboard_ext_note_slot(scoreboard_ext_t *ext, int slot, ext_slot_state_e state, int pid,
                               int generation, int64_t now_us);
 
+/* The name of a class, by its place. Any process, any thread. */
+void scoreboard_ext_name_class(ext_class_t *class, const ext_class_name_t *name);
+
 /* Add a decision to the ring of its kind. Any process, any thread. number and wall_us are filled
  * in. */
 void scoreboard_ext_note_decision(scoreboard_ext_t *ext, const ext_decision_t *decision);
@@ -343,6 +380,8 @@ void scoreboard_ext_write_second(scoreboard_ext_t *ext, ext_history_t *history,
 bool scoreboard_ext_read_limits(const scoreboard_ext_t *ext, ext_limits_t *limits);
 bool scoreboard_ext_read_plan(const scoreboard_ext_t *ext, ext_plan_t *plan);
 bool scoreboard_ext_read_slot(const scoreboard_ext_t *ext, int slot, ext_slot_t *state);
+
+bool scoreboard_ext_read_class_name(const ext_class_t *class, ext_class_name_t *name);
 
 /* The last decisions of both kinds, newest first. Returns how many there are;
  * entries that are being written are left out. */

@@ -6,6 +6,7 @@
 #include "accept.h"
 #include "bell.h"
 #include "bench.h"
+#include "bulkhead.h"
 #include "child_internal.h"
 #include "conn.h"
 #include "drain.h"
@@ -453,6 +454,7 @@ int child_run(const child_start_t *start)
     rooms_init(child);
     lowering_init(child);
     pinning_init(child);
+    bulkhead_init(child);
     ap_run_child_init(child->pool, start->server);
     steer_threads_init(child, clock_now_us());
     if (child->lifeline_fd >= 0) {

@@ -4,6 +4,7 @@
 #define ADP_CHILD_INTERNAL_H
 
 #include "bench.h"
+#include "bulkhead.h"
 #include "drain.h"
 #include "fwd.h"
 #include "listeners.h"
@@ -103,6 +104,7 @@ struct child_t {
     lowering_t lowering;
     put_off_t put_off;
     pinning_t pinning;
+    bulkheads_t bulkheads;
     watch_t watch;
     steer_t steer;
     job_t accept_job;           /* a look at the listeners, for a sibling that could not */

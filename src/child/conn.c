@@ -64,6 +64,7 @@ conn_t *conn_new(child_t *child)
     conn->settled_after = 0;
     conn->has_callback = false;
     conn->computes = conn->was_put_off = conn->is_shed = false;
+    conn->holds = 0;
     conn->target = TARGET_UNKNOWN;
     claim_acquire(&conn->claim);
     return conn;

@@ -1,5 +1,6 @@
 /* What each state of a connection does, as a table. conn.h draws the graph. */
 
+#include "bulkhead.h"
 #include "conn_internal.h"
 #include "listeners.h"
 #include "put_off.h"
@@ -45,6 +46,7 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
     conn->cs.sense = CONN_SENSE_DEFAULT;
     conn_enter_hooks(conn);
     rc = ap_run_process_connection(c);
+    bulkhead_end(conn);
     put_off_learn(conn, worker);
     ADP_PAUSE(hooks_returned);
     if (conn_leave_hooks(conn) && (rc == OK || rc == DONE)) {

@@ -269,6 +269,9 @@ const command_rec config_commands[] = {
         "AdaptiveMode", set_mode, NULL, RSRC_CONF,
         "on (default): threads and children follow the load; observe: that is only logged, and "
         "MinSpareThreads and MaxSpareThreads are followed; off: only these"),
+    SWITCH_DIRECTIVE("AdaptiveBulkheads", bulkheads,
+                     "While threads are few, what one virtual host or backend may hold is bounded "
+                     "(on)"),
     TIME_DIRECTIVE("AdaptiveWaitTarget", wait_target,
                    "The longest that work should wait for a thread, 0.1ms to 1000ms (2ms)"),
     TIME_DIRECTIVE("AdaptiveHold", hold,

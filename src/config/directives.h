@@ -38,6 +38,7 @@ typedef struct directives_t {
     ext_mode_e adaptive_mode;
     bool affinity;
     int64_t max_wait_us;        /* 0: off */
+    bool bulkheads;
     int64_t wait_target_us;
     int64_t hold_us;
     int64_t drain_timeout_us;   /* 0: unlimited */
@@ -53,7 +54,7 @@ static inline directives_t directives_defaults(void)
         .thread_limit = DIRECTIVES_NOT_SET, .threads_per_child = DIRECTIVES_NOT_SET,
         .max_request_workers = DIRECTIVES_NOT_SET, .min_spare_threads = DIRECTIVES_NOT_SET,
         .max_spare_threads = DIRECTIVES_NOT_SET, .adaptive_mode = EXT_MODE_ON,
-        .affinity = true, .max_wait_us = DIRECTIVES_MAX_WAIT_US,
+        .affinity = true, .bulkheads = true, .max_wait_us = DIRECTIVES_MAX_WAIT_US,
         .wait_target_us = DIRECTIVES_WAIT_TARGET_US, .hold_us = DIRECTIVES_HOLD_US,
         .memory_share = DIRECTIVES_MEMORY_SHARE
     };

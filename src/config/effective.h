@@ -36,6 +36,7 @@ typedef struct adp_config_t {
     int start_threads;          /* worker threads of a child at start */
     adp_given_t given;
     ext_mode_e adaptive_mode;   /* AdaptiveMode */
+    bool bulkheads;             /* AdaptiveBulkheads */
     int64_t wait_target_us;     /* AdaptiveWaitTarget: no work should wait longer for a thread */
     int64_t hold_us;            /* AdaptiveHold: a spare thread is kept at least this long */
     int64_t max_wait_us;        /* AdaptiveMaxWait, 0: off */

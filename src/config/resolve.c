@@ -355,6 +355,7 @@ static adp_config_t as_given(const resolve_input_t *in)
         .adaptive_mode = given->adaptive_mode,
         .affinity = given->affinity,
         .max_wait_us = given->adaptive_mode == EXT_MODE_ON ? given->max_wait_us : 0,
+        .bulkheads = given->bulkheads,
         .wait_target_us = given->wait_target_us,
         .hold_us = given->hold_us,
         .drain_timeout_us = given->drain_timeout_us,

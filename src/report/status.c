@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "board/board_view.h"
+#include "board/classes.h"
 #include "config/config.h"
 
 #include "apr_optional_hooks.h"
@@ -23,6 +24,8 @@
 #define RATE_SECONDS    5
 /* Children that a page names. */
 #define CHILDREN_NAMED  8
+/* Classes of requests that a page names. */
+#define HOLDERS_SHOWN   8
 
 /* What this process shows; set in the parent, inherited by children. */
 static struct {
@@ -53,6 +56,13 @@ void status_show(scoreboard_ext_t *board, const adp_config_t *config)
 
 /* --- what there is to show ---------------------------------------------------------- */
 
+/* A virtual host or a backend. */
+typedef struct holder_t {
+    ext_class_name_t name;
+    int held;                               /* threads */
+    uint64_t refused;
+} holder_t;
+
 typedef struct view_t {
     int64_t now_us;
     ext_plan_t plan;
@@ -70,6 +80,9 @@ typedef struct view_t {
     int busy_peak;                          /* in the last ten minutes */
     int64_t waited_peak_us;
     int decision_count;
+    int holder_count;
+    holder_t holders[EXT_CLASSES];          /* who holds most comes first */
+    uint64_t refused;
     ext_decision_t decisions[EXT_MOST_DECISIONS];
 } view_t;
 
@@ -139,6 +152,45 @@ static void view_peaks(view_t *view, apr_pool_t *p)
     }
 }
 
+static int threads_held(int place)
+{
+    int i, held = 0;
+
+    for (i = 0; i < shown.config->slot_count; i++) {
+        if (ap_get_scoreboard_process(i)->pid != 0) {
+            held += MIN(classes_held(&shown.board->children[i], place),
+                        shown.config->thread_limit);
+        }
+    }
+    return held;
+}
+
+static bool holds_more(const holder_t *a, const holder_t *b)
+{
+    return a->held != b->held ? a->held > b->held : a->refused > b->refused;
+}
+
+/* Those that hold threads, or were refused some. */
+static void view_holders(view_t *view)
+{
+    int i, j;
+
+    view->refused = atomic_load(&shown.board->refused);
+    for (i = 0; i < EXT_CLASSES; i++) {
+        const ext_class_t *class = &shown.board->classes[i];
+        holder_t holder = { .held = threads_held(i), .refused = atomic_load(&class->refused) };
+
+        if ((holder.held == 0 && holder.refused == 0)
+            || !scoreboard_ext_read_class_name(class, &holder.name)) {
+            continue;
+        }
+        for (j = view->holder_count++; j > 0 && holds_more(&holder, &view->holders[j - 1]); j--) {
+            view->holders[j] = view->holders[j - 1];
+        }
+        view->holders[j] = holder;
+    }
+}
+
 static view_t *view_make(apr_pool_t *p)
 {
     view_t *view = apr_pcalloc(p, sizeof(*view));
@@ -148,6 +200,7 @@ static view_t *view_make(apr_pool_t *p)
     view->has_limits = scoreboard_ext_read_limits(shown.board, &view->limits);
     view->decision_count = scoreboard_ext_read_decisions(shown.board, view->decisions);
     view_children(view, p);
+    view_holders(view);
     view_peaks(view, p);
     return view;
 }
@@ -226,6 +279,8 @@ static void put_auto(request_rec *r, const view_t *view)
     put_count(r, "ChildrenDraining", view->children[EXT_SLOT_DRAINING]);
     put_count(r, "ParkedLongestSeconds", view->oldest_us[EXT_SLOT_PARKED] / CLOCK_US_PER_S);
     put_count(r, "DrainingLongestSeconds", view->oldest_us[EXT_SLOT_DRAINING] / CLOCK_US_PER_S);
+    put_count(r, "HolderThreads", view->holder_count > 0 ? view->holders[0].held : 0);
+    put_count(r, "RefusedTotal", (int64_t)view->refused);
     put_count(r, "DecisionsTotal", (int64_t)atomic_load(&shown.board->decisions_noted));
     if (view->has_plan) {
         put_plan(r, view);
@@ -504,6 +559,31 @@ static void show_decisions(request_rec *r, const view_t *view, bool tables)
     ap_rputs(tables ? "</table>\n" : "</ul>\n", r);
 }
 
+static void show_holder(request_rec *r, const holder_t *holder)
+{
+    ap_rprintf(r, "<dt>%s %s: %d %s, %" APR_UINT64_T_FMT " %s</dt>\n",
+               holder->name.is_backend ? "backend" : "virtual host",
+               html(r, holder->name.text), holder->held, holder->held == 1 ? "thread" : "threads",
+               (apr_uint64_t)holder->refused,
+               current_mode() == EXT_MODE_OBSERVE ? "would have been refused" : "refused");
+}
+
+/* "backend http://10.0.0.1:8080: 160 threads, 2300 refused" */
+static void show_holders(request_rec *r, const view_t *view)
+{
+    int i;
+
+    if (view->holder_count == 0) {
+        return;
+    }
+    ap_rputs("<p>Threads by backend and virtual host, and requests that were refused because "
+             "these held too many:</p>\n<dl>\n", r);
+    for (i = 0; i < MIN(view->holder_count, HOLDERS_SHOWN); i++) {
+        show_holder(r, &view->holders[i]);
+    }
+    ap_rputs("</dl>\n", r);
+}
+
 static void show_page(request_rec *r, const view_t *view, bool tables)
 {
     ap_rputs("<hr>\n<h2>Adaptive control</h2>\n", r);
@@ -526,6 +606,7 @@ static void show_page(request_rec *r, const view_t *view, bool tables)
                   "parked, which keep their connections and accept no new ones");
     show_children(r, view, EXT_SLOT_DRAINING, "draining");
     ap_rputs("</dl>\n", r);
+    show_holders(r, view);
     show_decisions(r, view, tables);
 }
 

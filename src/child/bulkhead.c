@@ -1,0 +1,307 @@
+/* Workers, before each handler. Counts and refuses; the rule is law/share.c's, the table of classes
+ * board/classes.c's. */
+#include "bulkhead.h"
+
+#include "child_internal.h"
+#include "conn_internal.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "board/classes.h"
+#include "law/share.h"
+#include "report/report_text.h"
+
+#include "apr_strings.h"
+#include "apr_tables.h"
+#include "http_config.h"
+#include "http_log.h"
+
+#include <string.h>
+#include <sys/param.h>
+
+/* How old a look at the siblings may be: while threads are few, and while they are not. */
+#define NEAR_LOOK_US CLOCK_US_PER_MS
+#define FAR_LOOK_US  (10 * CLOCK_US_PER_MS)
+/* A child with less than this part of its own threads free looks as if they were few. */
+#define OWN_NEAR_PART 4
+/* Seconds. A backend that is dead is rarely back sooner. */
+#define RETRY_AFTER "10"
+#define LOG_EVERY_US (60 * CLOCK_US_PER_S)
+
+#define PROXY_PREFIX "proxy:"
+
+/* A virtual host as a class: in its server_rec's configuration of this module. */
+typedef struct vhost_t {
+    uint64_t hash;
+    const char *text;
+    size_t length;
+} vhost_t;
+
+/* What a request belongs to. */
+typedef struct class_t {
+    bool is_backend;
+    uint64_t hash;
+    const char *text;           /* not terminated */
+    size_t length;
+} class_t;
+
+/* --- virtual hosts ---------------------------------------------------------------------- */
+
+static int port_of(const server_rec *s)
+{
+    return s->addrs && s->addrs->host_port ? s->addrs->host_port : s->port;
+}
+
+void bulkhead_init(child_t *child)
+{
+    const adp_config_t *config = child->config;
+    server_rec *s;
+
+    ON_STEWARD();
+    child->bulkheads.counts = config->bulkheads && config->adaptive_mode != EXT_MODE_OFF;
+    child->bulkheads.refuses = child->bulkheads.counts && config->adaptive_mode == EXT_MODE_ON;
+    for (s = child->server; s && child->bulkheads.counts; s = s->next) {
+        const char *name = s->server_hostname ? s->server_hostname : "_default_";
+        vhost_t *vhost = apr_palloc(child->pool, sizeof(*vhost));
+
+        vhost->text = port_of(s) ? apr_psprintf(child->pool, "%s:%d", name, port_of(s)) : name;
+        vhost->length = strlen(vhost->text);
+        vhost->hash = classes_hash(false, vhost->text, vhost->length);
+        ap_set_module_config(s->module_config, &mpm_adaptive_module, vhost);
+    }
+}
+
+/* --- the class of a request ------------------------------------------------------------- */
+
+/* "http://10.0.0.1:8080/path": what mod_proxy will ask, as ProxyPass and RewriteRule leave it, or
+ * SetHandler; NULL: it serves somebody else. */
+static const char *proxied_url(const request_rec *r)
+{
+    size_t skip = strlen(PROXY_PREFIX);
+
+    if (r->proxyreq && r->filename && !strncmp(r->filename, PROXY_PREFIX, skip)) {
+        return r->filename + skip;
+    }
+    return r->handler && !strncmp(r->handler, PROXY_PREFIX, skip) ? r->handler + skip : NULL;
+}
+
+/* Scheme, host and port, or the name of a balancer; with the socket's path before it if it has one.
+ * Who signs on there (a forward proxy) is nobody's business. */
+static class_t backend_of(const char *url)
+{
+    const char *bar = strncmp(url, "unix:", 5) ? NULL : strchr(url, '|');
+    const char *scheme_end = strstr(bar ? bar : url, "://");
+    const char *host = scheme_end ? scheme_end + 3 : bar ? bar + 1 : url;
+    const char *end = host + strcspn(host, "/?#");
+    const char *at = memchr(host, '@', (size_t)(end - host));
+    class_t class = { .is_backend = true, .text = at ? at + 1 : url };
+
+    class.length = (size_t)(end - class.text);
+    class.hash = classes_hash(true, class.text, class.length);
+    return class;
+}
+
+static class_t class_of(const request_rec *r)
+{
+    const char *url = proxied_url(r);
+    const vhost_t *vhost = ap_get_module_config(r->server->module_config, &mpm_adaptive_module);
+
+    if (url) {
+        return backend_of(url);
+    }
+    return vhost ? (class_t) { .hash = vhost->hash, .text = vhost->text, .length = vhost->length }
+                 : (class_t) { 0 };
+}
+
+/* --- how many threads there are ----------------------------------------------------------- */
+
+/* What the parent found last. Not to be relied on, but nothing worse follows from it than a request
+ * that is refused, or is not. */
+static int ceiling_of(const child_t *child)
+{
+    ext_plan_t plan;
+    int64_t most;
+
+    if (child->one_process || !scoreboard_ext_read_plan(child->board, &plan)
+        || plan.limits.max_threads <= 0) {
+        return child->one_process ? child->workers.limit : config_expected_threads();
+    }
+    most = (int64_t)MAX(plan.limits.max_children, 1) * MAX(plan.limits.threads_per_child, 1);
+    return (int)MIN(most, plan.limits.max_threads);
+}
+
+static void look_at_siblings(child_t *child)
+{
+    bulkheads_t *b = &child->bulkheads;
+    int i, busy = 0, slots = 0;
+
+    for (i = 0; i < child->config->slot_count; i++) {
+        const process_score *score = ap_get_scoreboard_process(i);
+
+        if (i != child->slot && score->pid != 0 && score->generation == child->generation) {
+            busy += MIN(ext_busy(&child->board->children[i]), child->config->thread_limit);
+            slots = i + 1;
+        }
+    }
+    atomic_store(&b->others_busy, busy);
+    atomic_store(&b->slots, MAX(slots, child->slot + 1));
+    atomic_store(&b->ceiling, ceiling_of(child));
+}
+
+/* The child's own, the class's part of it left out. */
+static share_room_t own_room(const child_t *child)
+{
+    int granted = atomic_load_explicit(&child->ext->most_threads, memory_order_relaxed);
+    int most = MIN(atomic_load_explicit(&child->rooms.most, memory_order_relaxed),
+                   child->workers.limit);
+
+    return (share_room_t) {
+        .ceiling = granted > 0 ? MIN(granted, most) : most, .busy = ext_busy(child->ext)
+    };
+}
+
+/* The same of all children. */
+static share_room_t all_room(child_t *child, const share_room_t *own)
+{
+    bulkheads_t *b = &child->bulkheads;
+    int64_t now_us = clock_now_us();
+    int64_t looked_us = atomic_load_explicit(&b->looked_us, memory_order_relaxed);
+    bool may_be_near = atomic_load_explicit(&b->is_near, memory_order_relaxed)
+                       || (own->ceiling - own->busy) * OWN_NEAR_PART < own->ceiling;
+    share_room_t all;
+
+    if (now_us - looked_us >= (may_be_near ? NEAR_LOOK_US : FAR_LOOK_US)
+        && atomic_compare_exchange_strong(&b->looked_us, &looked_us, now_us)) {
+        look_at_siblings(child);
+    }
+    all = (share_room_t) {
+        .ceiling = atomic_load_explicit(&b->ceiling, memory_order_relaxed),
+        .busy = atomic_load_explicit(&b->others_busy, memory_order_relaxed) + own->busy
+    };
+    if (share_is_near(&all) != atomic_load_explicit(&b->is_near, memory_order_relaxed)) {
+        atomic_store_explicit(&b->is_near, share_is_near(&all), memory_order_relaxed);
+    }
+    return all;
+}
+
+/* What all children have of the class. */
+static share_pace_t pace_of(const child_t *child, int place, int64_t now_us)
+{
+    int i, slots = atomic_load(&child->bulkheads.slots);
+    share_pace_t pace = { 0 };
+
+    for (i = 0; i < slots; i++) {
+        const process_score *score = ap_get_scoreboard_process(i);
+
+        if (i == child->slot || (score->pid != 0 && score->generation == child->generation)) {
+            share_seen_t seen = classes_seen(&child->board->children[i], place, now_us);
+
+            share_pace_add(&pace, &seen);
+        }
+    }
+    return pace;
+}
+
+/* --- refusing ----------------------------------------------------------------------------- */
+
+static void log_refused(child_t *child, int place, const share_room_t *all,
+                        const share_pace_t *pace, int64_t now_us)
+{
+    scoreboard_ext_t *board = child->board;
+    int64_t told_us = atomic_load(&board->refused_told_us);
+    uint64_t refused = atomic_load(&board->refused);
+    ext_class_name_t name;
+    char hold[32];
+
+    if ((told_us != 0 && now_us - told_us < LOG_EVERY_US && told_us <= now_us)
+        || !scoreboard_ext_read_class_name(&board->classes[place], &name)
+        || !atomic_compare_exchange_strong(&board->refused_told_us, &told_us, now_us)) {
+        return;
+    }
+    ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0130)
+                 "%s %s holds %d of %d threads, for %s each, and %d are busy: requests for it are "
+                 "refused with 503, so that others find a thread (%d since this was last said)",
+                 name.is_backend ? "backend" : "virtual host", name.text, all->held, all->ceiling,
+                 report_duration(hold, sizeof(hold), share_hold_us(pace)), all->busy,
+                 (int)(refused - atomic_exchange(&board->refused_told, refused)));
+}
+
+/* Does the request, counted already, go over the share of its class? */
+static bool is_too_many(child_t *child, int place, int64_t now_us)
+{
+    share_room_t own = own_room(child);
+    share_room_t all = all_room(child, &own);
+    share_pace_t pace;
+
+    if (!share_is_near(&all)) {
+        return false;
+    }
+    own.held = classes_held(child->ext, place);
+    pace = pace_of(child, place, now_us);
+    all.held = (int)pace.held;
+    if (!share_is_over(&all, &own) || !share_is_slow(&pace)
+        || !classes_has_others(child->board, place, now_us)) {
+        return false;
+    }
+    atomic_fetch_add(&child->board->classes[place].refused, 1);
+    atomic_fetch_add(&child->board->refused, 1);
+    if (child->bulkheads.refuses) {
+        log_refused(child, place, &all, &pace, now_us);
+    }
+    return child->bulkheads.refuses;
+}
+
+/* What an error is answered with: refused itself, it would be answered with another. */
+static bool is_error_document(const request_rec *r)
+{
+    return r->prev && ap_is_HTTP_ERROR(r->prev->status);
+}
+
+/* --- the hook ------------------------------------------------------------------------------- */
+
+static int class_place(child_t *child, const class_t *class, int64_t now_us)
+{
+    int place = class->hash ? classes_find(child->board, class->hash) : CLASSES_NO_PLACE;
+
+    return place != CLASSES_NO_PLACE || !class->hash
+           ? place : classes_add(child->board, class->hash, class->is_backend, class->text,
+                                 class->length, now_us);
+}
+
+int bulkhead_hook_handler(request_rec *r)
+{
+    conn_t *conn = conn_of_conn_rec(r->connection);
+    int64_t now_us;
+    class_t class;
+    int place;
+
+    if (!conn || r->main || !conn->child->bulkheads.counts) {
+        return DECLINED;
+    }
+    /* of the request before it on this thread, or of this one before an internal redirect */
+    bulkhead_end(conn);
+    now_us = clock_coarse_us();
+    class = class_of(r);
+    place = class_place(conn->child, &class, now_us);
+    if (place == CLASSES_NO_PLACE) {
+        return DECLINED;
+    }
+    classes_note_seen(conn->child->board, place, now_us);
+    classes_begin(conn->child->ext, place, now_us);
+    if (!is_error_document(r) && is_too_many(conn->child, place, now_us)) {
+        classes_take_back(conn->child->ext, place);
+        apr_table_setn(r->err_headers_out, "Retry-After", RETRY_AFTER);
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    conn->holds = place + 1;
+    conn->holds_since_us = now_us;
+    return DECLINED;
+}
+
+void bulkhead_end(conn_t *conn)
+{
+    if (conn->holds > 0) {
+        classes_end(conn->child->ext, conn->holds - 1, clock_coarse_us() - conn->holds_since_us);
+        conn->holds = 0;
+    }
+}
