@@ -30,8 +30,9 @@
 
 #define PROXY_PREFIX "proxy:"
 
-/* A virtual host as a class: in its server_rec's configuration of this module. */
+/* A virtual host as a class. */
 typedef struct vhost_t {
+    const server_rec *server;
     uint64_t hash;
     const char *text;
     size_t length;
@@ -60,14 +61,16 @@ void bulkhead_init(child_t *child)
     ON_STEWARD();
     child->bulkheads.counts = config->bulkheads && config->adaptive_mode != EXT_MODE_OFF;
     child->bulkheads.refuses = child->bulkheads.counts && config->adaptive_mode == EXT_MODE_ON;
+    child->bulkheads.vhosts = apr_hash_make(child->pool);
     for (s = child->server; s && child->bulkheads.counts; s = s->next) {
         const char *name = s->server_hostname ? s->server_hostname : "_default_";
         vhost_t *vhost = apr_palloc(child->pool, sizeof(*vhost));
 
+        vhost->server = s;
         vhost->text = port_of(s) ? apr_psprintf(child->pool, "%s:%d", name, port_of(s)) : name;
         vhost->length = strlen(vhost->text);
         vhost->hash = classes_hash(false, vhost->text, vhost->length);
-        ap_set_module_config(s->module_config, &mpm_adaptive_module, vhost);
+        apr_hash_set(child->bulkheads.vhosts, &vhost->server, sizeof(vhost->server), vhost);
     }
 }
 
@@ -101,10 +104,10 @@ static class_t backend_of(const char *url)
     return class;
 }
 
-static class_t class_of(const request_rec *r)
+static class_t class_of(const bulkheads_t *b, const request_rec *r)
 {
     const char *url = proxied_url(r);
-    const vhost_t *vhost = ap_get_module_config(r->server->module_config, &mpm_adaptive_module);
+    const vhost_t *vhost = apr_hash_get(b->vhosts, &r->server, sizeof(r->server));
 
     if (url) {
         return backend_of(url);
@@ -281,7 +284,7 @@ int bulkhead_hook_handler(request_rec *r)
     /* of the request before it on this thread, or of this one before an internal redirect */
     bulkhead_end(conn);
     now_us = clock_coarse_us();
-    class = class_of(r);
+    class = class_of(&conn->child->bulkheads, r);
     place = class_place(conn->child, &class, now_us);
     if (place == CLASSES_NO_PLACE) {
         return DECLINED;

@@ -13,6 +13,7 @@
 
 #include "fwd.h"
 
+#include "apr_hash.h"
 #include "httpd.h"
 
 #include <stdatomic.h>
@@ -22,6 +23,7 @@
 typedef struct bulkheads_t {
     bool counts;                /* constant, like the next */
     bool refuses;
+    apr_hash_t *vhosts;         /* by server_rec; written before the child serves */
     _Atomic int64_t looked_us;
     _Atomic int others_busy;    /* threads of the siblings that serve */
     _Atomic int slots;          /* siblings are in those before this */

@@ -42,7 +42,8 @@ typedef enum {
     CTL_TERM_HOLD = 1 << 4,        /* surplus is kept for a while */
     CTL_TERM_LEARNING = 1 << 5,    /* ... longer if it was missed */
     CTL_TERM_CPU = 1 << 6,         /* computing requests need processors, not threads */
-    CTL_TERM_PROGRESS = 1 << 7     /* ... unless nothing gets done */
+    CTL_TERM_PROGRESS = 1 << 7,    /* ... unless nothing gets done */
+    CTL_TERM_LOWERING = 1 << 8     /* the caller's: those that compute stand back (attained.h) */
 } ctl_term_e;
 
 #define CTL_PEAK_BUCKETS 16

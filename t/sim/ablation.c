@@ -27,6 +27,7 @@ static const term_t terms[] = {
     { CTL_TERM_LEARNING, "learned hold" },
     { CTL_TERM_CPU, "processors" },
     { CTL_TERM_PROGRESS, "progress" },
+    { CTL_TERM_LOWERING, "short before long" },
 };
 
 #define TERMS (int)(sizeof(terms) / sizeof(*terms))

@@ -97,15 +97,16 @@ static steward_facts_t see(const model_t *m, const child_t *c, const adaptive_ch
 /* Of a few threads one sees whether they compute, and takes them for all. */
 static int estimated_runnable(model_t *m, const child_t *c, int counted)
 {
+    int light = c->busy - c->lowered;
     int i, hits = 0;
 
-    if (c->busy <= counted) {
+    if (light <= counted) {
         return c->runnable;
     }
     for (i = 0; i < counted; i++) {
-        hits += dice_uniform(&m->server_dice) * c->busy < c->runnable;
+        hits += dice_uniform(&m->server_dice) * light < c->runnable;
     }
-    return (int)lround((double)hits * c->busy / counted);
+    return (int)lround((double)hits * light / counted);
 }
 
 static ctl_thread_limits_t limits_of(const model_t *m, const child_t *c, const adaptive_child_t *a)
@@ -120,13 +121,21 @@ static ctl_thread_limits_t limits_of(const model_t *m, const child_t *c, const a
     return steward_limits(&settings, &a->grant, c->busy);
 }
 
+static int idle_processors(const model_t *m)
+{
+    double idle = m->trace->cpus - (double)m->processors.jobs.count - (double)m->behind.jobs.count;
+
+    return idle > 0 ? (int)ceil(idle) : 0;
+}
+
 static ctl_thread_sample_t take_sample(model_t *m, const child_t *c, adaptive_child_t *a,
                                        int64_t waited_us, const ctl_thread_limits_t *limits)
 {
     ctl_thread_sample_t sample = { .now_us = (int64_t)m->now_us,
                                    .threads = c->threads,
-                                   .admitted = adaptive_min(c->admit, c->threads),
+                                   .admitted = adaptive_min(c->admit, c->threads - c->lowered) + c->lowered,
                                    .busy = c->busy,
+                                   .lowered = c->lowered,
                                    .starting = c->starting,
                                    .waited_us = waited_us,
                                    .runnable = CTL_UNKNOWN,
@@ -143,6 +152,7 @@ static ctl_thread_sample_t take_sample(model_t *m, const child_t *c, adaptive_ch
     counted = steward_threads_to_count(&a->steward, &sample, limits);
     if (counted > 0) {
         sample.runnable = estimated_runnable(m, c, counted);
+        sample.idle_processors = idle_processors(m);
     }
     return sample;
 }
@@ -174,7 +184,7 @@ static void carry_out(model_t *m, child_t *c, const steward_orders_t *orders)
     else if (orders->retire > 0) {
         model_retire_threads(m, c, orders->retire);
     }
-    model_admit(m, c, orders->admit);
+    model_admit(m, c, adaptive_max(orders->admit - c->lowered, 1));
     if (orders->ring_parent) {
         adaptive_wake_parent(m);
     }

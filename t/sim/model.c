@@ -4,6 +4,9 @@
 
 #include "policy.h"
 
+#include "law/attained.h"
+#include "law/controller.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +16,10 @@
 #define CREATE_US         15.0  /* pthread_create itself, one after the other */
 #define FORK_US          500.0  /* fork itself, one after the other */
 #define BACKEND_WASTE    0.05
+#define LOOK_US        500.0    /* until the steward looks again who computes */
+#define LEAST_BEHIND     0.02   /* part of the processors that lowered threads have in any case */
+/* A mean of this many times what a request has before it is lowered: its target is known. */
+#define KNOWN_TO_COMPUTE 2
 #define ABSORBED_US   5000.0
 #define CHILD_BYTES   (2.0 * 1024 * 1024)
 #define THREAD_BYTES  (8.0 * 1024)
@@ -203,9 +210,10 @@ int model_index(const model_t *m, const child_t *c)
 
 int model_idle(const child_t *c)
 {
-    int may = c->threads < c->admit ? c->threads : c->admit;
+    int light = c->threads - c->lowered, busy = c->busy - c->lowered;
+    int may = light < c->admit ? light : c->admit;
 
-    return may > c->busy ? may - c->busy : 0;
+    return may > busy ? may - busy : 0;
 }
 
 int model_count(const model_t *m, child_state_e state)
@@ -312,6 +320,7 @@ static child_t *new_child(model_t *m, int threads)
                     .look_version = c->look_version + 1, .nobody_idle_us = HUGE_VAL,
                     .accounted_us = m->now_us, .accounted_share_us = m->processors.share_us };
     queue_init(&c->queue);
+    queue_init(&c->put_off);
     integrate(m, m->now_us);
     m->alive++;
     m->result->peak_children = m->alive > m->result->peak_children ? m->alive
@@ -477,9 +486,9 @@ void model_stop_child(model_t *m, child_t *c)
     c->state = CHILD_DRAINING;
     c->starting = 0;
     c->admit = INT32_MAX;
-    while (c->queue.length) {
+    while (c->queue.length || c->put_off.length) {
         /* its clients connect again */
-        id = queue_take(m, &c->queue);
+        id = queue_take(m, c->queue.length ? &c->queue : &c->put_off);
         queue_add(m, &m->backlog, id);
     }
     finish_draining(m, c);
@@ -532,6 +541,7 @@ static uint32_t new_request(model_t *m, const work_t *work, double wait_us, clas
                       .class = (uint8_t) class,
                       .shared = work->shared };
     r->cpu_us = dice_exponential(&m->work_dice, work->cpu_us);
+    r->computes = work->cpu_us > KNOWN_TO_COMPUTE * ATTAINED_US;
     r->wait_us = wait_us > 0 ? dice_shaped(&m->work_dice, work->shape, wait_us) : 0;
     r->in_burst = trace_in_burst(m->trace, m->now_us / 1e6);
     m->result->arrived[class]++;
@@ -562,6 +572,52 @@ static void next_of_client(model_t *m, uint32_t client, class_e class)
     }
 }
 
+/* A turn on a processor: all that it needs, or as much as it has before the steward looks. */
+static void begin_turn(model_t *m, uint32_t id)
+{
+    request_t *r = &m->requests[id];
+
+    r->turn_us = m->lowers ? fmin(r->left_us, ATTAINED_US + LOOK_US) : r->left_us;
+    station_add(&m->processors, r->turn_us, JOB_REQUEST, id);
+}
+
+static void stand_back(model_t *m, child_t *c, uint32_t id)
+{
+    request_t *r = &m->requests[id];
+
+    r->lowered = true;
+    r->turn_us = r->left_us;
+    c->lowered++;
+    station_add(&m->behind, r->left_us, JOB_REQUEST, id);
+}
+
+static double cpus_of(const model_t *m)
+{
+    int serving = model_count(m, CHILD_SERVING);
+
+    return m->trace->cpus / (serving > 1 ? serving : 1);
+}
+
+/* Others need the processor, or the thread's place. */
+static bool is_crowded(const model_t *m, const child_t *c)
+{
+    return model_idle(c) == 0 || c->runnable + 1 >= cpus_of(m);
+}
+
+static attained_rooms_t rooms_of(const model_t *m, const child_t *c)
+{
+    int light = c->threads - c->lowered;
+
+    return attained_rooms(m->trace->threads_per_child, c->admit < light ? c->admit : light,
+                          cpus_of(m));
+}
+
+static bool is_put_off(const model_t *m, const child_t *c, uint32_t id)
+{
+    return m->lowers && m->requests[id].computes && c->lowered > 0
+           && c->lowered >= rooms_of(m, c).computing;
+}
+
 static void begin_request(model_t *m, child_t *c, uint32_t id)
 {
     request_t *r = &m->requests[id];
@@ -577,13 +633,19 @@ static void begin_request(model_t *m, child_t *c, uint32_t id)
         m->home_incarnations[r->client] = c->incarnation;
     }
     c->busy++;
-    c->runnable++;
     c->taken++;
     m->busy++;
     if (m->infinite && c->busy > c->threads) {
         change_threads(m, c, 1);
     }
-    station_add(&m->processors, r->cpu_us, JOB_REQUEST, id);
+    r->left_us = r->cpu_us;
+}
+
+static void begin_light(model_t *m, child_t *c, uint32_t id)
+{
+    begin_request(m, c, id);
+    c->runnable++;
+    begin_turn(m, id);
     mark(m, c);
 }
 
@@ -591,6 +653,7 @@ static void begin_request(model_t *m, child_t *c, uint32_t id)
 static void dispatch(model_t *m, child_t *c)
 {
     const policy_ops_t *ops = policy_ops(m->policy->id);
+    uint32_t id;
 
     while (m->infinite || model_idle(c) > 0) {
         double own_us = queue_arrived_us(m, &c->queue);
@@ -599,7 +662,13 @@ static void dispatch(model_t *m, child_t *c)
         if (own_us == HUGE_VAL && shared_us == HUGE_VAL) {
             break;
         }
-        begin_request(m, c, queue_take(m, own_us <= shared_us ? &c->queue : &m->backlog));
+        id = queue_take(m, own_us <= shared_us ? &c->queue : &m->backlog);
+        if (is_put_off(m, c, id)) {
+            queue_add(m, &c->put_off, id);
+        }
+        else {
+            begin_light(m, c, id);
+        }
     }
     if (c->state == CHILD_DRAINING) {
         finish_draining(m, c);
@@ -680,17 +749,42 @@ static void end_request(model_t *m, uint32_t id)
 {
     request_t *r = &m->requests[id];
     child_t *c = &m->children[r->child];
+    bool lowered;
 
     model_account(m, c);
     integrate(m, m->now_us);
     c->busy--;
     c->done++;
     m->busy--;
+    lowered = r->lowered;
+    c->lowered -= lowered;
     note_end(m, r);
     next_of_client(m, r->client, r->class);
     free_request(m, id);
     if (m->infinite) {
         change_threads(m, c, -1);
+    }
+    if (lowered && c->put_off.length > 0 && c->lowered < rooms_of(m, c).computing) {
+        /* its worker goes on with what has waited for it */
+        id = queue_take(m, &c->put_off);
+        begin_request(m, c, id);
+        stand_back(m, c, id);
+    }
+    dispatch(m, c);
+}
+
+static void turn_over(model_t *m, child_t *c, uint32_t id)
+{
+    if (!is_crowded(m, c)) {
+        begin_turn(m, id);
+        return;
+    }
+    model_account(m, c);
+    c->runnable--;
+    stand_back(m, c, id);
+    if (model_idle(c) == 0 && c->starting == 0 && c->threads - c->lowered < c->admit
+        && c->threads < m->trace->threads_per_child) {
+        model_start_threads(m, c, 1);
     }
     dispatch(m, c);
 }
@@ -700,8 +794,13 @@ static void processor_done(model_t *m, uint32_t id)
     request_t *r = &m->requests[id];
     child_t *c = &m->children[r->child];
 
+    r->left_us = fmax(r->left_us - r->turn_us, 0);
+    if (r->left_us > 0) {
+        turn_over(m, c, id);
+        return;
+    }
     model_account(m, c);
-    c->runnable--;
+    c->runnable -= !r->lowered;
     m->result->cpu_s += r->cpu_us / 1e6;
     if (r->wait_us <= 0) {
         end_request(m, id);
@@ -863,12 +962,19 @@ static void turn(model_t *m)
     const heap_item_t *first = heap_first(&m->events);
     double event_us = first ? first->key : HUGE_VAL;
     double processor_us = station_next_us(&m->processors),
-           backend_us = station_next_us(&m->backend);
+           backend_us = station_next_us(&m->backend), behind_us;
 
-    m->now_us = fmax(m->now_us, fmin(event_us, fmin(processor_us, backend_us)));
+    m->behind.servers = fmax(m->trace->cpus - (double)m->processors.jobs.count,
+                             LEAST_BEHIND * m->trace->cpus);
+    behind_us = station_next_us(&m->behind);
+    m->now_us = fmax(m->now_us, fmin(fmin(event_us, behind_us), fmin(processor_us, backend_us)));
     station_advance(&m->processors, m->now_us);
     station_advance(&m->backend, m->now_us);
-    if (processor_us <= event_us && processor_us <= backend_us) {
+    station_advance(&m->behind, m->now_us);
+    if (behind_us <= event_us && behind_us <= processor_us && behind_us <= backend_us) {
+        processor_done(m, station_take(&m->behind).who);
+    }
+    else if (processor_us <= event_us && processor_us <= backend_us) {
         heap_item_t job = station_take(&m->processors);
 
         if (job.kind == JOB_CHILD) {
@@ -914,6 +1020,8 @@ void model_run(const trace_t *trace, const policy_t *policy, const model_options
     m->stay_dice = dice_seed(options->seed, 4);
     queue_init(&m->backlog);
     station_init(&m->processors, trace->cpus, trace->waste);
+    station_init(&m->behind, trace->cpus, trace->waste);
+    m->lowers = policy->id == POLICY_ADAPTIVE && !(policy->terms_off & CTL_TERM_LOWERING);
     station_init(&m->backend, trace->backend_slots > 0 ? trace->backend_slots : 1, BACKEND_WASTE);
     policy_ops(policy->id)->begin(m);
     begin_herd(m);
@@ -926,6 +1034,7 @@ void model_run(const trace_t *trace, const policy_t *policy, const model_options
     }
     heap_free(&m->events);
     heap_free(&m->processors.jobs);
+    heap_free(&m->behind.jobs);
     heap_free(&m->backend.jobs);
     free(m->memory);
     free(m->requests);

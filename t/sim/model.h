@@ -5,6 +5,10 @@
  * wait in one backlog that all accepting children share; requests on kept-alive connections
  * wait in the child that has the connection. Both are served in the order of arrival.
  *
+ * With `lowers`, a request that has had a millisecond of a processor gets what the others leave (in
+ * the server: nice 19; here: nothing of a processor that another request could use), and requests
+ * that are known to compute wait for each other, as src/law/attained.h says.
+ *
  * Times are in microseconds since the start, as double; controllers get them as int64_t.
  */
 #ifndef SIM_MODEL_H
@@ -34,12 +38,15 @@ typedef struct model_options_t {
 
 typedef struct request_t {
     double arrived_us;
-    double cpu_us, wait_us;     /* yet to do */
+    double cpu_us, wait_us;     /* in all */
+    double left_us, turn_us;    /* of the processor: yet to do, and of that, now */
     uint32_t child;
     uint32_t client;            /* who sends the next one after this, MODEL_NONE: nobody */
     uint32_t next;              /* in its queue */
     uint8_t class;
     bool in_burst, shared;
+    bool computes;              /* what it asks for is known to */
+    bool lowered;
 } request_t;
 
 typedef struct queue_t {
@@ -70,8 +77,10 @@ typedef struct child_t {
     int starting;               /* that do not yet */
     int admit;                  /* so many of them may take work */
     int busy, runnable;
+    int lowered;                /* of the busy ones; not of the runnable */
     int stays;                  /* connections that stay: it does not end before them */
     queue_t queue;              /* of kept-alive connections */
+    queue_t put_off;            /* requests that are known to compute, while others do */
     double forked_us;
     double nobody_idle_us;      /* since then nobody may take more; HUGE_VAL: somebody may */
     /* counters, brought up to date by model_account() */
@@ -93,6 +102,8 @@ typedef struct model_t {
     double now_us, end_us;
     heap_t events;
     station_t processors, backend;
+    station_t behind;           /* what of the processors lowered threads get */
+    bool lowers;                /* those that compute stand back */
     request_t *requests;
     uint32_t request_count, request_room, free_request;
     uint32_t *homes;            /* herd connection -> child, and its incarnation */
