@@ -25,8 +25,11 @@
 #define LEAST_STEPS 5
 /* Workers that are lowered at one look. */
 #define MOST_AT_ONCE 32
-/* While there are idle processors, and connections that were put off, some are begun so often. */
+/* While connections are put off: how often idle processors are looked for, and after some were
+ * found; and what is begun for each of them. */
 #define BEGIN_ROUND_US (4 * CLOCK_US_PER_MS)
+#define BEGIN_MORE_US  CLOCK_US_PER_MS
+#define BEGIN_FOR_EACH 2
 
 void lowering_keep_way_back(void)
 {
@@ -136,14 +139,19 @@ static bool is_crowded_by(const child_t *child, const finding_t *found)
 static void begin_put_off(child_t *child, int64_t now_us)
 {
     lowering_t *l = &child->lowering;
-    conn_t *conn;
+    int left = 0;
 
-    if (atomic_load(&child->put_off.computing.count) == 0 || now_us - l->begun_us < BEGIN_ROUND_US) {
+    if (atomic_load(&child->put_off.computing.count) == 0 || now_us < l->begin_us) {
         return;
     }
-    l->begun_us = now_us;
-    conn = rooms_for_another(child) && idle_processors() > 0 ? put_off_take(child) : NULL;
-    if (conn) {
+    left = BEGIN_FOR_EACH * idle_processors();
+    l->begin_us = now_us + (left > 0 ? BEGIN_MORE_US : BEGIN_ROUND_US);
+    while (left-- > 0 && rooms_for_another(child)) {
+        conn_t *conn = put_off_take(child);
+
+        if (!conn) {
+            break;
+        }
         conn_queue_put_off(conn, now_us);
     }
 }
@@ -168,6 +176,9 @@ static int64_t look(child_t *child, int64_t now_us)
     pause_us = attained_pause_us(&child->lowering.pace, found.computing > 0,
                                  child->steer.steward.watching
                                  || atomic_load(&child->ext->lowered) > 0);
+    if (atomic_load(&child->put_off.computing.count) > 0) {
+        return MIN(now_us + pause_us, child->lowering.begin_us);
+    }
     return pause_us > 0 ? now_us + pause_us : CLOCK_NEVER;
 }
 

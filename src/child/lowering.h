@@ -30,7 +30,7 @@ typedef struct lowering_t {
     /* the steward's */
     bool works;                 /* the server is not the nicest itself, and the kernel agrees */
     attained_pace_t pace;
-    int64_t begun_us;           /* when it last had something begun that was put off */
+    int64_t begin_us;           /* when it next looks whether what was put off can be begun */
     int nice;                   /* of workers that are not lowered; constant */
     _Atomic int64_t look_us;    /* its next look; workers read it */
     _Atomic int left;           /* workers that could not be raised again: they write, it takes */

@@ -246,6 +246,7 @@ static int handle_spin(request_rec *r)
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     } while ((now.tv_sec - begin.tv_sec) * APR_INT64_C(1000000000) + now.tv_nsec - begin.tv_nsec
              < wanted_ns);
+    apr_sleep(apr_time_from_msec(arg_number(r, "wait", 0)));
     return send_body(r, arg_number(r, "bytes", 2));
 }
 

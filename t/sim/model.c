@@ -789,6 +789,15 @@ static void turn_over(model_t *m, child_t *c, uint32_t id)
     dispatch(m, c);
 }
 
+/* Those that were begun wait for something else: what was put off may have the processors. */
+static void begin_put_off(model_t *m, child_t *c)
+{
+    while (c->put_off.length > 0 && model_idle(c) > 0
+           && (double)(m->processors.jobs.count + m->behind.jobs.count) < m->trace->cpus) {
+        begin_light(m, c, queue_take(m, &c->put_off));
+    }
+}
+
 static void processor_done(model_t *m, uint32_t id)
 {
     request_t *r = &m->requests[id];
@@ -804,13 +813,15 @@ static void processor_done(model_t *m, uint32_t id)
     m->result->cpu_s += r->cpu_us / 1e6;
     if (r->wait_us <= 0) {
         end_request(m, id);
+        return;
     }
-    else if (r->shared) {
+    if (r->shared) {
         station_add(&m->backend, r->wait_us, JOB_REQUEST, id);
     }
     else {
         at(m, m->now_us + r->wait_us, EV_UNBLOCKED, id, 0);
     }
+    begin_put_off(m, c);
 }
 
 /* --- arrivals --------------------------------------------------------------------- */
