@@ -55,11 +55,17 @@ void put_off_learn(conn_t *conn, const worker_t *worker)
 
 /* --- the queue --------------------------------------------------------------------- */
 
+/* The queue goes on in the backlog. */
+static bool is_shut(const child_t *child)
+{
+    return child->listeners.outside_since_us > 0;
+}
+
 /* These are called with the lock held. */
 static void add_last(const put_off_t *p, waiting_t *waiting, conn_t *conn)
 {
     HELD(&p->lock);
-    waiting->stands = waiting->stands && waiting->first;
+    waiting->stands = waiting->stands && (waiting->first || is_shut(conn->child));
     conn->put_off_us = clock_now_us();
     conn->put_off_next = NULL;
     conn->put_off_before = waiting->last;

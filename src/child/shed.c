@@ -13,8 +13,6 @@
 
 /* At one round, so that the steward has time for everything else. */
 #define MOST_A_ROUND 64
-/* Connections that have waited in the backlog for this part of AdaptiveMaxWait are taken out of it. */
-#define STRANDED_PART 10
 #define LOG_PAUSE_US (60 * CLOCK_US_PER_S)
 
 static void say_so(child_t *child, int64_t now_us)
@@ -42,7 +40,9 @@ void shed_late(child_t *child, int64_t now_us)
 
     ON_STEWARD();
     if (child->config->max_wait_us > 0
-        && listeners_strand(child, child->config->max_wait_us / STRANDED_PART, now_us)) {
+        && listeners_strand(child, child->config->max_wait_us, now_us)) {
+        /* they have waited long enough where nobody could tell them */
+        atomic_store(&child->put_off.new.stands, true);
         accept_to_wait(child);
     }
     while (shed < MOST_A_ROUND && (conn = put_off_take_late(child, now_us)) != NULL) {

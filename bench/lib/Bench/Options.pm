@@ -13,7 +13,7 @@ my @KNOWN = (
     [ROUNDS      => 5,  'rounds of every scenario; medians are over these'],
     [SECONDS     => 4,  'seconds that a server is measured in one round'],
     [WARMUP      => 1,  'seconds of the same load before each measurement'],
-    [SCENARIOS   => '', 'comma-separated: keepalive connect tls proxy h2 h2c (or: cost); tools burst bursts backend compute reload'
+    [SCENARIOS   => '', 'comma-separated: keepalive connect tls proxy h2 h2c (or: cost); tools burst bursts backend compute mixed reload'
         . ' memory (or: change); all when empty'],
     [CONTENDERS  => '', 'comma-separated, the reference first: event adaptive nginx worker; NAME:FILE adds the directives in FILE'],
     [CONTROL     => 0,  '1: event against itself, which shows what a ratio means on this machine'],
