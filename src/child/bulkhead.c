@@ -222,9 +222,10 @@ static void log_refused(child_t *child, int place, const share_room_t *all,
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0130)
-                 "%s %s holds %d of %d threads, for %s each, and %d are busy: requests for it are "
+                 "%s %s holds %d of %d threads, for %s%s each, and %d are busy: requests for it are "
                  "refused with 503, so that others find a thread (%d since this was last said)",
                  name.is_backend ? "backend" : "virtual host", name.text, all->held, all->ceiling,
+                 pace->per_us[0] > 0 ? "" : "more than ",
                  report_duration(hold, sizeof(hold), share_hold_us(pace)), all->busy,
                  (int)(refused - atomic_exchange(&board->refused_told, refused)));
 }
