@@ -125,7 +125,9 @@ static void some_thread_sample(ctl_thread_sample_t *s, bool odd)
     s->starting = one_in(4) ? below(10) : 0;
     s->waiting = one_in(2) ? CTL_UNKNOWN : below(100);
     s->waited_us = one_in(2) ? 0 : below(20 * MS);
-    s->runnable = one_in(2) ? CTL_UNKNOWN : below(s->busy + 1);
+    s->lowered = (int)(s->now_us % 7 * s->busy / 7);
+    s->runnable = one_in(2) ? CTL_UNKNOWN : below(s->busy - s->lowered + 1);
+    s->idle_processors = (int)(s->now_us % 4) - 1;
     if (odd) {
         s->arrivals += some_count();
         s->completions += some_count();
@@ -277,6 +279,8 @@ static int change_threads(child_t *c, int64_t for_us, int busy, int64_t service_
         s->admitted = s->admitted < s->threads ? s->admitted : s->threads;
         s->waiting = s->starting = 0;
         s->runnable = (int)(s->busy * computing);
+        s->idle_processors = CTL_UNKNOWN;
+        s->lowered = 0;
         s->waited_us = 0;
         events = (double)(s->now_us - start.now_us) * s->busy / (double)service_us;
         s->arrivals = start.arrivals + (uint64_t)events;

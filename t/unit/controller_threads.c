@@ -31,7 +31,7 @@ static child_t child_with(int threads)
     c.limits = usual;
     c.sample.now_us = 100 * S;
     c.sample.threads = c.sample.admitted = threads;
-    c.sample.waiting = c.sample.runnable = CTL_UNKNOWN;
+    c.sample.waiting = c.sample.runnable = c.sample.idle_processors = CTL_UNKNOWN;
     controller_threads_init(&c.state, c.sample.now_us);
     return c;
 }
@@ -257,6 +257,36 @@ static void test_processors(void)
         ask(&c);
     }
     is(c.plan.admit, 8, "one of two that blocks does not fill the processor");
+    c.sample.idle_processors = 0;
+    for (i = 0; i < 1000; i++) {
+        c.sample.now_us += 2 * MS;
+        c.sample.arrivals++;
+        c.sample.completions++;
+        ask(&c);
+    }
+    ok(c.plan.admit <= 4, "but others on this machine do: it is no reason for more");
+}
+
+/* Lowered workers get what the others leave: they do not count against those that may serve, and
+ * they need threads as those that wait do. */
+static void test_lowered(void)
+{
+    child_t c = child_with(30);
+
+    c.sample.busy = 2;
+    serve(&c, 2 * S, 1000, 500, 500);
+    is(c.plan.admit, 2, "requests compute: capped");
+    c.sample.lowered = 20;
+    c.sample.busy = c.sample.admitted = 22;
+    c.sample.runnable = 2;
+    c.sample.now_us += 2 * MS;
+    ask(&c);
+    is(c.plan.admit, 22, "twenty that are lowered: as many more may serve");
+    ok(c.plan.blocked_part > 0.9, "for the parent they are no load of the processors");
+    c.sample.busy = c.sample.lowered;
+    c.sample.waited_us = 0;
+    ok(!controller_threads_wants_count(&c.state, &c.sample, &c.limits),
+       "they alone are not worth a count");
 }
 
 /* What was learned of computing requests says nothing of those that follow: others that block,
@@ -389,6 +419,7 @@ int main(void)
     test_reasons();
     test_panic();
     test_processors();
+    test_lowered();
     test_stuck_cap();
     test_progress();
     test_lead_time();
