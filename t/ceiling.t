@@ -19,7 +19,7 @@ use constant { EACH => 4, MOST => 3 };
 sub new_server {
     my (@directives) = @_;
     return Adaptive::Server->new(test_module => 1, modules => ['status'], conf => "${TEST_CONF}LogLevel mpm_adaptive:info\n",
-        mpm_conf => join("\n", 'StartServers 1', 'ThreadsPerChild ' . EACH, 'AdaptiveHold 1s', @directives) . "\n")->start;
+        mpm_conf => join("\n", 'StartServers 1', 'ThreadsPerChild ' . EACH, 'AdaptiveHold 1s', 'AdaptiveMaxWait off', @directives) . "\n")->start;
 }
 
 # Requests that ever got a thread; who asks the server would need one too.

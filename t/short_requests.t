@@ -12,10 +12,11 @@ use Adaptive::Wait;
 
 use constant { THREADS => 8, COMPUTING => 40, COMPUTE_MS => 200, LEFT => 20, KNOWN => 4 };
 
+# Nobody is sent away, however busy this machine is.
 sub new_server {
     my (@mpm) = @_;
     return Adaptive::Server->new(test_module => 1, modules => ['status'],
-        mpm_conf => join("\n", 'ServerLimit 1', 'StartServers 1', "ThreadsPerChild @{[THREADS]}", "MaxRequestWorkers @{[THREADS]}", @mpm)
+        mpm_conf => join("\n", 'ServerLimit 1', 'StartServers 1', "ThreadsPerChild @{[THREADS]}", "MaxRequestWorkers @{[THREADS]}", 'AdaptiveMaxWait off', @mpm)
             . "\n",
         conf => "${TEST_CONF}MaxKeepAliveRequests 0\n")->start;
 }

@@ -25,6 +25,8 @@
 #define LEAST_STEPS 5
 /* Workers that are lowered at one look. */
 #define MOST_AT_ONCE 32
+/* Between two looks while nobody computes but workers that are lowered, and others are idle. */
+#define CALM_PAUSE_US (32 * CLOCK_US_PER_MS)
 /* While connections are put off: how often idle processors are looked for, and after some were
  * found; and what is begun for each of them. */
 #define BEGIN_ROUND_US (4 * CLOCK_US_PER_MS)
@@ -58,6 +60,7 @@ void lowering_init(child_t *child)
 /* What a look has found. */
 typedef struct finding_t {
     int computing;              /* workers that do, and are not lowered */
+    bool lowered;               /* some that is lowered serves */
     worker_t *due[MOST_AT_ONCE];        /* of these, those that have had their share */
     int due_count;
 } finding_t;
@@ -77,8 +80,11 @@ static void look_at_worker(worker_t *worker, int64_t now_us, finding_t *found)
     uint32_t event = atomic_load_explicit(&worker->event, memory_order_relaxed);
     attained_e what;
 
-    if (!(event & 1) || worker_is_lowered(worker)
-        || !attained_wants_clock(&worker->attained, event)) {
+    if ((event & 1) && worker_is_lowered(worker)) {
+        found->lowered = true;
+        return;
+    }
+    if (!(event & 1) || !attained_wants_clock(&worker->attained, event)) {
         return;
     }
     what = attained_look(&worker->attained, event, now_us, cpu_us_of(worker));
@@ -92,9 +98,14 @@ static void look_at_worker(worker_t *worker, int64_t now_us, finding_t *found)
  * the one after that is not. */
 static void push_back(child_t *child, worker_t *worker)
 {
+    int tid = atomic_load(&worker->tid);
+
+    if (tid == 0) {
+        return;                 /* it has left; 0 would be the steward itself */
+    }
     headcount_lower(child->ext);
     atomic_store(&worker->lowered, true);
-    if (!setpriority(PRIO_PROCESS, (id_t)atomic_load(&worker->tid), NICEST)) {
+    if (!setpriority(PRIO_PROCESS, (id_t)tid, NICEST)) {
         ADP_PROBE2(lower, worker->slot, worker->attained.event);
         return;
     }
@@ -174,8 +185,10 @@ static int64_t look(child_t *child, int64_t now_us)
     replace(child, lowered, now_us);
     begin_put_off(child, now_us);
     pause_us = attained_pause_us(&child->lowering.pace, found.computing > 0,
-                                 child->steer.steward.watching
-                                 || atomic_load(&child->ext->lowered) > 0);
+                                 child->steer.steward.watching || found.lowered);
+    if (found.computing == 0 && !child->steer.steward.watching && found.lowered) {
+        pause_us = CALM_PAUSE_US;
+    }
     if (atomic_load(&child->put_off.computing.count) > 0) {
         return MIN(now_us + pause_us, child->lowering.begin_us);
     }

@@ -76,7 +76,10 @@ uint32_t target_of_bytes(const char *bytes, size_t size)
     const char *host;
     size_t host_size;
 
-    if (!target_end || memchr(bytes, '\n', (size_t)(target_end - bytes))) {
+    /* a method begins with a capital letter; a record of TLS or a frame of HTTP/2 does not, but may
+     * well have blanks in the right places */
+    if (!target_end || bytes[0] < 'A' || bytes[0] > 'Z'
+        || memchr(bytes, '\n', (size_t)(target_end - bytes))) {
         return TARGET_UNKNOWN;
     }
     host = find_host(target_end, end, &host_size);

@@ -201,7 +201,11 @@ static bool end_lowering(worker_t *worker)
         conn_serve_put_off(conn, worker);
         worker_turn(worker);
     }
-    return put_off_raise(worker);
+    if (put_off_raise(worker)) {
+        return true;
+    }
+    worker->slow_to_end = atomic_load(&worker->tid);
+    return false;
 }
 
 /* New connections that found the child full: it may not be any more. */

@@ -25,6 +25,7 @@ static void test_bytes(void)
     is(of("GET / HTTP/1.0\r\n\r\n"), target_of_request("/", NULL), "no host");
     is(of(""), TARGET_UNKNOWN, "nothing");
     is(of("\x16\x03\x01\x02"), TARGET_UNKNOWN, "a handshake");
+    is(of("\x17\x03\x03 one two three"), TARGET_UNKNOWN, "a record that has blanks");
     is(of("GET /never-ending"), TARGET_UNKNOWN, "half a request line");
     is(of("GET\r\nHost: x y\r\n"), TARGET_UNKNOWN, "no target in the first line");
     for (i = 0; i <= strlen(whole); i++) {
