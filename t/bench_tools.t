@@ -69,4 +69,15 @@ subtest 'a server that never answers' => sub {
     is join(' ', keys %kinds), 'timeout', 'all of them as lost';
 };
 
+subtest 'no more new connections than are allowed, and an end with the schedule' => sub {
+    $backend->delay(500);
+    my $load = load(mode => 'new', schedule => '100:1.25', at_most => 4, at_end => 'drop');
+    my ($totals, @requests) = ($load->totals, @{ $load->requests });
+    is $totals->{issued}, 125, 'the schedule goes on';
+    cmp_ok scalar(@requests), '<=', 8, 'four at a time, twice';
+    cmp_ok scalar(@requests), '>=', 4, 'they are answered';
+    is $totals->{failed}, 0, 'what is left has not failed' or diag Adaptive::Load::summary($totals);
+    is $totals->{unfinished}, 125 - @requests, '... it is counted';
+};
+
 done_testing;

@@ -7,7 +7,9 @@
  *   loadgen -m hold -p PORT -u PATH -k silent|partial|idle -c N -d SECONDS
  *
  * -s RATE:SECONDS,RATE:SECONDS,... instead of -r and -d gives rates that follow each other. -t
- * SECONDS bounds a single request (10), from when it is sent. SIGTERM ends the schedule early. -l
+ * SECONDS bounds a single request (10), from when it is sent. -n N: at most N connections at a time,
+ * new ones too; what is due meanwhile waits for one. -e: the end of the schedule is the end; what
+ * has not been answered by then is counted as "unfinished". SIGTERM ends the schedule early. -l
  * FILE gets a line for each request that ended: "DUE LATE DONE RECEIVED KIND" in us, moments since
  * the start. LATE is by how much this program missed DUE; RECEIVED is when the backend had it if it
  * says so (t/tools/backend.c: X-Received-Us, CLOCK_MONOTONIC), else -1; KIND is ok or that of the
@@ -107,7 +109,10 @@ static struct {
     double seconds;
     double timeout_seconds;
     int connections;
-} options = { .path = "/", .rate = 100, .seconds = 5, .timeout_seconds = 10, .connections = 10 };
+    int at_most;                /* new connections at a time */
+    int end_with_schedule;
+} options = { .path = "/", .rate = 100, .seconds = 5, .timeout_seconds = 10, .connections = 10,
+            .at_most = CONNECTIONS_MAX };
 
 /* A part of the schedule. */
 typedef struct {
@@ -145,6 +150,7 @@ static request *waiting;                /* requests for which no connection was 
 static long waiting_head, waiting_count, waiting_room;
 
 static long issued, sent, ok, failed[FAIL_KINDS], crossed, reopened, closed_idle, held;
+static long unfinished;
 
 static int64_t now_us(void)
 {
@@ -482,7 +488,7 @@ static int request_begin(request r)
         conn_close(c);
     }
     if (!c) {
-        c = conn_unused(options.mode == MODE_KEEP ? options.connections : CONNECTIONS_MAX);
+        c = conn_unused(options.mode == MODE_KEEP ? options.connections : options.at_most);
         if (!c) {
             return 0;
         }
@@ -611,6 +617,16 @@ static void give_up(void)
     }
 }
 
+/* What nobody is interested in any more; it has not failed. */
+static void drop_unfinished(void)
+{
+    unfinished = under_way_count + waiting_count;
+    waiting_count = 0;
+    while (under_way.next != &under_way) {
+        conn_close((connection *)under_way.next);
+    }
+}
+
 static void wait_events(int timeout_ms)
 {
     struct epoll_event events[256];
@@ -656,6 +672,9 @@ static void run_schedule(void)
         }
         if (now_us() > last_us) {
             give_up();
+        }
+        if (options.end_with_schedule && schedule_over()) {
+            drop_unfinished();
         }
     }
 }
@@ -817,8 +836,8 @@ static void report(void)
         total += failed[i];
     }
     printf("issued %ld\nsent %ld\nok %ld\nfailed %ld\ncrossed %ld\nreopened %ld\nclosed_idle "
-           "%ld\nheld %ld\n",
-           issued, sent, ok, total, crossed, reopened, closed_idle, held);
+           "%ld\nheld %ld\nunfinished %ld\n",
+           issued, sent, ok, total, crossed, reopened, closed_idle, held, unfinished);
     report_latencies();
     if (options.log_file) {
         write_log();
@@ -886,7 +905,7 @@ static void parse_options(int argc, char **argv)
 
     options.address.sin_family = AF_INET;
     options.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    while ((o = getopt(argc, argv, "m:p:u:r:d:s:c:k:t:l:R")) != -1) {
+    while ((o = getopt(argc, argv, "m:p:u:r:d:s:c:n:k:t:l:eR")) != -1) {
         switch (o) {
         case 'm':
             options.mode = (enum mode)pick(optarg, modes);
@@ -918,6 +937,12 @@ static void parse_options(int argc, char **argv)
         case 'c':
             options.connections = atoi(optarg);
             break;
+        case 'n':
+            options.at_most = atoi(optarg);
+            break;
+        case 'e':
+            options.end_with_schedule = 1;
+            break;
         case 't':
             options.timeout_seconds = atof(optarg);
             break;
@@ -926,7 +951,8 @@ static void parse_options(int argc, char **argv)
         }
     }
     if (!options.address.sin_port || options.rate <= 0 || options.connections < 1
-        || options.connections > CONNECTIONS_MAX) {
+        || options.connections > CONNECTIONS_MAX || options.at_most < 1
+        || options.at_most > CONNECTIONS_MAX) {
         fprintf(stderr, "loadgen: bad port, rate or number of connections\n");
         exit(2);
     }

@@ -1,13 +1,17 @@
 package Bench::Contender;
 
 # One side of the comparison: which server with which directives. 'event', 'worker', 'adaptive' and 'nginx', or NAME:FILE with
-# the MPM directives of FILE instead of Debian's (instead of none for adaptive).
+# the MPM directives of FILE instead of Debian's (instead of none for adaptive). 'adaptive@MODULE' and 'adaptive@MODULE:FILE' is
+# another build of this MPM; 'fixedN' is event with N threads, spread over the processors.
 
 use strict;
 use warnings;
 
+use File::Copy qw(copy);
+use File::Temp ();
+
 use Bench::Httpd;
-use Bench::Machine qw(program slurp);
+use Bench::Machine qw(cores program slurp);
 use Bench::Nginx;
 
 # Labels tell the same contender apart from itself.
@@ -24,14 +28,26 @@ sub list {
 
 sub new {
     my ($class, $spec) = @_;
-    my ($name, $file) = split /:/, $spec, 2;
-    die "no such contender: $name\n" if $name !~ /^(?:event|worker|adaptive|nginx)$/;
+    my ($fixed) = $spec =~ /^fixed(\d+)$/;
+    return $class->fixed($fixed, scalar cores()) if $fixed;
+    my ($program, $file) = split /:/, $spec, 2;
+    my ($name, $module) = split /@/, $program, 2;
+    die "no such contender: $name\n" if $name !~ /^(?:event|worker|adaptive|nginx)$/ || defined $module && $name ne 'adaptive';
     my $conf = Bench::Httpd::debian_mpm_conf($name);
     if (defined $file) {
         $conf = slurp($file) // die "$file: $!\n";
     }
-    my $label = defined $file ? join ':', $name, $file =~ m{([^/]+?)(?:\.conf)?$} : $name;
-    return bless { name => $name, label => $label, mpm_conf => $conf }, $class;
+    my $label = defined $module ? "$name\@$module" : $name;
+    $label .= ":$1" if defined $file && $file =~ m{([^/]+?)(?:\.conf)?$};
+    return bless { name => $name, label => $label, mpm_conf => $conf, module => defined $module ? copy_of($module) : undef }, $class;
+}
+
+# A build meanwhile does not change what is compared.
+sub copy_of {
+    my ($module) = @_;
+    my $copy = File::Temp->new(TEMPLATE => 'mod_mpm_adaptive-XXXXXXXX', SUFFIX => '.so', TMPDIR => 1);
+    copy($module, $copy->filename) or die "$module: $!\n";
+    return $copy;
 }
 
 sub label { return $_[0]{label} }
@@ -76,7 +92,8 @@ sub server {
         return Bench::Nginx->new(%common, nginx_listen => $scenario->{nginx_listen} // '', worker_connections => $connections);
     }
     return Bench::Httpd->new(
-        %common, mpm => $self->{name}, mpm_conf => $self->{mpm_conf}, modules => $scenario->{modules} // [],
+        %common, mpm => $self->{name}, mpm_conf => $self->{mpm_conf}, module => $self->{module} && $self->{module}->filename,
+        modules => $scenario->{modules} // [],
         log_level => $bench{log_level} // 'warn', memory_mib => $bench{memory_mib});
 }
 

@@ -39,6 +39,12 @@ sub new {
     return $self;
 }
 
+# Another build of this MPM than that of this tree.
+sub module_path {
+    my ($self, $name) = @_;
+    return $name eq 'mpm_adaptive' && $self->{module} || $self->SUPER::module_path($name);
+}
+
 sub module_conf {
     my ($name) = @_;
     my $file = "$MODULE_CONF_DIR/$name.conf";

@@ -13,9 +13,10 @@ my @KNOWN = (
     [ROUNDS      => 5,  'rounds of every scenario; medians are over these'],
     [SECONDS     => 4,  'seconds that a server is measured in one round'],
     [WARMUP      => 1,  'seconds of the same load before each measurement'],
-    [SCENARIOS   => '', 'comma-separated: keepalive connect tls proxy h2 h2c (or: cost); tools burst bursts backend compute mixed reload'
-        . ' memory (or: change); all when empty'],
-    [CONTENDERS  => '', 'comma-separated, the reference first: event adaptive nginx worker; NAME:FILE adds the directives in FILE'],
+    [SCENARIOS   => '', 'comma-separated: keepalive connect tls proxy h2 h2c (or: cost); tools burst bursts backend compute mixed'
+        . ' reload memory (or: change); all when empty'],
+    [CONTENDERS  => '', 'comma-separated, the reference first: event adaptive nginx worker fixedN (event with N threads); NAME:FILE'
+        . ' adds the directives in FILE, adaptive@MODULE takes another module'],
     [CONTROL     => 0,  '1: event against itself, which shows what a ratio means on this machine'],
     [CONNECTIONS => 32, 'connections of the load generator'],
     [STREAMS     => 10, 'concurrent requests of an HTTP/2 connection'],
@@ -29,6 +30,8 @@ my @KNOWN = (
     [VARIANTS    => '', 'comma-separated: of the scenarios in which the load changes, e.g. new keep open closed; all when empty'],
     [REPEAT      => 1,  'rounds of the scenarios in which the load changes'],
     [BURST_RATE  => 1200, 'requests a second in a burst'],
+    [CELL_SECONDS => 8, 'seconds that a cell of the scenario mixed is measured'],
+    [CAPACITY    => '', 'of the scenario mixed, computed a second by their length in ms, e.g. 5:370,50:38; measured when empty'],
     [WATCH       => 120, 'seconds to watch how a server becomes small again after a burst'],
     [SHIELD      => 1,  '1: when the load changes the server comes before strangers, where root can make a control group'],
     [IDLE        => 20, 'seconds over which idle servers are watched; 0 leaves it out'],
@@ -42,11 +45,12 @@ sub options {
     $option{CONTENDERS_SET} = length $option{CONTENDERS} ? 1 : 0;
     $option{CONTENDERS} ||= $option{CONTROL} ? 'event,event' : 'event,adaptive,nginx';
     for my $name (qw(
-        ROUNDS REPEAT BURST_RATE WATCH SECONDS WARMUP CONNECTIONS STREAMS LOAD_THREADS MAX_KEEPALIVE_REQUESTS SYSCALLS IDLE)) {
+        ROUNDS REPEAT BURST_RATE CELL_SECONDS WATCH SECONDS WARMUP CONNECTIONS STREAMS LOAD_THREADS MAX_KEEPALIVE_REQUESTS SYSCALLS IDLE)) {
         die "$name must be a whole number, not '$option{$name}'\n" if $option{$name} !~ /^\d+$/;
     }
     die "ROUNDS, SECONDS, CONNECTIONS and STREAMS must be 1 or more\n"
         if grep { !$option{$_} } qw(ROUNDS SECONDS CONNECTIONS STREAMS);
+    die "CELL_SECONDS must be more than 2\n" if $option{CELL_SECONDS} <= 2;
     die "COMPETE must be percore, one or none\n" if $option{COMPETE} !~ /^(?:percore|one|none)$/;
     $option{$_} = [grep { length } split /[,\s]+/, $option{$_}] for qw(SCENARIOS CONTENDERS VARIANTS);
     return \%option;

@@ -15,22 +15,23 @@ use Adaptive::Wait;
 
 # start($port, mode => 'new' | 'keep' | 'hold', path => '/', rate => 100, seconds => 5, connections => 10, timeout => 10,
 # kind => 'silent' | 'partial' | 'idle', schedule => 'RATE:SECONDS,...', log => FILE,
-# urgent => 1). Loadgen's own comment says what they do.
+# at_most => CONNECTIONS, at_end => 'drop', urgent => 1). Loadgen's own comment says what they do.
 sub start {
     my ($class, $port, %opt) = @_;
     my $program = build_dir() . '/t/loadgen';
     -x $program or croak "$program is missing: run make first";
     my @urgent  = delete $opt{urgent} ? '-R' : ();
+    my @drop    = (delete $opt{at_end} // '') eq 'drop' ? '-e' : ();
     my %flag    = (
         mode => '-m', path => '-u', rate => '-r', seconds => '-d', connections => '-c', timeout => '-t', kind => '-k',
-        schedule => '-s', log => '-l');
+        schedule => '-s', log => '-l', at_most => '-n');
     my @options = map { ($flag{$_} // croak("unknown option $_")) => $opt{$_} } sort keys %opt;
     my $output  = File::Temp->new;
     my $seconds = $opt{seconds} // seconds_of($opt{schedule} // "0:5");
     my $self    = bless { output => $output, patience => $seconds + 2 * ($opt{timeout} // 10) + 15 }, $class;
     $self->{pid} = spawn(sub {
         open STDOUT, '>', $output->filename or die "$!";
-        exec $program, '-p', $port, @urgent, @options or die "$program: $!";
+        exec $program, '-p', $port, @urgent, @drop, @options or die "$program: $!";
     });
     return $self;
 }
