@@ -22,8 +22,8 @@ bool accept_turn(child_t *child, worker_t *worker);
  * workers accept until nothing is left. Any thread; workers do the work. */
 void accept_look(child_t *child);
 
-/* The child is full, and no sibling accepts: take connections from the backlog all the same, to wait
- * here (put_off.h), where it is known for how long they do. The steward. */
+/* The child is full, and no sibling accepts: take connections from the backlog all the same, to
+ * wait here (put_off.h), where it is known for how long they do. The steward. */
 void accept_to_wait(child_t *child);
 
 /* Accept no more, for good. What is in the backlog, and what a worker was woken for that

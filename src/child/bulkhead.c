@@ -1,5 +1,5 @@
-/* Workers, before each handler. Counts and refuses; the rule is law/share.c's, the table of classes
- * board/classes.c's. */
+/* Workers, before each handler. Counts and refuses; the rule is law/share.c's, the table of
+ * classes board/classes.c's. */
 #include "bulkhead.h"
 
 #include "child_internal.h"
@@ -88,8 +88,8 @@ static const char *proxied_url(const request_rec *r)
     return r->handler && !strncmp(r->handler, PROXY_PREFIX, skip) ? r->handler + skip : NULL;
 }
 
-/* Scheme, host and port, or the name of a balancer; with the socket's path before it if it has one.
- * Who signs on there (a forward proxy) is nobody's business. */
+/* Scheme, host and port, or the name of a balancer; with the socket's path before it if it has
+ * one. Who signs on there (a forward proxy) is nobody's business. */
 static class_t backend_of(const char *url)
 {
     const char *bar = strncmp(url, "unix:", 5) ? NULL : strchr(url, '|');
@@ -118,8 +118,8 @@ static class_t class_of(const bulkheads_t *b, const request_rec *r)
 
 /* --- how many threads there are ----------------------------------------------------------- */
 
-/* What the parent found last. Not to be relied on, but nothing worse follows from it than a request
- * that is refused, or is not. */
+/* What the parent found last. Not to be relied on, but nothing worse follows from it than a
+ * request that is refused, or is not. */
 static int ceiling_of(const child_t *child)
 {
     ext_plan_t plan;
@@ -222,8 +222,8 @@ static void log_refused(child_t *child, int place, const share_room_t *all,
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0130)
-                 "%s %s holds %d of %d threads, for %s%s each, and %d are busy: requests for it are "
-                 "refused with 503, so that others find a thread (%d since this was last said)",
+                 "%s %s holds %d of %d threads, for %s%s each, and %d are busy: requests for it "
+                 "are refused with 503, so that others find a thread (%d since this was last said)",
                  name.is_backend ? "backend" : "virtual host", name.text, all->held, all->ceiling,
                  pace->per_us[0] > 0 ? "" : "more than ",
                  report_duration(hold, sizeof(hold), share_hold_us(pace)), all->busy,

@@ -85,7 +85,7 @@ struct child_t {
     int parent_pidfd;           /* readable when the parent has ended; -1: no such thing */
     int parent_fd;              /* wakes the parent; -1: no parent */
     int steward_fd;             /* wakes the steward */
-    bool heard;                 /* the steward's: something has woken it since its last full round */
+    bool heard;                 /* the steward's: something has woken it since its last round */
     bool deaf;                  /* the steward's: nothing can wake it any more, it has to look */
     turns_t turns;              /* the steward's */
     int64_t lingers_cut_us; /* the steward's: lingering connections last had to make room then */

@@ -1,5 +1,5 @@
-/* The steward, but for the word that the child is busy. Samples /proc/stat, and moves all threads of
- * the process, those of modules as well. When, says law/affinity.c. */
+/* The steward, but for the word that the child is busy. Samples /proc/stat, and moves all threads
+ * of the process, those of modules as well. When, says law/affinity.c. */
 #include "pinning.h"
 
 #include "bell.h"

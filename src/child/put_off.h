@@ -2,17 +2,18 @@
  *
  * A few of them keep the processors busy (rooms.h). More of them only make each other slow, need a
  * thread each, and one that holds a lock, of a module or of malloc(3), would have to wait for a
- * processor behind all the others. So while a few are under way, a request that is known to compute
- * is put off: its connection waits, claimed, in a queue that workers which are lowered serve from.
- * What computes is known from requests for the same target (target.h), or by the last request on the
- * connection where that cannot be seen (TLS). Others are begun, and lowered if they compute.
+ * processor behind all the others. So while a few are under way, a request that is known to
+ * compute is put off: its connection waits, claimed, in a queue that workers which are lowered
+ * serve from. What computes is known from requests for the same target (target.h), or by the last
+ * request on the connection where that cannot be seen (TLS). Others are begun, and lowered if they
+ * compute.
  *
- * New connections that a child has accepted before their first request was there wait likewise if it
- * is full by the time that the request is: or they would take the threads that are kept for those
- * who are connected.
+ * New connections that a child has accepted before their first request was there wait likewise if
+ * it is full by the time that the request is: or they would take the threads that are kept for
+ * those who are connected.
  *
- * If those that were begun leave processors idle, because they wait for something else, the steward
- * has more of them begun (lowering.c).
+ * If those that were begun leave processors idle, because they wait for something else, the
+ * steward has more of them begun (lowering.c).
  */
 #ifndef ADP_PUT_OFF_H
 #define ADP_PUT_OFF_H
@@ -28,10 +29,10 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* Connections that wait, claimed. The one that came first is served first, and a burst is worked off;
- * but a queue from which somebody had to be sent away (AdaptiveMaxWait) stands: in the order of
- * arrival all who are served would wait as long as that. So from then on the one that came last is
- * served first, and the others are told soon, until the queue has been empty. */
+/* Connections that wait, claimed. The one that came first is served first, and a burst is worked
+ * off; but a queue from which somebody had to be sent away (AdaptiveMaxWait) stands: in the order
+ * of arrival all who are served would wait as long as that. So from then on the one that came last
+ * is served first, and the others are told soon, until the queue has been empty. */
 typedef struct waiting_t {
     conn_t *first, *last;       /* guarded by put_off_t.lock */
     _Atomic bool stands;        /* written under it */
@@ -48,17 +49,17 @@ typedef struct put_off_t {
 /* 0 or an errno value. The steward. */
 int put_off_init(child_t *child);
 
-/* Should this connection wait for a worker that is lowered? True: it does, and is not ours any more.
- * The worker that has claimed it, when its client has sent something. */
+/* Should this connection wait for a worker that is lowered? True: it does, and is not ours any
+ * more. The worker that has claimed it, when its client has sent something. */
 bool put_off(conn_t *conn);
 
-/* Should this new connection wait, because the threads that are left are for those who are connected
- * already? True: it does, and is not ours any more. The worker that has it, when its first request
- * is there. */
+/* Should this new connection wait, because the threads that are left are for those who are
+ * connected already? True: it does, and is not ours any more. The worker that has it, when its
+ * first request is there. */
 bool put_off_new(conn_t *conn);
 
-/* The new connection that has waited longest, or NULL. A worker that is between two events, and the
- * steward, if there is room for it. */
+/* The new connection that has waited longest, or NULL. A worker that is between two events, and
+ * the steward, if there is room for it. */
 conn_t *put_off_take_new(child_t *child);
 
 /* The connection that is known to compute and has waited longest, or NULL. Any thread. */
@@ -68,8 +69,8 @@ conn_t *put_off_take(child_t *child);
  * steward. */
 conn_t *put_off_take_late(child_t *child, int64_t now_us);
 
-/* The worker's event is over, and it is lowered: the connection that it goes on with, or NULL: it is
- * not lowered any more, as far as the count goes. */
+/* The worker's event is over, and it is lowered: the connection that it goes on with, or NULL: it
+ * is not lowered any more, as far as the count goes. */
 conn_t *put_off_next(worker_t *worker);
 
 /* It gets back its priority. False: the system does not allow that, and the worker has to leave.

@@ -22,8 +22,8 @@
 #include <malloc.h>
 #include <sys/param.h>
 
-/* While the steward watches, or connections may wait outside, it looks at least so often: no worker
- * wakes it then. */
+/* While the steward watches, or connections may wait outside, it looks at least so often: no
+ * worker wakes it then. */
 #define WATCH_ROUND_US (20 * CLOCK_US_PER_MS)
 
 void steer_threads_init(child_t *child, int64_t now_us)
@@ -238,8 +238,8 @@ static void give_memory_back(child_t *child)
     }
 }
 
-/* Workers look after each event; but none may end, and there may be room all the same: the parent has
- * granted more threads. One at a time: it takes up room only when a worker has it. */
+/* Workers look after each event; but none may end, and there may be room all the same: the parent
+ * has granted more threads. One at a time: it takes up room only when a worker has it. */
 static void begin_new(child_t *child, int64_t now_us)
 {
     conn_t *conn = rooms_for_another(child) ? put_off_take_new(child) : NULL;

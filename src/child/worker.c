@@ -139,8 +139,8 @@ static bool is_turn_of_new(worker_t *worker)
            && worker->turns-- <= 0 && ext_idle(child->ext) == 0;
 }
 
-/* The listening sockets have no turn of their own in the poller, or too few. True: a connection was
- * accepted, and served. */
+/* The listening sockets have no turn of their own in the poller, or too few. True: a connection
+ * was accepted, and served. */
 static bool serve_listener(worker_t *worker)
 {
     child_t *child = worker->child;
@@ -187,8 +187,8 @@ static bool dispatch(worker_t *worker, poller_token_t token)
     return true;
 }
 
-/* The event is over. A worker that was lowered for it serves what was put off; then it is as before,
- * or, where the system does not allow that, it has to leave: false. */
+/* The event is over. A worker that was lowered for it serves what was put off; then it is as
+ * before, or, where the system does not allow that, it has to leave: false. */
 static bool end_lowering(worker_t *worker)
 {
     conn_t *conn;

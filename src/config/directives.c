@@ -280,11 +280,13 @@ const command_rec config_commands[] = {
         "AdaptiveMemory", set_memory, NULL, RSRC_CONF,
         "Memory to use: a share of the limit, 1% to 95% (80%), or a size from 16M to 16T"),
     TIME_DIRECTIVE("AdaptiveMaxWait", max_wait,
-                   "What waits longer for a thread is answered with 503, 100ms to 1h, or off (10s)"),
+                   "What waits longer for a thread is answered with 503, 100ms to 1h, or off "
+                   "(10s)"),
     TIME_DIRECTIVE("AdaptiveDrainTimeout", drain_timeout,
                    "How long a child that is draining may hang on, 1s to 30d, or off (off)"),
     SWITCH_DIRECTIVE("AdaptiveAffinity", affinity,
-                     "on (default): a busy child keeps to a processor of its own; off: it does not"),
+                     "on (default): a busy child keeps to a processor of its own; off: it does "
+                     "not"),
     AP_GRACEFUL_SHUTDOWN_TIMEOUT_COMMAND,
     { NULL, { NULL }, NULL, 0, NO_ARGS, NULL }
 };

@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 /* The adaptive directives' defaults. Waiting: shorter than what a user or a kernel's scheduler
- * would notice. Holding: load that comes and goes within half a minute finds its threads. Memory: a
- * fifth stays for sockets, file cache and the growth of requests. Waiting for a 503: less than browsers
- * and load balancers do. */
+ * would notice. Holding: load that comes and goes within half a minute finds its threads. Memory:
+ * a fifth stays for sockets, file cache and the growth of requests. Waiting for a 503: less than
+ * browsers and load balancers do. */
 #define DIRECTIVES_WAIT_TARGET_US 2000
 #define DIRECTIVES_HOLD_US        5000000
 #define DIRECTIVES_MAX_WAIT_US    10000000

@@ -2,10 +2,10 @@
  *
  * A process whose threads run on several processors pays for each munmap(2) with interrupts of all
  * of them (TLB shootdown), and its threads share one lock for the address space; with a child on
- * each processor neither is so (docs/dev/controller.md has figures). But connections stay with their
- * child: if those of one get busy while the others' sleep, its processor has too much to do and
- * others nothing. So children take hold of their processors only while all of these are busy, and
- * let go as soon as one has nothing to do.
+ * each processor neither is so (docs/dev/controller.md has figures). But connections stay with
+ * their child: if those of one get busy while the others' sleep, its processor has too much to do
+ * and others nothing. So children take hold of their processors only while all of these are busy,
+ * and let go as soon as one has nothing to do.
  *
  * Pure, like the controller. A child's steward asks (src/child/affinity.c).
  */
@@ -38,8 +38,8 @@ typedef struct affinity_sample_t {
     int processors;             /* that the server may use */
 } affinity_sample_t;
 
-/* What is so from now on: holds. *again: it is worth another sample soon; false: not until something
- * happens. */
+/* What is so from now on: holds. *again: it is worth another sample soon; false: not until
+ * something happens. */
 bool affinity_decide(affinity_t *affinity, const affinity_sample_t *sample, bool *again);
 
 #endif

@@ -3,9 +3,9 @@
  * for service times with a heavy tail the mean wait is the least that a rule can reach which does
  * not know them: Righter and Shanthikumar 1989). What is scheduled are threads, by the kernel, and
  * two levels are enough: a worker whose event has had ATTAINED_US is lowered, so that it gets what
- * the others leave, and does not count against those that may serve (controller.h). One that uses a
- * few hundredths of a processor, because it waits most of the time, takes it from nobody: so much is
- * not counted.
+ * the others leave, and does not count against those that may serve (controller.h). One that uses
+ * a few hundredths of a processor, because it waits most of the time, takes it from nobody: so
+ * much is not counted.
  *
  * Pure, like the controller: C99 library only, time is an argument. A child's steward looks
  * (src/child/lowering.c); the simulator (t/sim) runs the same functions.
@@ -72,8 +72,8 @@ typedef struct attained_rooms_t {
  * child's part of the processors. */
 attained_rooms_t attained_rooms(int most, int admitted, double cpus);
 
-/* Workers that may serve, so that a new connection leaves enough threads to `connected` others that
- * are between two requests. */
+/* Workers that may serve, so that a new connection leaves enough threads to `connected` others
+ * that are between two requests. */
 static inline int attained_most_busy(int most, int reserved, int connected)
 {
     int kept = connected < reserved ? connected : reserved;

@@ -22,6 +22,8 @@
 #define DECISIONS_SHOWN 12
 /* Requests per second are the mean of this many whole seconds. */
 #define RATE_SECONDS    5
+/* Requests of one child that wait: more than this is nonsense that another process has written. */
+#define MOST_PUT_OFF    1000000
 /* Children that a page names. */
 #define CHILDREN_NAMED  8
 /* Classes of requests that a page names. */
@@ -130,7 +132,7 @@ static void view_children(view_t *view, apr_pool_t *p)
         busy = MIN(ext_busy(child), threads);
         view->busy += busy;
         view->lowered += MIN(MAX(atomic_load(&child->lowered), 0), busy);
-        view->put_off += MAX(atomic_load(&child->put_off), 0);
+        view->put_off += MIN(MAX(atomic_load(&child->put_off), 0), MOST_PUT_OFF);
         view->pinned += atomic_load(&child->processor) > 0;
         /* what the parent has not looked at yet */
         view->requests_per_s += requests_per_s_of(child, view->now_us);

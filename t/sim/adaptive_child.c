@@ -133,7 +133,9 @@ static ctl_thread_sample_t take_sample(model_t *m, const child_t *c, adaptive_ch
 {
     ctl_thread_sample_t sample = { .now_us = (int64_t)m->now_us,
                                    .threads = c->threads,
-                                   .admitted = adaptive_min(c->admit, c->threads - c->lowered) + c->lowered,
+                                   .admitted = c->lowered
+                                               + adaptive_min(c->admit,
+                                                              c->threads - c->lowered),
                                    .busy = c->busy,
                                    .lowered = c->lowered,
                                    .starting = c->starting,

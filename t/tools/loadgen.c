@@ -7,23 +7,23 @@
  *   loadgen -m hold -p PORT -u PATH -k silent|partial|idle -c N -d SECONDS
  *
  * -s RATE:SECONDS,RATE:SECONDS,... instead of -r and -d gives rates that follow each other. -t
- * SECONDS bounds a single request (10), from when it is sent. -n N: at most N connections at a time,
- * new ones too; what is due meanwhile waits for one. -e: the end of the schedule is the end; what
- * has not been answered by then is counted as "unfinished". SIGTERM ends the schedule early. -l
- * FILE gets a line for each request that ended: "DUE LATE DONE RECEIVED KIND" in us, moments since
- * the start. LATE is by how much this program missed DUE; RECEIVED is when the backend had it if it
- * says so (t/tools/backend.c: X-Received-Us, CLOCK_MONOTONIC), else -1; KIND is ok or that of the
- * failure. -R asks for real-time priority, so that a busy machine does not delay what is measured;
- * it goes on without.
+ * SECONDS bounds a single request (10), from when it is sent. -n N: at most N connections at a
+ * time, new ones too; what is due meanwhile waits for one. -e: the end of the schedule is the end;
+ * what has not been answered by then is counted as "unfinished". SIGTERM ends the schedule early.
+ * -l FILE gets a line for each request that ended: "DUE LATE DONE RECEIVED KIND" in us, moments
+ * since the start. LATE is by how much this program missed DUE; RECEIVED is when the backend had
+ * it if it says so (t/tools/backend.c: X-Received-Us, CLOCK_MONOTONIC), else -1; KIND is ok or
+ * that of the failure. -R asks for real-time priority, so that a busy machine does not delay what
+ * is measured; it goes on without.
  *
- * "ready N" is printed when the first request is due, or all held connections are up (N is how many
- * are; until then "opening N" while they get more); "fail MS KIND PID FRESH" for each lost request
- * (MS: since 1970; PID: the child that answered on this connection before, if its answers carry
- * X-Adp-Pid); then "key value" lines. late_*: how late this program itself was; start_us:
+ * "ready N" is printed when the first request is due, or all held connections are up (N is how
+ * many are; until then "opening N" while they get more); "fail MS KIND PID FRESH" for each lost
+ * request (MS: since 1970; PID: the child that answered on this connection before, if its answers
+ * carry X-Adp-Pid); then "key value" lines. late_*: how late this program itself was; start_us:
  * CLOCK_MONOTONIC.
  *
- * A server may close a kept-alive connection between two requests: it is opened anew and nothing is
- * lost. A request that crosses such a close on the wire finds the close there as soon as it is
+ * A server may close a kept-alive connection between two requests: it is opened anew and nothing
+ * is lost. A request that crosses such a close on the wire finds the close there as soon as it is
  * sent, or a moment later if the server lost its processor between its last look and the close: it
  * is sent again on another connection and counted as "crossed". Any later close is a failure.
  */
@@ -160,8 +160,8 @@ static int64_t now_us(void)
     return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
 }
 
-/* What the clock on the wall says, so that a test can tell what happened before and after something
- * it did. */
+/* What the clock on the wall says, so that a test can tell what happened before and after
+ * something it did. */
 static long long wall_ms(void)
 {
     struct timespec ts;
@@ -536,8 +536,8 @@ static int schedule_over(void)
     return interrupted || phase_index == phase_count;
 }
 
-/* In the ring first, so that a request which crosses a close keeps its place behind those that wait
- * longer. */
+/* In the ring first, so that a request which crosses a close keeps its place behind those that
+ * wait longer. */
 static void issue_due(void)
 {
     int64_t now = now_us(), due_us;
@@ -746,8 +746,8 @@ static void run_hold(void)
         if (!conn_open(c)) {
             request_failed(c, FAIL_CONNECT);
         }
-        /* Not all at once: where the backlog overflows, the kernel lets a client believe that it is
-         * connected while the server will never hear of it. */
+        /* Not all at once: where the backlog overflows, the kernel lets a client believe that it
+         * is connected while the server will never hear of it. */
         do {
             hold_wait(1);
         } while (now_us() < start_us + (int64_t)(i + 1) * 1000000 / HOLD_RATE);

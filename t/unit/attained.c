@@ -82,7 +82,8 @@ static void test_rooms(void)
 
         for (admitted = 1; admitted < 300; admitted += 7) {
             r = attained_rooms(most, admitted, 2);
-            if (r.computing < 1 || r.lowered < r.computing || (r.lowered == r.computing && r.lowered > 2) || r.reserved < 0
+            if (r.computing < 1 || r.lowered < r.computing
+                || (r.lowered == r.computing && r.lowered > 2) || r.reserved < 0
                 || (most > 1 && r.lowered >= most) || (most > 0 && r.reserved >= most)) {
                 bad++;
                 printf("# most %d, admitted %d: %d %d %d\n", most, admitted, r.computing, r.lowered,
