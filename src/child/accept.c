@@ -31,6 +31,7 @@
 #define CROWD           32
 /* ... and where a child may keep to one processor, which has to do all that it accepts. */
 #define CROWD_PINNED    2
+#define STEP_BACK_EVERY_PINNED 2
 #define STEP_BACK_EVERY 8
 
 /* What became of an attempt to accept. */
@@ -198,7 +199,8 @@ static void account_accepted(child_t *child)
     if (listeners_above_async_limit(child)) {
         listeners_pause(child, ACCEPT_ASYNC_LIMIT, false);
     }
-    else if (atomic_fetch_add(&child->listeners.accepted, 1) % STEP_BACK_EVERY == 0
+    else if (atomic_fetch_add(&child->listeners.accepted, 1)
+             % (child->pinning.works ? STEP_BACK_EVERY_PINNED : STEP_BACK_EVERY) == 0
              && is_crowded(child)) {
         listeners_step_back(child);
     }
