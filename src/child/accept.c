@@ -263,6 +263,17 @@ bool accept_turn(child_t *child, worker_t *worker)
     return i >= 0;
 }
 
+/* The janitor: no worker is free for what may wait. It must not be taken all the same: a sibling may
+ * have one soon. Whoever ends an event looks (worker.c). */
+static void look_later(child_t *child)
+{
+    atomic_store(&child->look_due, true);
+    if (ext_idle(child->ext) > 0) {
+        /* he may have become idle before he could see it */
+        accept_look(child);
+    }
+}
+
 /* job_fn, on a worker: take one connection, and let the next worker look for the next. */
 static void run_look(job_t *job, void *taker)
 {
@@ -272,6 +283,14 @@ static void run_look(job_t *job, void *taker)
 
     ON_WORKER();
     atomic_store(&child->accept_job_queued, false);
+    if (((worker_t *)taker)->slot < 0) {
+        look_later(child);
+        return;
+    }
+    if (!rooms_for_new(child)) {
+        listeners_pause(child, ACCEPT_FULL, false);
+        return;
+    }
     i = accept_any(child, taker, &socket);
     if (i >= 0) {
         accept_look(child);

@@ -109,6 +109,7 @@ struct child_t {
     steer_t steer;
     job_t accept_job;           /* a look at the listeners, for a sibling that could not */
     _Atomic bool accept_job_queued;
+    _Atomic bool look_due;      /* whoever ends an event is to look at the listeners */
     lock_t suspended_lock;
     conn_t *suspended;   /* guarded by suspended_lock */
     _Atomic uint64_t callbacks_started; /* written under suspended_lock */

@@ -145,10 +145,14 @@ static bool serve_listener(worker_t *worker)
 {
     child_t *child = worker->child;
     bool full = accept_gate_state(&child->listeners.gate) == ACCEPT_FULL;
+    bool due = atomic_load_explicit(&child->look_due, memory_order_relaxed);
     bool served;
 
-    if (full ? !rooms_for_new(child) : !is_turn_of_new(worker)) {
+    if (full || due ? !rooms_for_new(child) : !is_turn_of_new(worker)) {
         return false;
+    }
+    if (due) {
+        atomic_store(&child->look_due, false);
     }
     worker_turn(worker);
     served = accept_turn(child, worker);
@@ -156,6 +160,10 @@ static bool serve_listener(worker_t *worker)
     worker->turns = (served ? TURN_OF_MANY : TURN_OF_NONE) - 1;
     if (served) {
         headcount_event(child->ext);
+        if (due) {
+            /* there may be more */
+            atomic_store(&child->look_due, true);
+        }
     }
     else if (full) {
         listeners_hasten(child);
