@@ -18,7 +18,7 @@ sub new_server {
     return Adaptive::Server->new(test_module => 1, modules => ['status'],
         mpm_conf => join("\n", 'ServerLimit 1', 'StartServers 1', "ThreadsPerChild @{[THREADS]}", "MaxRequestWorkers @{[THREADS]}", 'AdaptiveMaxWait off', @mpm)
             . "\n",
-        conf => "${TEST_CONF}MaxKeepAliveRequests 0\n")->start;
+        conf => "${TEST_CONF}MaxKeepAliveRequests 0\nKeepAliveTimeout 300\n")->start;
 }
 
 sub ask {

@@ -263,8 +263,8 @@ bool accept_turn(child_t *child, worker_t *worker)
     return i >= 0;
 }
 
-/* The janitor: no worker is free for what may wait. It must not be taken all the same: a sibling may
- * have one soon. Whoever ends an event looks (worker.c). */
+/* The janitor: no worker is free for what may wait. It must not be taken all the same: a sibling
+ * may have one soon. Whoever ends an event looks (worker.c). */
 static void look_later(child_t *child)
 {
     atomic_store(&child->look_due, true);
