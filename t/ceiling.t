@@ -22,13 +22,6 @@ sub new_server {
         mpm_conf => join("\n", 'StartServers 1', 'ThreadsPerChild ' . EACH, 'AdaptiveHold 1s', 'AdaptiveMaxWait off', @directives) . "\n")->start;
 }
 
-# Requests that ever got a thread; who asks the server would need one too.
-sub holding {
-    my ($s) = @_;
-    open my $in, '<', $s->root . '/logs/events' or return 0;
-    return scalar grep {/ hold$/} <$in>;
-}
-
 sub answered { return scalar grep { ((read_response($_) // {})->{status} // 0) == 200 } @_ }
 
 sub lines { my ($s, $number) = @_; return scalar(() = $s->error_log =~ /$number:/g) }

@@ -15,12 +15,6 @@ use Adaptive::Wait qw(ok_within);
 
 plan skip_all => 'windows of our own' if mpm() ne 'adaptive';
 
-sub events_of {
-    my ($s, $pattern) = @_;
-    open my $in, '<', $s->root . '/logs/events' or return 0;
-    return scalar grep {/$pattern/} <$in>;
-}
-
 subtest 'the poller refuses a connection' => sub {
     my $s = states_server(hooked => 1, conf => "AcceptFilter http none\n");
     my @rows = every(

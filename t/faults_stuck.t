@@ -18,11 +18,6 @@ use constant { MOST_RESTARTS => 30, AFTERWARDS_SECONDS => 7 };
 my $s = Adaptive::Server->new(test_module => 1, modules => ['status'], conf => $TEST_CONF,
     mpm_conf => "ServerLimit 1\nStartServers 1\nThreadsPerChild 4\nMaxRequestWorkers 4\nMinSpareThreads 1\nMaxSpareThreads 4\n")->start;
 
-sub holding {
-    open my $in, '<', $s->root . '/logs/events' or return 0;
-    return scalar grep {/ hold$/} <$in>;
-}
-
 sub serves { return http_get($s->url('/1k.html'), timeout => 10)->{status} == 200 }
 
 # A child of the newest generation answers, or there is no place for one.
@@ -36,7 +31,7 @@ my (@stuck, $restarts, $failed);
 $s->log_mark;
 while ($restarts++ < MOST_RESTARTS && $s->log_since_mark !~ /ADP\d{4}: [^\n]*slot/) {
     push @stuck, hold_requests($s, 1);
-    wait_for { holding() == @stuck } 15, 'a request to get stuck';
+    wait_for { holding($s) == @stuck } 15, 'a request to get stuck';
     $s->signal('USR1');
     wait_for { $failed++ if !serves(); settled($restarts) } 15, 'the restart';
 }

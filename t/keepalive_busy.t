@@ -21,11 +21,6 @@ my $s = Adaptive::Server->new(
     conf        => "${TEST_CONF}KeepAliveTimeout @{[KEEP_ALIVE_SECONDS]}\n",
 )->start;
 
-sub holding {
-    open my $in, '<', $s->root . '/logs/events' or return 0;
-    return scalar grep {/ hold$/} <$in>;
-}
-
 my @kept = map { tcp($s->port) } 1 .. 5;
 my $new = tcp($s->port);
 for my $sock (@kept) {
@@ -34,7 +29,7 @@ for my $sock (@kept) {
 }
 my $idle = pop @kept;
 my @held = hold_requests($s, THREADS);
-wait_for { holding() == THREADS } 15, 'all threads to be busy';
+wait_for { holding($s) == THREADS } 15, 'all threads to be busy';
 print {$_} http_request('/1k.html', keep => 1) for @kept, $new;
 
 # This one is closed when its time is over; the time of the others was over before.

@@ -82,9 +82,8 @@ subtest 'RLIMIT_NOFILE' => sub {
         $s = server(rlimit => { nofile => 124 }, test_module => 1, conf => "AdaptiveMode $mode\n",
             mpm_conf => "StartServers 1\nThreadsPerChild 40\nServerLimit 1\nMaxRequestWorkers 40\n")->start;
         my @socks = hold_requests($s, 30);
-        my $held  = sub { scalar(() = Adaptive::Server::read_text($s->root . '/logs/events') =~ / hold$/mg) };
-        wait_for { $held->() >= 20 } 20, "AdaptiveMode $mode: 20 requests under way";
-        ok !(wait_for { $held->() > 20 } 0.5), "AdaptiveMode $mode: and kept to";
+        wait_for { holding($s) >= 20 } 20, "AdaptiveMode $mode: 20 requests under way";
+        ok !(wait_for { holding($s) > 20 } 0.5), "AdaptiveMode $mode: and kept to";
         lift_hold($s);
         is scalar(grep { (read_response($_) // {})->{status} } @socks), 30, 'the others are served later';
         ok $s->stop, q{it stops};

@@ -39,18 +39,12 @@ sub ask {
     return $pid // 0;
 }
 
-# Requests of the test module's event log that got a thread.
-sub holding {
-    open my $in, '<', $s->root . '/logs/events' or return 0;
-    return scalar grep {/ hold$/} <$in>;
-}
-
 # As many requests at a time as need all children; kept-alive connections remain.
 sub burst {
     my ($name) = @_;
-    my $before = holding();
+    my $before = holding($s);
     my @socks  = hold_requests($s, BURST);
-    wait_for { holding() - $before == BURST } 20, 'all to be served';
+    wait_for { holding($s) - $before == BURST } 20, 'all to be served';
     my $pids = join ' ', sort $s->child_pids;
     lift_hold($s);
     is(scalar(grep { ((read_response($_) // {})->{status} // 0) == 200 } @socks), BURST, "$name: @{[BURST]} requests at once are served");

@@ -32,12 +32,11 @@ sub connected {
     return $sock;
 }
 
-
 subtest 'all threads are held' => sub {
     my $s    = new_server('300ms', "ErrorDocument 503 /1k.html\n");
     my $mine = connected($s);
     my @held = hold_requests($s, THREADS - 1);
-    wait_for { held($s) == @held } 20, 'threads to be held';
+    wait_for { holding($s) == @held } 20, 'threads to be held';
     my @more = map { my $sock = tcp($s->port); print {$sock} http_request('/adp/hold?ms=60000'); $sock } 1 .. MORE;
     my @told = map { read_response($_) } @more;
     is(scalar(grep { $_ && $_->{status} == 503 } @told), MORE, 'who comes now is told after a while') or diag explain \@told;
@@ -58,7 +57,7 @@ subtest 'a burst that is over in time, and no limit' => sub {
         my $s    = new_server($wait);
         my $mine = connected($s);
         my @held = hold_requests($s, THREADS + MORE);
-        wait_for { held($s) >= THREADS - 1 } 20, 'threads to be held';
+        wait_for { holding($s) >= THREADS - 1 } 20, 'threads to be held';
         lift_hold($s);
         is(scalar(grep { (read_response($_) // { status => 0 })->{status} == 200 } @held), THREADS + MORE, "AdaptiveMaxWait $wait: all are served");
         is($s->auto->{AdaptiveShedTotal}, 0, 'nobody is sent away');
@@ -76,12 +75,5 @@ subtest 'others compute' => sub {
     cmp_ok($served, '>', 4, 'others are served');
     ok($s->stop, 'stops');
 };
-
-# Requests that have begun to hold a thread, ever.
-sub held {
-    my ($s) = @_;
-    open my $in, '<', $s->root . '/logs/events' or return 0;
-    return scalar grep {/ hold$/} <$in>;
-}
 
 done_testing;

@@ -80,11 +80,11 @@ subtest 'threads that are held' => sub {
 
     # nobody can ask the server how many are held without a thread for that
     ok(is_answered(ask($mine, '/1k.html')), "a client who is connected is answered ($_)") for 1 .. 3;
-    wait_for { held($s) == THREADS - 1 } 20, 'all threads but one to be held';
+    wait_for { holding($s) == THREADS - 1 } 20, 'all threads but one to be held';
     ok(is_answered(ask($mine, '/1k.html')), 'also when all threads but one are held');
     close $mine;
-    wait_for { held($s) == THREADS } 20, 'the last thread to be taken';
-    is(held($s), THREADS, 'nobody is connected any more: all threads are for those who come');
+    wait_for { holding($s) == THREADS } 20, 'the last thread to be taken';
+    is(holding($s), THREADS, 'nobody is connected any more: all threads are for those who come');
     lift_hold($s);
     is(scalar(grep { is_answered($_) } @held), @held, 'all are served in the end');
     ok($s->stop, 'stops');
@@ -94,18 +94,11 @@ subtest 'AdaptiveMode off' => sub {
     my $s    = new_server('AdaptiveMode off');
     my $mine = connected($s);
     my @held = hold_requests($s, THREADS + 4);
-    ok((wait_for { held($s) == THREADS } 20, 'all threads to be held'), 'nothing is kept for anybody, as under event');
+    ok((wait_for { holding($s) == THREADS } 20, 'all threads to be held'), 'nothing is kept for anybody, as under event');
     lift_hold($s);
     is(scalar(grep { is_answered($_) } @held), @held, 'all are served in the end');
     ok(is_answered(ask($mine, '/1k.html')), 'the client who is connected, too');
     ok($s->stop, 'stops');
 };
-
-# Requests that have begun to hold a thread, ever.
-sub held {
-    my ($s) = @_;
-    open my $in, '<', $s->root . '/logs/events' or return 0;
-    return scalar grep {/ hold$/} <$in>;
-}
 
 done_testing;

@@ -10,7 +10,7 @@ use POSIX ();
 
 use Adaptive::HTTP;
 
-our @EXPORT = qw(hooks served_by uids_of cpu_seconds open_files hold_requests put_hold lift_hold $TEST_CONF);
+our @EXPORT = qw(hooks served_by uids_of cpu_seconds open_files hold_requests put_hold lift_hold events_of holding $TEST_CONF);
 
 # Turns the test module on; /adp/hold holds its requests from put_hold to lift_hold.
 our $TEST_CONF = "AdpTest On\nAdpTestHoldFile tmp/hold\nAdpTestEventLog logs/events\n";
@@ -69,5 +69,15 @@ sub hold_requests {
     print {$_} http_request('/adp/hold', keep => 1) for @socks;
     return @socks;
 }
+
+# Lines of the test module's event log.
+sub events_of {
+    my ($server, $pattern) = @_;
+    open my $in, '<', $server->root . '/logs/events' or return 0;
+    return scalar grep {/$pattern/} <$in>;
+}
+
+# Requests that ever got a thread and hold it, or held it; who asks the server itself would need one too.
+sub holding { return events_of($_[0], qr{ hold$}) }
 
 1;
