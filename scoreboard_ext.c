@@ -274,9 +274,10 @@ void scoreboard_ext_reset(ext_child_t *child)
 bool scoreboard_ext_may_log(scoreboard_ext_t *ext, log_kind_e kind, int64_t now_us)
 {
     int64_t last_us = atomic_load(&ext->logged_us[kind]);
+    int64_t pause_us = kind >= LOG_SHED ? 60 * CLOCK_US_PER_S : CLOCK_US_PER_S;
 
     /* of several that come at the same time one wins the exchange */
-    return (last_us == 0 || last_us <= now_us - CLOCK_US_PER_S
+    return (last_us == 0 || last_us <= now_us - pause_us
             || last_us > now_us + NONSENSE_US)
            && atomic_compare_exchange_strong(&ext->logged_us[kind], &last_us, now_us);
 }

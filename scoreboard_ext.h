@@ -34,7 +34,7 @@
 
 /* Raise it with every change of what lies in the shared memory, records of controller.h
  * included. Where the compiler can see a change (EXT_PINNED) it does not forget. */
-#define EXT_VERSION   8
+#define EXT_VERSION   9
 
 /* The size that a type has in this version, where a pointer has 64 bits. Not equal: raise the
  * version above (or ADP_RETAINED_VERSION), then write the new size here. */
@@ -277,11 +277,14 @@ typedef struct ext_second_t {
 
 /* --- the memory -------------------------------------------------------------------- */
 
-/* Messages that a fault could repeat many times a second in every process. */
+/* Messages that a fault could repeat many times a second in every process; and those of load that
+ * lasts, which come once a minute. */
 typedef enum {
     LOG_ACCEPT,
     LOG_POLLER,
     LOG_THREADS,
+    LOG_SHED,
+    LOG_REFUSED,
     LOG_KINDS
 } log_kind_e;
 
@@ -289,11 +292,9 @@ typedef struct scoreboard_ext_t {
     int slot_count;
     _Atomic int64_t logged_us[LOG_KINDS];   /* when last, monotonic; any process */
     _Atomic uint64_t shed;          /* requests that were answered with 503; any child */
-    _Atomic int64_t shed_said_us;   /* when that was last logged, monotonic; any child */
     _Atomic int64_t drain_timeout_us;       /* of the latest configuration; the parent */
     _Atomic uint64_t refused;               /* requests of any class, ever */
     _Atomic uint64_t refused_told;          /* ... as of the last line in the log */
-    _Atomic int64_t refused_told_us;        /* when that was, monotonic */
     ext_class_t classes[EXT_CLASSES];
     EXT_RECORD(ext_limits_t) limits;
     EXT_RECORD(ext_plan_t) plan;

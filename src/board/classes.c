@@ -2,6 +2,7 @@
 #include "classes.h"
 
 #include "base/clock.h"
+#include "base/fnv.h"
 
 #include <string.h>
 
@@ -22,15 +23,10 @@ _Static_assert((EXT_CLASSES & (EXT_CLASSES - 1)) == 0, "a power of two");
 
 /* --- the table ---------------------------------------------------------------------- */
 
-/* FNV-1a. */
 uint64_t classes_hash(bool is_backend, const char *text, size_t length)
 {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325) + is_backend;
-    size_t i;
+    uint64_t hash = fnv_add(FNV_BASIS + is_backend, text, length);
 
-    for (i = 0; i < length; i++) {
-        hash = (hash ^ (unsigned char)text[i]) * UINT64_C(0x100000001b3);
-    }
     return hash ? hash : 1;
 }
 

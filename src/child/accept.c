@@ -29,10 +29,10 @@
 /* This many connections are no crowd in a child, whatever its siblings have; and how often a
  * child looks whether it has too many. */
 #define CROWD           32
-/* ... and where a child may keep to one processor, which has to do all that it accepts. */
-#define CROWD_PINNED    2
-#define STEP_BACK_EVERY_PINNED 2
 #define STEP_BACK_EVERY 8
+/* ... and where a child may keep to one processor, which has to do all that it accepts. */
+#define CROWD_PINNED           2
+#define STEP_BACK_EVERY_PINNED 2
 
 /* What became of an attempt to accept. */
 typedef enum {
@@ -184,7 +184,7 @@ static bool is_crowded(const child_t *child)
     for (i = 0; i < child->config->slot_count; i++) {
         process_score *score = ap_get_scoreboard_process(i);
 
-        if (score->pid != 0 && score->generation == child->generation && !score->not_accepting) {
+        if (child_has_kin(child, i) && !score->not_accepting) {
             siblings++;
             all += apr_atomic_read32(&score->connections);
         }

@@ -78,12 +78,15 @@ static inline accept_state_e accept_gate_state(const accept_gate_t *gate)
     return accept_gate_state_of(accept_gate_look(gate));
 }
 
-/* It will be tried again by itself. */
+/* A state that is left by itself: it is tried again at a time. */
+static inline bool accept_gate_pauses(accept_state_e state)
+{
+    return state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT || state == ACCEPT_FULL;
+}
+
 static inline bool accept_gate_is_paused(accept_seen_t seen)
 {
-    accept_state_e state = accept_gate_state_of(seen);
-
-    return state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT || state == ACCEPT_FULL;
+    return accept_gate_pauses(accept_gate_state_of(seen));
 }
 
 /* When to try again, monotonic; CLOCK_NEVER if it is not paused. */
@@ -116,7 +119,7 @@ static inline void accept_gate_set(accept_gate_t *gate, accept_state_e state)
     accept_gate_enter(gate, state, ACCEPT_RETRY_NEVER);
 }
 
-/* Called with listeners_t.lock held: why is NO_RESOURCES, ASYNC_LIMIT or FULL. */
+/* Called with listeners_t.lock held: why is a state that pauses. */
 static inline void accept_gate_pause(accept_gate_t *gate, accept_state_e why, int64_t retry_us)
 {
     accept_gate_enter(gate, why, (uint64_t)retry_us);

@@ -26,7 +26,6 @@
 #define OWN_NEAR_PART 4
 /* Seconds. A backend that is dead is rarely back sooner. */
 #define RETRY_AFTER "10"
-#define LOG_EVERY_US (60 * CLOCK_US_PER_S)
 
 #define PROXY_PREFIX "proxy:"
 
@@ -139,9 +138,7 @@ static void look_at_siblings(child_t *child)
     int i, busy = 0, slots = 0;
 
     for (i = 0; i < child->config->slot_count; i++) {
-        const process_score *score = ap_get_scoreboard_process(i);
-
-        if (i != child->slot && score->pid != 0 && score->generation == child->generation) {
+        if (i != child->slot && child_has_kin(child, i)) {
             busy += MIN(ext_busy(&child->board->children[i]), child->config->thread_limit);
             slots = i + 1;
         }
@@ -154,12 +151,10 @@ static void look_at_siblings(child_t *child)
 /* The child's own, the class's part of it left out. */
 static share_room_t own_room(const child_t *child)
 {
-    int granted = atomic_load_explicit(&child->ext->most_threads, memory_order_relaxed);
-    int most = MIN(atomic_load_explicit(&child->rooms.most, memory_order_relaxed),
-                   child->workers.limit);
+    int most = atomic_load_explicit(&child->rooms.most, memory_order_relaxed);
 
     return (share_room_t) {
-        .ceiling = granted > 0 ? MIN(granted, most) : most, .busy = ext_busy(child->ext)
+        .ceiling = MIN(most, child_most_threads(child)), .busy = ext_busy(child->ext)
     };
 }
 
@@ -194,9 +189,7 @@ static share_pace_t pace_of(const child_t *child, int place, int64_t now_us)
     share_pace_t pace = { 0 };
 
     for (i = 0; i < slots; i++) {
-        const process_score *score = ap_get_scoreboard_process(i);
-
-        if (i == child->slot || (score->pid != 0 && score->generation == child->generation)) {
+        if (child_has_kin(child, i)) {
             share_seen_t seen = classes_seen(&child->board->children[i], place, now_us);
 
             share_pace_add(&pace, &seen);
@@ -211,14 +204,12 @@ static void log_refused(child_t *child, int place, const share_room_t *all,
                         const share_pace_t *pace, int64_t now_us)
 {
     scoreboard_ext_t *board = child->board;
-    int64_t told_us = atomic_load(&board->refused_told_us);
     uint64_t refused = atomic_load(&board->refused);
     ext_class_name_t name;
     char hold[32];
 
-    if ((told_us != 0 && now_us - told_us < LOG_EVERY_US && told_us <= now_us)
-        || !scoreboard_ext_read_class_name(&board->classes[place], &name)
-        || !atomic_compare_exchange_strong(&board->refused_told_us, &told_us, now_us)) {
+    if (!scoreboard_ext_read_class_name(&board->classes[place], &name)
+        || !scoreboard_ext_may_log(board, LOG_REFUSED, now_us)) {
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0130)

@@ -413,6 +413,7 @@ static child_t *create_child(const child_start_t *start)
     child->board = start->board;
     child->ext = &start->board->children[start->slot];
     child->cpus = start->cpus;
+    child->online_processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
     child->start_threads = start->start_threads;
     child->began_us = clock_now_us();
     child->one_process = start->one_process;

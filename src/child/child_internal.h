@@ -32,6 +32,8 @@
 #include "apr_atomic.h"
 #include "scoreboard.h"
 
+#include <sys/param.h>
+
 /* The life of a child.
  *
  *   STARTING ---> SERVING ---> DRAINING ---> STOPPING
@@ -76,6 +78,7 @@ struct child_t {
     _Atomic bool told_to_dump;  /* SIGUSR2 came */
     drain_schedule_t drain;     /* the steward's */
     double cpus;                /* processors that the server may use */
+    int online_processors;      /* of the machine, as the child began */
     int start_threads;          /* worker threads to begin with */
     int64_t began_us;           /* when the process did */
     _Atomic bool cpu_bound;      /* requests compute: workers are kept few */
@@ -121,12 +124,35 @@ static inline apr_uint32_t child_connections(const child_t *child)
     return apr_atomic_read32(&child->score->connections);
 }
 
-/* This child's part of the processors: all that accept share them. Any thread. */
-static inline double child_cpus(const child_t *child)
+/* Children that share the processors, the backlog and MinSpareThreads, itself included: the
+ * parent's word, within what there can be. Any thread. */
+static inline int child_sharing(const child_t *child)
 {
     int serving = atomic_load_explicit(&child->ext->serving, memory_order_relaxed);
 
-    return child->cpus / (serving > 1 ? serving : 1);
+    return MIN(MAX(serving, 1), child->config->slot_count);
+}
+
+/* Threads that it may have: what the parent grants, within its own places for them. Any thread. */
+static inline int child_most_threads(const child_t *child)
+{
+    int granted = atomic_load_explicit(&child->ext->most_threads, memory_order_relaxed);
+
+    return granted > 0 ? MIN(granted, child->workers.limit) : child->workers.limit;
+}
+
+/* Its part of the processors. Any thread. */
+static inline double child_cpus(const child_t *child)
+{
+    return child->cpus / child_sharing(child);
+}
+
+/* A child of its generation runs in this slot, or it itself. Any thread. */
+static inline bool child_has_kin(const child_t *child, int slot)
+{
+    const process_score *score = ap_get_scoreboard_process(slot);
+
+    return slot == child->slot || (score->pid != 0 && score->generation == child->generation);
 }
 
 /* Log at most one message of this kind a second, from all children together. */

@@ -112,8 +112,9 @@ void conn_taken_along(conn_t *conn, apr_socket_t *socket, opening_e opening);
  * it until it waits again. A worker. */
 void conn_event(child_t *child, poller_token_t token, worker_t *worker);
 
-/* Go on with a connection that was put off (put_off.h). A worker; the steward has one do it. */
-void conn_serve_put_off(conn_t *conn, worker_t *worker);
+/* What the connection waited for has happened, or its turn has come (put_off.h): go on with it. The
+ * worker that owns it; the steward has one do it. */
+void conn_resume(conn_t *conn, worker_t *worker);
 void conn_queue_put_off(conn_t *conn, int64_t now_us);
 
 /* deadlines_claim_fn: takes a waiting connection whose deadline has passed. */

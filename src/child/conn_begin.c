@@ -282,11 +282,6 @@ void conn_event(child_t *child, poller_token_t token, worker_t *worker)
     }
 }
 
-void conn_serve_put_off(conn_t *conn, worker_t *worker)
-{
-    conn_resume(conn, worker);
-}
-
 /* job_fn, on a worker. */
 static void run_put_off(job_t *job, void *taker)
 {

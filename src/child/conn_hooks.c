@@ -57,15 +57,13 @@ int conn_hook_post_read_request(request_rec *r)
     conn_t *conn = conn_of_conn_rec(r->connection);
 
     count_request();
-    if (conn && shed_request(conn, r)) {
-        return HTTP_SERVICE_UNAVAILABLE;
-    }
     if (conn) {
-        const char *upgrade;
+        const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
 
+        if (shed_request(conn, r)) {
+            return HTTP_SERVICE_UNAVAILABLE;
+        }
         put_off_note_target(conn, r);
-        upgrade = apr_table_get(r->headers_in, "Upgrade");
-
         atomic_store_explicit(&conn->websocket,
                               upgrade && !ap_cstr_casecmp(upgrade, "websocket"),
                               memory_order_relaxed);

@@ -51,9 +51,6 @@ step_fn conn_step_suspended;
 void conn_enter_hooks(conn_t *conn);
 bool conn_leave_hooks(conn_t *conn);
 
-/* What the connection waited for has happened: go on with it. */
-void conn_resume(conn_t *conn, worker_t *worker);
-
 /* Leave the connection to the poller and its deadline, counted in a field of process_score.
  * Afterwards it is not ours: another thread may be serving it before this returns. */
 step_e conn_wait(conn_t *conn, poller_want_e want, int64_t due_us, apr_uint32_t *counter);

@@ -137,7 +137,7 @@ static void set_gate(child_t *child, accept_state_e state, int64_t retry_us)
     ADP_PROBE1(accept, state);
     ap_log_error(APLOG_MARK, APLOG_TRACE1, 0, child->server, "listeners: %s, were %s",
                  accept_gate_name(state), accept_gate_name(accept_gate_state(&l->gate)));
-    if (state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT || state == ACCEPT_FULL) {
+    if (accept_gate_pauses(state)) {
         accept_gate_pause(&l->gate, state, retry_us);
     }
     else {
@@ -221,7 +221,7 @@ static bool sibling_accepts(const child_t *child)
     for (i = 0; i < child->config->slot_count; i++) {
         const process_score *score = ap_get_scoreboard_process(i);
 
-        if (i != child->slot && score->pid != 0 && score->generation == child->generation
+        if (i != child->slot && child_has_kin(child, i)
             && !score->not_accepting && !score->quiescing) {
             return true;
         }
@@ -316,7 +316,7 @@ unsigned listeners_evictions(child_t *child, int64_t now_us)
     }
     l->evicted_us = now_us;
     /* siblings that have the same backlog make room as well */
-    waiting /= MAX(atomic_load(&child->ext->serving), 1);
+    waiting /= child_sharing(child);
     return (unsigned)MIN(MAX(waiting, LEAST_EVICTED), MOST_EVICTED);
 }
 

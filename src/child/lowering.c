@@ -124,8 +124,7 @@ static void push_back(child_t *child, worker_t *worker)
 static void replace(child_t *child, int lowered, int64_t now_us)
 {
     int left = atomic_exchange(&child->lowering.left, 0);
-    int granted = atomic_load(&child->ext->most_threads);
-    int most = granted > 0 ? MIN(granted, child->workers.limit) : child->workers.limit;
+    int most = child_most_threads(child);
     int live = workers_live(child);
     int missing = MIN(left, child->steer.steward.target - live);
 
@@ -150,15 +149,15 @@ static bool is_crowded_by(const child_t *child, const finding_t *found)
 static void begin_put_off(child_t *child, int64_t now_us)
 {
     lowering_t *l = &child->lowering;
-    int left = 0;
+    int left;
 
     if (atomic_load(&child->put_off.computing.count) == 0 || now_us < l->begin_us) {
         return;
     }
-    left = BEGIN_FOR_EACH * idle_processors();
+    left = BEGIN_FOR_EACH * idle_processors(child->online_processors);
     l->begin_us = now_us + (left > 0 ? BEGIN_MORE_US : BEGIN_ROUND_US);
     while (left-- > 0 && rooms_for_another(child)) {
-        conn_t *conn = put_off_take(child);
+        conn_t *conn = put_off_take(child, &child->put_off.computing);
 
         if (!conn) {
             break;
@@ -171,7 +170,7 @@ static int64_t look(child_t *child, int64_t now_us)
 {
     const workers_t *workers = &child->workers;
     finding_t found = { .computing = 0 };
-    int64_t pause_us;
+    int64_t pause_us, next_us;
     int i, lowered = 0;
 
     for (i = 0; i < workers->used; i++) {
@@ -189,10 +188,9 @@ static int64_t look(child_t *child, int64_t now_us)
     if (found.computing == 0 && !child->steer.steward.watching && found.lowered) {
         pause_us = CALM_PAUSE_US;
     }
-    if (atomic_load(&child->put_off.computing.count) > 0) {
-        return MIN(now_us + pause_us, child->lowering.begin_us);
-    }
-    return pause_us > 0 ? now_us + pause_us : CLOCK_NEVER;
+    next_us = pause_us > 0 ? now_us + pause_us : CLOCK_NEVER;
+    return atomic_load(&child->put_off.computing.count) > 0
+           ? clock_earlier(next_us, child->lowering.begin_us) : next_us;
 }
 
 int64_t lowering_round(child_t *child, int64_t now_us)

@@ -64,10 +64,7 @@ static int processor_of(const child_t *child)
     int i, place = 0, cpu;
 
     for (i = 0; i < child->slot; i++) {
-        const process_score *score = ap_get_scoreboard_process(i);
-
-        place += score->pid != 0 && score->generation == child->generation
-                 && !score->quiescing;
+        place += child_has_kin(child, i) && !ap_get_scoreboard_process(i)->quiescing;
     }
     place %= p->processors;
     for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {

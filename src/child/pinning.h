@@ -11,9 +11,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Processors that are looked at; a larger machine is left to the kernel. */
-#define AFFINITY_PROCESSORS CPU_SETSIZE
-
 typedef struct pinning_t {
     bool works;                 /* more than one processor, and nobody has forbidden it */
     _Atomic bool samples;       /* the steward looks; workers read it */

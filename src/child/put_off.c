@@ -40,7 +40,8 @@ static bool is_known_to_compute(const conn_t *conn)
 
 void put_off_note_target(conn_t *conn, const request_rec *r)
 {
-    conn->target = r->unparsed_uri
+    /* where nobody is lowered nothing is learned of it */
+    conn->target = conn->child->lowering.works && r->unparsed_uri
                    ? target_of_request(r->unparsed_uri, apr_table_get(r->headers_in, "Host"))
                    : TARGET_UNKNOWN;
 }
@@ -149,26 +150,15 @@ bool put_off_new(conn_t *conn)
     return true;
 }
 
-conn_t *put_off_take_new(child_t *child)
+conn_t *put_off_take(child_t *child, waiting_t *waiting)
 {
-    put_off_t *p = &child->put_off;
     conn_t *conn;
 
-    if (atomic_load(&p->new.count) == 0) {
+    if (atomic_load(&waiting->count) == 0) {
         return NULL;
     }
-    lock_take(&p->lock);
-    conn = take_next(p, &p->new);
-    lock_give(&p->lock);
-    return conn;
-}
-
-conn_t *put_off_take(child_t *child)
-{
-    conn_t *conn;
-
     lock_take(&child->put_off.lock);
-    conn = take_next(&child->put_off, &child->put_off.computing);
+    conn = take_next(&child->put_off, waiting);
     lock_give(&child->put_off.lock);
     return conn;
 }

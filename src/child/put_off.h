@@ -58,12 +58,9 @@ bool put_off(conn_t *conn);
  * first request is there. */
 bool put_off_new(conn_t *conn);
 
-/* The new connection that has waited longest, or NULL. A worker that is between two events, and
- * the steward, if there is room for it. */
-conn_t *put_off_take_new(child_t *child);
-
-/* The connection that is known to compute and has waited longest, or NULL. Any thread. */
-conn_t *put_off_take(child_t *child);
+/* The connection of one of the two queues whose turn it is, or NULL. Whoever has room for it: a
+ * worker that is between two events, or the steward. */
+conn_t *put_off_take(child_t *child, waiting_t *waiting);
 
 /* A connection that has waited for so long that it is to be told (conn_t.is_shed); or NULL. The
  * steward. */

@@ -2,12 +2,11 @@
 #include "runnable.h"
 
 #include "law/controller.h"
+#include "limits/procfile.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
-#include <unistd.h>
 
 /* 1: it is; 0: it is not; CTL_UNKNOWN: that cannot be read, or it has gone. In /proc/PID/stat
  * (proc(5)) the state letter follows the command's closing parenthesis. */
@@ -15,20 +14,11 @@ static int is_runnable(int tid)
 {
     char path[48], text[128];
     const char *end;
-    ssize_t n;
-    int fd;
 
     snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
+    if (!procfile_read("", path, text, sizeof(text))) {
         return CTL_UNKNOWN;
     }
-    n = read(fd, text, sizeof(text) - 1);
-    close(fd);
-    if (n <= 0) {
-        return CTL_UNKNOWN;
-    }
-    text[n] = '\0';
     end = strrchr(text, ')');
     return end && end[1] == ' ' && end[2] == 'R';
 }
@@ -61,25 +51,16 @@ int runnable_count(workers_t *workers, int serving, int looks)
     return sampled ? MIN((runnable * serving + sampled / 2) / sampled, serving) : CTL_UNKNOWN;
 }
 
-int idle_processors(void)
+int idle_processors(int online)
 {
     char text[128];
-    int fd = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
     int running;
 
-    if (fd >= 0) {
-        close(fd);
-    }
-    if (n <= 0 || online <= 0) {
-        return CTL_UNKNOWN;
-    }
-    text[n] = '\0';
     /* proc(5): three averages, then threads that run or could, a slash, and all threads */
-    if (sscanf(text, "%*s %*s %*s %d/", &running) != 1) {
+    if (online <= 0 || !procfile_read("", "/proc/loadavg", text, sizeof(text))
+        || sscanf(text, "%*s %*s %*s %d/", &running) != 1) {
         return CTL_UNKNOWN;
     }
     /* this one runs, too */
-    return (int)MAX(online - (running - 1), 0);
+    return MAX(online - (running - 1), 0);
 }

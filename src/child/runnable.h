@@ -13,8 +13,8 @@
  * could be read (ChrootDir). The steward; a look reads a file of /proc, which takes 7 µs. */
 int runnable_count(workers_t *workers, int serving, int looks);
 
-/* Processors of the machine that nobody uses at this moment; CTL_UNKNOWN: it does not tell. The
- * steward; costs as much. */
-int idle_processors(void);
+/* Of the machine's processors, of which so many are online, those that nobody uses at this moment;
+ * CTL_UNKNOWN: it does not tell. The steward; costs as much. */
+int idle_processors(int online);
 
 #endif

@@ -13,22 +13,18 @@
 
 /* At one round, so that the steward has time for everything else. */
 #define MOST_A_ROUND 64
-#define LOG_PAUSE_US (60 * CLOCK_US_PER_S)
 
 static void say_so(child_t *child, int64_t now_us)
 {
-    scoreboard_ext_t *board = child->board;
-    int64_t said_us = atomic_load(&board->shed_said_us);
-
-    if ((said_us != 0 && now_us - said_us < LOG_PAUSE_US)
-        || !atomic_compare_exchange_strong(&board->shed_said_us, &said_us, now_us)) {
+    if (!scoreboard_ext_may_log(child->board, LOG_SHED, now_us)) {
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0066)
                  "%" APR_UINT64_T_FMT " requests in all were answered with 503, this child has %d "
                  "that wait for a thread and %d that wait while others compute: more comes than "
                  "can be served within AdaptiveMaxWait %d ms; if that is meant to be, raise it or "
-                 "turn it off", atomic_load(&board->shed), atomic_load(&child->put_off.new.count),
+                 "turn it off", atomic_load(&child->board->shed),
+                 atomic_load(&child->put_off.new.count),
                  atomic_load(&child->put_off.computing.count),
                  (int)(child->config->max_wait_us / CLOCK_US_PER_MS));
 }

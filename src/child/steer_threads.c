@@ -33,12 +33,6 @@ void steer_threads_init(child_t *child, int64_t now_us)
     watch_expect(child);
 }
 
-/* Children that share the processors, the backlog and MinSpareThreads. */
-static int sharing_children(const child_t *child)
-{
-    return MIN(MAX(atomic_load(&child->ext->serving), 1), child->config->slot_count);
-}
-
 /* Why it may not have more; the parent's word, unless a sibling has written there. */
 static ctl_ceiling_e granted_ceiling(const child_t *child)
 {
@@ -63,7 +57,7 @@ static ctl_thread_limits_t thread_limits_of(const child_t *child, int busy)
     steward_grant_t grant = {
         .max_threads = atomic_load(&child->ext->most_threads),
         .ceiling = granted_ceiling(child),
-        .serving = sharing_children(child)
+        .serving = child_sharing(child)
     };
 
     return steward_limits(&settings, &grant, busy);
@@ -72,7 +66,7 @@ static ctl_thread_limits_t thread_limits_of(const child_t *child, int busy)
 /* Connections that nobody has accepted yet: all children share them. */
 static int waiting_in(const child_t *child)
 {
-    return listeners_backlog(child) / sharing_children(child) + 1;
+    return listeners_backlog(child) / child_sharing(child) + 1;
 }
 
 /* Events taken since the last call; the board's counter wraps. */
@@ -112,7 +106,7 @@ static ctl_thread_sample_t take_thread_sample(child_t *child, int64_t waited_us,
     counted = steward_threads_to_count(steward, &sample, limits);
     if (counted > 0) {
         sample.runnable = runnable_count(workers, busy - sample.lowered, counted);
-        sample.idle_processors = idle_processors();
+        sample.idle_processors = idle_processors(child->online_processors);
     }
     return sample;
 }
@@ -242,7 +236,8 @@ static void give_memory_back(child_t *child)
  * has granted more threads. One at a time: it takes up room only when a worker has it. */
 static void begin_new(child_t *child, int64_t now_us)
 {
-    conn_t *conn = rooms_for_another(child) ? put_off_take_new(child) : NULL;
+    conn_t *conn = rooms_for_another(child)
+                   ? put_off_take(child, &child->put_off.new) : NULL;
 
     if (conn) {
         conn_queue_put_off(conn, now_us);

@@ -2,35 +2,24 @@
  * it anew, by all the rules. */
 #include "target.h"
 
+#include "base/fnv.h"
+
 #include <string.h>
 #include <strings.h>
-
-/* FNV-1a: Fowler, Noll and Vo. */
-#define FNV_BASIS UINT32_C(2166136261)
-#define FNV_PRIME UINT32_C(16777619)
 
 /* What computed last counts as computing until it did not a few times. */
 #define SCORE_COMPUTED 3
 #define SCORE_COMPUTES 1
 
-static uint32_t mix(uint32_t hash, const char *from, size_t size)
-{
-    size_t i;
-
-    for (i = 0; i < size; i++) {
-        hash = (hash ^ (unsigned char)from[i]) * FNV_PRIME;
-    }
-    return hash;
-}
-
 static uint32_t number_of(const char *target, size_t target_size, const char *host,
                           size_t host_size)
 {
-    uint32_t hash = mix(FNV_BASIS, target, target_size);
+    uint64_t hash = fnv_add(FNV_BASIS, target, target_size);
+    uint32_t number;
 
-    hash = mix(hash, "\n", 1);
-    hash = mix(hash, host, host_size);
-    return hash == TARGET_UNKNOWN ? 1 : hash;
+    hash = fnv_add(fnv_add(hash, "\n", 1), host, host_size);
+    number = (uint32_t)(hash ^ hash >> 32);
+    return number == TARGET_UNKNOWN ? 1 : number;
 }
 
 /* As much of it as says what is asked for. */

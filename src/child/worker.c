@@ -195,6 +195,14 @@ static bool dispatch(worker_t *worker, poller_token_t token)
     return true;
 }
 
+/* A connection that was put off is an event of its own. */
+static void serve_put_off(worker_t *worker, conn_t *conn)
+{
+    worker_turn(worker);
+    conn_resume(conn, worker);
+    worker_turn(worker);
+}
+
 /* The event is over. A worker that was lowered for it serves what was put off; then it is as
  * before, or, where the system does not allow that, it has to leave: false. */
 static bool end_lowering(worker_t *worker)
@@ -205,9 +213,7 @@ static bool end_lowering(worker_t *worker)
         return true;
     }
     while ((conn = put_off_next(worker)) != NULL) {
-        worker_turn(worker);
-        conn_serve_put_off(conn, worker);
-        worker_turn(worker);
+        serve_put_off(worker, conn);
     }
     if (put_off_raise(worker)) {
         return true;
@@ -221,14 +227,12 @@ static bool serve_new(worker_t *worker)
 {
     child_t *child = worker->child;
     conn_t *conn = atomic_load_explicit(&child->put_off.new.count, memory_order_relaxed) > 0
-                   && rooms_for_new(child) ? put_off_take_new(child) : NULL;
+                   && rooms_for_new(child) ? put_off_take(child, &child->put_off.new) : NULL;
 
     if (!conn) {
         return false;
     }
-    worker_turn(worker);
-    conn_serve_put_off(conn, worker);
-    worker_turn(worker);
+    serve_put_off(worker, conn);
     headcount_event(child->ext);
     return true;
 }

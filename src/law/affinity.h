@@ -7,7 +7,7 @@
  * and others nothing. So children take hold of their processors only while all of these are busy,
  * and let go as soon as one has nothing to do.
  *
- * Pure, like the controller. A child's steward asks (src/child/affinity.c).
+ * Pure, like the controller. A child's steward asks (src/child/pinning.c).
  */
 #ifndef ADP_AFFINITY_H
 #define ADP_AFFINITY_H

@@ -2,6 +2,8 @@
  * may serve: that is controller_cpu.c's. */
 #include "attained.h"
 
+#include "controller_internal.h"
+
 /* Between two looks, while somebody computes, and while nobody does. */
 #define SHORTEST_PAUSE_US 500
 #define LONGEST_PAUSE_US  8000
@@ -66,31 +68,21 @@ int64_t attained_pause_us(attained_pace_t *pace, bool computes, bool contended)
     return pace->pause_us;
 }
 
-static int lesser(int a, int b)
-{
-    return a < b ? a : b;
-}
-
-static int greater(int a, int b)
-{
-    return a > b ? a : b;
-}
-
 static int reserved_of(int most)
 {
-    return most < FEW_THREADS ? 0 : lesser(greater(most / RESERVED_PART, 1), MOST_RESERVED);
+    return most < FEW_THREADS ? 0 : ctl_min(ctl_max(most / RESERVED_PART, 1), MOST_RESERVED);
 }
 
 attained_rooms_t attained_rooms(int most, int admitted, double cpus)
 {
     int reserved = reserved_of(most);
-    int light = lesser(greater(admitted, reserved), (most + 1) / 2);
-    int heavy = greater(most - light, 1);
-    int begun = cpus < 1e6 ? greater((int)(BEGUN_A_PROCESSOR * cpus), LEAST_BEGUN) : most;
+    int light = ctl_min(ctl_max(admitted, reserved), (most + 1) / 2);
+    int heavy = ctl_max(most - light, 1);
+    int begun = cpus < 1e6 ? ctl_max((int)(BEGUN_A_PROCESSOR * cpus), LEAST_BEGUN) : most;
 
     /* one, whatever there may be: nobody would be served otherwise */
     return (attained_rooms_t) {
-        .computing = greater(lesser(begun, heavy - heavy / 4 - 1), 1),
+        .computing = ctl_max(ctl_min(begun, heavy - heavy / 4 - 1), 1),
         .lowered = heavy,
         .most = most,
         .reserved = reserved

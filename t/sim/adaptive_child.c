@@ -141,6 +141,7 @@ static ctl_thread_sample_t take_sample(model_t *m, const child_t *c, adaptive_ch
                                    .starting = c->starting,
                                    .waited_us = waited_us,
                                    .runnable = CTL_UNKNOWN,
+                                   .idle_processors = CTL_UNKNOWN,
                                    .thread_start_us = (int64_t)model_recent_p95(
                                        &m->thread_starts) };
     int counted;
