@@ -173,6 +173,7 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
         if (worker_is_lowered(worker) || turn_is_over(conn)) {
             return yield(conn);
         }
+        worker_next_request(worker);
     }
     else if (is_draining(conn->child)) {
         conn_enter(conn, CONN_STATE_LINGER, "the child drains");

@@ -26,7 +26,8 @@ struct worker_t {
     apr_pool_t *pool;           /* for the thread's bookkeeping; the steward's */
     _Atomic int tid;            /* kernel's id, 0 before it runs and after it left */
     clockid_t cpu_clock;        /* of its processor time; set before tid */
-    _Atomic uint32_t event;     /* number of the event that it has in hand; even: none */
+    _Atomic uint32_t event;     /* number of the request or other event that it has in
+                                 * hand; even: none */
     _Atomic bool lowered;       /* lowering.h: the steward sets it, the worker takes it back */
     attained_t attained;        /* the steward's */
     _Atomic bool left;          /* the thread is about to end and can be joined */
@@ -52,6 +53,14 @@ static inline void worker_turn(worker_t *worker)
     uint32_t event = atomic_load_explicit(&worker->event, memory_order_relaxed);
 
     atomic_store_explicit(&worker->event, event + 1, memory_order_relaxed);
+}
+
+/* Another request of the same connection begins: each has a processor for as long as any other. The
+ * worker. */
+static inline void worker_next_request(worker_t *worker)
+{
+    worker_turn(worker);
+    worker_turn(worker);
 }
 
 /* It serves what computes, after the others. Any thread. */
