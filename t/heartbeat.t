@@ -64,7 +64,7 @@ ok heartbeat_with(sub { $_[0]{busy} == 0 }), 'and busy no more';
 
 # A balancer gives each server a part by the threads that are ready: as many as mpm_event would keep, though two were enough. The
 # child that sends is not told from its siblings, so look at what runs.
-ok heartbeat_with(sub { $_[0]{ready} + $_[0]{busy} >= $SPARE }), "about $SPARE threads are ready, of 64" or note explain heartbeat();
+ok heartbeat_with(sub { $_[0]{ready} + $_[0]{busy} >= $SPARE }), "about $SPARE threads are ready, of 64" or diag explain heartbeat();
 
 ok $server->graceful, 'graceful restart';
 1 while IO::Select->new($monitor)->can_read(0) && defined $monitor->recv(my $old, 1000);

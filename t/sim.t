@@ -77,7 +77,7 @@ subtest 'nothing is lost' => sub {
         for my $policy (sort keys %{ $figures->{$trace} }) {
             my $r = $figures->{$trace}{$policy};
             cmp_ok $r->{arrived}, '>', 1000, "$trace, $policy: requests arrive";
-            is $r->{ended} + $r->{rejected}, $r->{arrived}, '... each of them ends or is refused';
+            is $r->{ended} + $r->{rejected} + $r->{told}, $r->{arrived}, '... each of them ends or is refused';
             is $r->{begun}, $r->{ended}, '... and those that end have begun';
         }
     }
@@ -114,6 +114,43 @@ subtest 'children are seldom parked and resurrected while computing and blocking
         my $each = ($r->{parks} + $r->{resurrections}) / $r->{peak_children} / $minutes;
         cmp_ok $each, '<=', 3, sprintf('turns of %g s: %.1f times a minute each', $turn, $each);
     }
+};
+
+# Bits of ctl_term_e.
+use constant { LOWERING => 1 << 8, TELLING => 1 << 9, SHARES => 1 << 10 };
+
+subtest 'requests that compute hold up no short ones' => sub {
+    my $with    = values_of(qw(computing-mix --policy adaptive))->{'computing-mix'}{adaptive};
+    my $without = values_of(qw(computing-mix --policy adaptive --without), LOWERING)->{'computing-mix'}{adaptive};
+    cmp_ok $with->{others_p99_us},    '<=', 20_000,  'with two levels of priority';
+    cmp_ok $without->{others_p99_us}, '>=', 100_000, 'without them short ones wait in the same queue';
+    cmp_ok $with->{answers}, '>=', 0.97 * $without->{answers}, '... and no more is computed';
+};
+
+subtest 'a dead backend starves nobody else' => sub {
+    my $with    = values_of(qw(dead-backend --policy adaptive --policy optimum))->{'dead-backend'};
+    my $without = values_of(qw(dead-backend --policy adaptive --without), SHARES)->{'dead-backend'}{adaptive};
+    my $own     = $with->{adaptive};
+    is $own->{rejected}, 0, 'nobody is turned away';
+    cmp_ok $own->{told},           '>', 1000, 'but those who ask the dead one, with an answer';
+    cmp_ok $own->{others_p99_us},  '<', 2 * $with->{optimum}{others_p99_us}, 'the others notice nothing';
+    cmp_ok $without->{rejected},   '>', 1000, 'without shares the backlog runs over';
+};
+
+subtest 'who is served at 3 x capacity is served in time' => sub {
+    my $with    = values_of(qw(overload-3x --policy adaptive))->{'overload-3x'}{adaptive};
+    my $without = values_of(qw(overload-3x --policy adaptive --without), TELLING)->{'overload-3x'}{adaptive};
+    is $with->{ended} + $with->{told}, $with->{arrived}, 'everybody has an answer';
+    cmp_ok $with->{answer_p99_us},    '<=', 10.1e6, 'within AdaptiveMaxWait';
+    cmp_ok $with->{answers},          '>=', 0.95 * 2 * 60 / 0.005, 'the processors serve as many as they can';
+    cmp_ok $without->{answer_p99_us}, '>=', 60e6, 'without it for longer than anybody waits';
+};
+
+subtest 'backends that answer at once need no threads' => sub {
+    my $r = values_of('instant-backend', '--policy', 'adaptive', '--policy', 'event expert')->{'instant-backend'};
+    cmp_ok $r->{adaptive}{peak_threads}, '<=', 32, 'of 200 clients';
+    cmp_ok $r->{adaptive}{answers}, '>=', 0.97 * $r->{'event-expert'}{answers}, '... and as much gets done as with 16 fixed ones';
+    cmp_ok $r->{adaptive}{answer_p99_us}, '<=', 1.05 * $r->{'event-expert'}{answer_p99_us}, '... as soon';
 };
 
 subtest 'charts and tables' => sub {

@@ -43,7 +43,10 @@ typedef enum {
     CTL_TERM_LEARNING = 1 << 5,    /* ... longer if it was missed */
     CTL_TERM_CPU = 1 << 6,         /* computing requests need processors, not threads */
     CTL_TERM_PROGRESS = 1 << 7,    /* ... unless nothing gets done */
-    CTL_TERM_LOWERING = 1 << 8     /* the caller's: those that compute stand back (attained.h) */
+    /* the caller's: */
+    CTL_TERM_LOWERING = 1 << 8,    /* those that compute stand back (attained.h) */
+    CTL_TERM_TELLING = 1 << 9,     /* who has waited for AdaptiveMaxWait is told */
+    CTL_TERM_SHARES = 1 << 10      /* a class may hold a part of the threads (share.h) */
 } ctl_term_e;
 
 #define CTL_PEAK_BUCKETS 16

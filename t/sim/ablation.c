@@ -28,6 +28,8 @@ static const term_t terms[] = {
     { CTL_TERM_CPU, "processors" },
     { CTL_TERM_PROGRESS, "progress" },
     { CTL_TERM_LOWERING, "short before long" },
+    { CTL_TERM_TELLING, "503 after AdaptiveMaxWait" },
+    { CTL_TERM_SHARES, "bulkheads" },
 };
 
 #define TERMS (int)(sizeof(terms) / sizeof(*terms))

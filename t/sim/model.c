@@ -2,6 +2,7 @@
  * steer it through model.h. */
 #include "model.h"
 
+#include "excess.h"
 #include "policy.h"
 
 #include "law/attained.h"
@@ -25,7 +26,7 @@
 #define THREAD_BYTES  (8.0 * 1024)
 
 enum event_kind { EV_ARRIVAL, EV_CLIENT, EV_HERD, EV_UNBLOCKED, EV_THREAD_UP, EV_FORKED, EV_LOOK,
-                  EV_PARENT, EV_BUCKET, EV_STAY, EV_LEAVE };
+                  EV_PARENT, EV_BUCKET, EV_STAY, EV_LEAVE, EV_TELL };
 enum job_kind { JOB_REQUEST, JOB_CHILD };
 
 static void dispatch(model_t *m, child_t *c);
@@ -174,6 +175,7 @@ static void queue_init(queue_t *q)
 static void queue_add(model_t *m, queue_t *q, uint32_t id)
 {
     m->requests[id].next = MODEL_NONE;
+    m->requests[id].previous = q->last;
     if (q->last == MODEL_NONE) {
         q->first = id;
     }
@@ -191,6 +193,24 @@ static uint32_t queue_take(model_t *m, queue_t *q)
     q->first = m->requests[id].next;
     if (q->first == MODEL_NONE) {
         q->last = MODEL_NONE;
+    }
+    else {
+        m->requests[q->first].previous = MODEL_NONE;
+    }
+    q->length--;
+    return id;
+}
+
+uint32_t model_take_last(model_t *m, queue_t *q)
+{
+    uint32_t id = q->last;
+
+    q->last = m->requests[id].previous;
+    if (q->last == MODEL_NONE) {
+        q->first = MODEL_NONE;
+    }
+    else {
+        m->requests[q->last].next = MODEL_NONE;
     }
     q->length--;
     return id;
@@ -540,11 +560,13 @@ static uint32_t new_request(model_t *m, const work_t *work, double wait_us, clas
                       .next = MODEL_NONE,
                       .class = (uint8_t) class,
                       .shared = work->shared };
-    r->cpu_us = dice_exponential(&m->work_dice, work->cpu_us);
+    r->cpu_us = dice_shaped(&m->work_dice, work->heavy ? SHAPE_PARETO : SHAPE_EXPONENTIAL,
+                            work->cpu_us);
     r->computes = work->cpu_us > KNOWN_TO_COMPUTE * ATTAINED_US;
     r->wait_us = wait_us > 0 ? dice_shaped(&m->work_dice, work->shape, wait_us) : 0;
     r->in_burst = trace_in_burst(m->trace, m->now_us / 1e6);
     m->result->arrived[class]++;
+    m->seen_us[class] = m->now_us;
     m->result->demand_s += fmin(r->cpu_us + r->wait_us, left_us) / 1e6;
     m->open++;
     return id;
@@ -628,6 +650,8 @@ static void begin_request(model_t *m, child_t *c, uint32_t id)
     model_account(m, c);
     integrate(m, m->now_us);
     r->child = i;
+    r->begun_us = m->now_us;
+    excess_begin(m, c, r);
     if (m->homes && r->client != MODEL_NONE) {
         m->homes[r->client] = i;
         m->home_incarnations[r->client] = c->incarnation;
@@ -663,8 +687,12 @@ static void dispatch(model_t *m, child_t *c)
             break;
         }
         id = queue_take(m, own_us <= shared_us ? &c->queue : &m->backlog);
-        if (is_put_off(m, c, id)) {
+        if (excess_is_refused(m, c, &m->requests[id])) {
+            model_tell(m, id);
+        }
+        else if (is_put_off(m, c, id)) {
             queue_add(m, &c->put_off, id);
+            excess_put_off(m, c);
         }
         else {
             begin_light(m, c, id);
@@ -682,6 +710,20 @@ static void dispatch(model_t *m, child_t *c)
             ops->busier(m, c);
         }
     }
+}
+
+void model_tell(model_t *m, uint32_t id)
+{
+    const request_t *r = &m->requests[id];
+
+    m->result->told++;
+    next_of_client(m, r->client, r->class);
+    free_request(m, id);
+}
+
+void model_tell_at(model_t *m, const child_t *c, double us)
+{
+    at(m, us, EV_TELL, (uint32_t)model_index(m, c), c->incarnation);
 }
 
 static child_t *home_of(model_t *m, uint32_t client)
@@ -745,6 +787,24 @@ static void arrive(model_t *m, uint32_t id)
     }
 }
 
+/* Where the queue stands the newest has the best chance. */
+static uint32_t take_put_off(model_t *m, child_t *c)
+{
+    uint32_t id = c->stands ? model_take_last(m, &c->put_off) : queue_take(m, &c->put_off);
+
+    c->stands = c->stands && c->put_off.length > 0;
+    return id;
+}
+
+static void tell_late(model_t *m, child_t *c)
+{
+    while (excess_is_late(m, c)) {
+        model_tell(m, queue_take(m, &c->put_off));
+        c->stands = true;
+    }
+    c->stands = c->stands && c->put_off.length > 0;
+}
+
 static void end_request(model_t *m, uint32_t id)
 {
     request_t *r = &m->requests[id];
@@ -756,6 +816,7 @@ static void end_request(model_t *m, uint32_t id)
     c->busy--;
     c->done++;
     m->busy--;
+    excess_end(m, c, r);
     lowered = r->lowered;
     c->lowered -= lowered;
     note_end(m, r);
@@ -766,7 +827,7 @@ static void end_request(model_t *m, uint32_t id)
     }
     if (lowered && c->put_off.length > 0 && c->lowered < rooms_of(m, c).computing) {
         /* its worker goes on with what has waited for it */
-        id = queue_take(m, &c->put_off);
+        id = take_put_off(m, c);
         begin_request(m, c, id);
         stand_back(m, c, id);
     }
@@ -794,7 +855,7 @@ static void begin_put_off(model_t *m, child_t *c)
 {
     while (c->put_off.length > 0 && model_idle(c) > 0
            && (double)(m->processors.jobs.count + m->behind.jobs.count) < m->trace->cpus) {
-        begin_light(m, c, queue_take(m, &c->put_off));
+        begin_light(m, c, take_put_off(m, c));
     }
 }
 
@@ -959,6 +1020,11 @@ static void handle(model_t *m, const heap_item_t *e)
     case EV_STAY:
         begin_stay(m);
         break;
+    case EV_TELL:
+        if (c->incarnation == e->version) {
+            tell_late(m, c);
+        }
+        break;
     case EV_LEAVE:
         if (c->incarnation == e->version) {
             end_stay(m, c);
@@ -1010,10 +1076,16 @@ static bool is_over(const model_t *m)
     return m->now_us >= m->end_us && m->arrivals_over && m->open == 0;
 }
 
+static bool has_term(const policy_t *policy, unsigned term)
+{
+    return policy->id == POLICY_ADAPTIVE && !(policy->terms_off & term);
+}
+
 void model_run(const trace_t *trace, const policy_t *policy, const model_options_t *options,
                result_t *result)
 {
     model_t *m = allocated(1, sizeof(*m));
+    int i;
 
     memset(result, 0, sizeof(*result));
     result->seconds = trace->seconds;
@@ -1032,7 +1104,12 @@ void model_run(const trace_t *trace, const policy_t *policy, const model_options
     queue_init(&m->backlog);
     station_init(&m->processors, trace->cpus, trace->waste);
     station_init(&m->behind, trace->cpus, trace->waste);
-    m->lowers = policy->id == POLICY_ADAPTIVE && !(policy->terms_off & CTL_TERM_LOWERING);
+    m->lowers = has_term(policy, CTL_TERM_LOWERING);
+    m->tells = has_term(policy, CTL_TERM_TELLING);
+    m->shares = has_term(policy, CTL_TERM_SHARES);
+    for (i = 0; i < CLASSES; i++) {
+        m->seen_us[i] = -HUGE_VAL;
+    }
     station_init(&m->backend, trace->backend_slots > 0 ? trace->backend_slots : 1, BACKEND_WASTE);
     policy_ops(policy->id)->begin(m);
     begin_herd(m);

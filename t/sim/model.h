@@ -7,7 +7,9 @@
  *
  * With `lowers`, a request that has had a millisecond of a processor gets what the others leave (in
  * the server: nice 19; here: nothing of a processor that another request could use), and requests
- * that are known to compute wait for each other, as src/law/attained.h says.
+ * that are known to compute wait for each other, as src/law/attained.h says. With `tells`, those that
+ * have waited so for AdaptiveMaxWait are told that there is too much; with `shares`, a backend that
+ * holds too many of the threads gets no more of them (excess.h).
  *
  * Times are in microseconds since the start, as double; controllers get them as int64_t.
  */
@@ -19,6 +21,8 @@
 #include "result.h"
 #include "station.h"
 #include "trace.h"
+
+#include "law/share.h"
 
 #include <stdbool.h>
 
@@ -42,7 +46,8 @@ typedef struct request_t {
     double left_us, turn_us;    /* of the processor: yet to do, and of that, now */
     uint32_t child;
     uint32_t client;            /* who sends the next one after this, MODEL_NONE: nobody */
-    uint32_t next;              /* in its queue */
+    uint32_t next, previous;    /* in its queue */
+    double begun_us;
     uint8_t class;
     bool in_burst, shared;
     bool computes;              /* what it asks for is known to */
@@ -61,6 +66,15 @@ typedef enum {
     CHILD_PARKED,
     CHILD_DRAINING
 } child_state_e;
+
+/* What a child knows of the requests of one class that hold its threads; as board/classes.c. */
+typedef struct holding_t {
+    int held;
+    uint32_t done;
+    double usual_us;            /* that one holds its thread; 0: unknown */
+    double mark_us[SHARE_INTERVALS];
+    uint32_t mark_done[SHARE_INTERVALS];
+} holding_t;
 
 /* 95th percentile of the last so many. */
 #define RECENT 32
@@ -81,6 +95,8 @@ typedef struct child_t {
     int stays;                  /* connections that stay: it does not end before them */
     queue_t queue;              /* of kept-alive connections */
     queue_t put_off;            /* requests that are known to compute, while others do */
+    bool stands;                /* some of these had to be told */
+    holding_t holdings[CLASSES];
     double forked_us;
     double nobody_idle_us;      /* since then nobody may take more; HUGE_VAL: somebody may */
     /* counters, brought up to date by model_account() */
@@ -104,6 +120,9 @@ typedef struct model_t {
     station_t processors, backend;
     station_t behind;           /* what of the processors lowered threads get */
     bool lowers;                /* those that compute stand back */
+    bool tells;                 /* those that have waited too long get 503 */
+    bool shares;                /* so do those of a class that holds too many threads */
+    double seen_us[CLASSES];    /* when a request of the class last came */
     request_t *requests;
     uint32_t request_count, request_room, free_request;
     uint32_t *homes;            /* herd connection -> child, and its incarnation */
@@ -174,6 +193,15 @@ void model_account(model_t *m, child_t *c);
 /* What a thread that wakes now waits for a processor: while more threads compute than there
  * are processors, it takes its turn. Requests that find an idle thread are spared this. */
 double model_stall_us(model_t *m);
+
+/* The request that has not begun is answered with 503. */
+void model_tell(model_t *m, uint32_t id);
+
+/* A queue's last request leaves it. */
+uint32_t model_take_last(model_t *m, queue_t *q);
+
+/* Have the requests that the child has put off looked at then. */
+void model_tell_at(model_t *m, const child_t *c, double us);
 
 /* Threads that would take work now. */
 int model_idle(const child_t *c);

@@ -12,8 +12,9 @@
 typedef enum { CLASS_OPEN, CLASS_CLIENTS, CLASSES } class_e;
 
 typedef struct result_t {
-    /* conservation: arrived == ended + rejected when a run is over */
+    /* conservation: arrived == ended + rejected + told when a run is over */
     uint64_t arrived[CLASSES], begun, ended[CLASSES], rejected;
+    uint64_t told;              /* answered with 503 */
     uint64_t ended_in_bursts;
     histogram_t waiting;        /* from arrival until a thread takes it */
     histogram_t waiting_in_burst;

@@ -130,6 +130,7 @@ void table_values(FILE *out, const trace_t *trace, const job_t *jobs, int count)
         value(out, trace, j, "begun", (double)r->begun);
         value(out, trace, j, "ended", (double)(r->ended[CLASS_OPEN] + r->ended[CLASS_CLIENTS]));
         value(out, trace, j, "rejected", (double)r->rejected);
+        value(out, trace, j, "told", (double)r->told);
         value(out, trace, j, "waiting_mean_us", histogram_mean(&r->waiting));
         value(out, trace, j, "waiting_p50_us", histogram_percentile(&r->waiting, 0.5));
         value(out, trace, j, "waiting_p99_us", histogram_percentile(&r->waiting, 0.99));
@@ -139,6 +140,9 @@ void table_values(FILE *out, const trace_t *trace, const job_t *jobs, int count)
         value(out, trace, j, "answer_mean_us", metrics_answer_mean_us(r));
         value(out, trace, j, "answer_p99_us", metrics_answer_us(r, 0.99));
         value(out, trace, j, "answer_p999_us", metrics_answer_us(r, 0.999));
+        value(out, trace, j, "others_p99_us",
+              histogram_percentile(&r->answer[CLASS_OPEN], 0.99));
+        value(out, trace, j, "answers", metrics_throughput(r));
         value(out, trace, j, "thread_s", r->thread_s);
         value(out, trace, j, "demand_s", r->demand_s);
         value(out, trace, j, "starts", r->starts);

@@ -148,7 +148,7 @@ static trace_t wake(void)
     t.work.wait_us = 10 * MS;
     at(&t, 0, 50), at(&t, 220, 50);
     t.herd = (herd_t){ .connections = 10000, .wake = 5000, .within_us = 200 * MS, .times = 4,
-                       .work = { SHAPE_LOGNORMAL, 10 * MS, 0.2 * MS, false } };
+                       .work = { SHAPE_LOGNORMAL, 10 * MS, 0.2 * MS, false, false } };
     for (i = 0; i < t.herd.times; i++) {
         t.herd.at_s[i] = 60 + 40 * i;
         burst(&t, t.herd.at_s[i], t.herd.at_s[i] + 1);
@@ -204,11 +204,11 @@ static trace_t cpu_bound(void)
         120);
 
     t.cpus = 4;
-    t.work = (work_t){ SHAPE_CONSTANT, 0, 0.2 * MS, false };
+    t.work = (work_t){ SHAPE_CONSTANT, 0, 0.2 * MS, false, false };
     at(&t, 0, 100), at(&t, 120, 100);
     /* 60 / (180 + 20 ms) = 300 a second wanted, 4 processors do 200 */
     t.clients = (clients_t){ .count = 60, .think_us = 180 * MS, .from_s = 30, .to_s = 90,
-                             .work = { SHAPE_CONSTANT, 0, 20 * MS, false } };
+                             .work = { SHAPE_CONSTANT, 0, 20 * MS, false, false } };
     burst(&t, 30, 90);
     t.peak = 25;
     t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 8, .max_request_workers = 16,
@@ -225,7 +225,7 @@ static trace_t mixed(void)
         "mixed", "10 ms of computing and 40 ms at a backend, 0.9 x the processors' capacity", 120);
 
     t.cpus = 4;
-    t.work = (work_t){ SHAPE_LOGNORMAL, 40 * MS, 10 * MS, false };
+    t.work = (work_t){ SHAPE_LOGNORMAL, 40 * MS, 10 * MS, false, false };
     at(&t, 0, 40), at(&t, 30, 40), at(&t, 30, 360), at(&t, 90, 360), at(&t, 90, 40),
         at(&t, 120, 40);
     burst(&t, 30, 90);
@@ -245,7 +245,7 @@ static trace_t tiny(void)
 
     t.cpus = 2;
     t.waste = WASTE_OF_SHORT;
-    t.work = (work_t){ SHAPE_CONSTANT, 0, 0.1 * MS, false };
+    t.work = (work_t){ SHAPE_CONSTANT, 0, 0.1 * MS, false, false };
     at(&t, 0, 10), at(&t, 30, 10);
     t.clients = (clients_t){ .count = 32, .think_us = 10, .from_s = 5, .to_s = 25, .work = t.work };
     burst(&t, 5, 25);
@@ -262,11 +262,11 @@ static trace_t backend_bound(void)
         "backend", "twice what a backend can do that serves 40 at a time, beside short requests",
         150);
 
-    t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.2 * MS, false };
+    t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.2 * MS, false, false };
     at(&t, 0, 100), at(&t, 150, 100);
     /* 880 / (1 + 0.1 s) = 800 a second wanted, the backend does 400 */
     t.clients = (clients_t){ .count = 880, .think_us = 1 * S, .from_s = 30, .to_s = 90,
-                             .work = { SHAPE_EXPONENTIAL, 100 * MS, 0.2 * MS, true } };
+                             .work = { SHAPE_EXPONENTIAL, 100 * MS, 0.2 * MS, true, false } };
     t.backend_slots = 40;
     burst(&t, 30, 90);
     with_peak(&t, 480);
@@ -287,7 +287,7 @@ static trace_t after_burst(void)
         at(&t, 120, 20);
     /* 150 / (0.49 + 0.01 s) = 300 a second wanted, 2 processors do 200 */
     t.clients = (clients_t){ .count = 150, .think_us = 490 * MS, .from_s = 35, .to_s = 75,
-                             .work = { SHAPE_CONSTANT, 0, 10 * MS, false } };
+                             .work = { SHAPE_CONSTANT, 0, 10 * MS, false, false } };
     burst(&t, 35, 75);
     with_peak(&t, 480);
     t.may_wait = true;
@@ -307,7 +307,7 @@ static trace_t turn(void)
     at(&t, 0, 10), at(&t, 20, 10), at(&t, 20, 1200), at(&t, 35, 1200), at(&t, 35, 10),
         at(&t, 60, 10);
     t.clients = (clients_t){ .count = 32, .think_us = 10, .from_s = 5, .to_s = 20,
-                             .work = { SHAPE_CONSTANT, 0, 0.1 * MS, false } };
+                             .work = { SHAPE_CONSTANT, 0, 0.1 * MS, false, false } };
     burst(&t, 20, 35);
     with_peak(&t, 480);
     return t;
@@ -321,10 +321,10 @@ static trace_t reports(void)
                        120);
 
     t.cpus = 2;
-    t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.5 * MS, false };
+    t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.5 * MS, false, false };
     at(&t, 0, 100), at(&t, 120, 100);
     t.clients = (clients_t){ .count = 6, .think_us = 10 * S, .from_s = 20, .to_s = 100,
-                             .work = { SHAPE_CONSTANT, 0, 3 * S, false } };
+                             .work = { SHAPE_CONSTANT, 0, 3 * S, false, false } };
     burst(&t, 20, 100);
     with_peak(&t, 8);
     t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
@@ -344,11 +344,11 @@ static trace_t shift(void)
 
     t.cpus = 2;
     t.waste = WASTE_OF_SHORT;
-    t.work = (work_t){ SHAPE_CONSTANT, 0, 0.1 * MS, false };
+    t.work = (work_t){ SHAPE_CONSTANT, 0, 0.1 * MS, false, false };
     at(&t, 0, 10), at(&t, 24, 10);
     t.clients = (clients_t){ .count = 16, .think_us = 50, .from_s = 1, .to_s = 21, .turn_s = 4,
-                             .work = { SHAPE_CONSTANT, 0, 0.2 * MS, false },
-                             .other = { SHAPE_CONSTANT, 1 * MS, 0.15 * MS, true } };
+                             .work = { SHAPE_CONSTANT, 0, 0.2 * MS, false, false },
+                             .other = { SHAPE_CONSTANT, 1 * MS, 0.15 * MS, true, false } };
     t.backend_slots = 5;
     /* a quarter of a second after each turn it is as it has to be */
     burst(&t, 5.25, 9), burst(&t, 13.25, 17);
@@ -367,7 +367,7 @@ static trace_t flap(void)
         120);
 
     t.cpus = 2;
-    t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.2 * MS, false };
+    t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.2 * MS, false, false };
     at(&t, 0, 20), at(&t, 120, 20);
     t.threads_per_child = 16;
     t.clients = (clients_t){ .count = 880,
@@ -375,8 +375,8 @@ static trace_t flap(void)
                              .from_s = 5,
                              .to_s = 115,
                              .turn_s = 0.3,
-                             .work = { SHAPE_LOGNORMAL, 100 * MS, 0.2 * MS, false },
-                             .other = { SHAPE_CONSTANT, 0, 3 * MS, false } };
+                             .work = { SHAPE_LOGNORMAL, 100 * MS, 0.2 * MS, false, false },
+                             .other = { SHAPE_CONSTANT, 0, 3 * MS, false, false } };
     burst(&t, 5, 115);
     with_peak(&t, 100);
     t.may_wait = true;
@@ -435,7 +435,7 @@ static trace_t large_scale(void)
         25);
 
     t.cpus = 128;
-    t.work = (work_t){ SHAPE_LOGNORMAL, 200 * MS, 0.1 * MS, false };
+    t.work = (work_t){ SHAPE_LOGNORMAL, 200 * MS, 0.1 * MS, false, false };
     at(&t, 0, 20000), at(&t, 5, 20000), at(&t, 10, 200000), at(&t, 17, 200000);
     at(&t, 17, 20000), at(&t, 25, 20000);
     burst(&t, 5, 17);
@@ -447,7 +447,89 @@ static trace_t large_scale(void)
     return t;
 }
 
-const int trace_count = 23;
+/* Where short requests suffered most: beside others that compute, some of them very long, more than
+ * the processors can do. */
+static trace_t computing_mix(void)
+{
+    trace_t t = common("computing-mix",
+                       "200 clients that compute (5 ms, heavy tail) at 1.5 x capacity, beside "
+                       "short requests; 2 CPUs",
+                       120);
+
+    t.cpus = 2;
+    t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.2 * MS, false, false };
+    at(&t, 0, 100), at(&t, 120, 100);
+    /* 200 / (0.33 + 0.005 s) = 600 a second wanted, 2 processors do 400 */
+    t.clients = (clients_t){ .count = 200, .think_us = 328 * MS, .from_s = 20, .to_s = 100,
+                             .work = { SHAPE_CONSTANT, 0, 5 * MS, false, true } };
+    burst(&t, 20, 100);
+    with_peak(&t, 150);
+    t.may_wait = true;
+    return t;
+}
+
+/* It times out after 30 s, and there are only so many threads. */
+static trace_t dead_backend(void)
+{
+    trace_t t = common("dead-backend",
+                       "500 requests/s to a backend that is dead for 60 s (30 s each), beside "
+                       "short ones; 200 threads at most",
+                       180);
+
+    t.max_threads = 200;
+    t.threads_per_child = 50;
+    t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.2 * MS, false, false };
+    at(&t, 0, 500), at(&t, 180, 500);
+    t.clients = (clients_t){ .count = 500, .think_us = 1 * S, .from_s = 20, .to_s = 140,
+                             .turn_s = 60, .work = { SHAPE_EXPONENTIAL, 10 * MS, 0.2 * MS, false, false },
+                             .other = { SHAPE_CONSTANT, 30 * S, 0.2 * MS, false, false } };
+    burst(&t, 80, 140);
+    t.peak = 200;
+    t.expert = (tuning_t){ .start_servers = 4, .threads_per_child = 50, .max_request_workers = 200,
+                           .min_spare_threads = 50, .max_spare_threads = 200, .server_limit = 4 };
+    t.may_wait = true;
+    return t;
+}
+
+/* Blocked for 50 us is not blocked: threads that come back at once need no others beside them. */
+static trace_t instant_backend(void)
+{
+    trace_t t = common(
+        "instant-backend",
+        "200 clients in a closed loop, 0.05 ms of computing and 0.05 ms at a backend; 2 CPUs", 30);
+
+    t.cpus = 2;
+    t.waste = WASTE_OF_SHORT;
+    t.work = (work_t){ SHAPE_EXPONENTIAL, 0.05 * MS, 0.05 * MS, false, false };
+    at(&t, 0, 10), at(&t, 30, 10);
+    t.clients = (clients_t){ .count = 200, .think_us = 10, .from_s = 5, .to_s = 25, .work = t.work };
+    burst(&t, 5, 25);
+    t.peak = 200;
+    t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 8, .max_request_workers = 16,
+                           .min_spare_threads = 8, .max_spare_threads = 16, .server_limit = 4 };
+    t.may_wait = true;
+    return t;
+}
+
+/* Nobody can serve that: how many are served within a time that they wait for? */
+static trace_t overload(void)
+{
+    trace_t t = common(
+        "overload-3x", "requests that compute (5 ms) at 3 x capacity for 60 s; 2 CPUs", 240);
+
+    t.cpus = 2;
+    t.work = (work_t){ SHAPE_CONSTANT, 0, 5 * MS, false, false };
+    at(&t, 0, 40), at(&t, 20, 40), at(&t, 20, 1200), at(&t, 80, 1200), at(&t, 80, 40),
+        at(&t, 240, 40);
+    burst(&t, 20, 80);
+    t.peak = 100;
+    t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
+                           .min_spare_threads = 25, .max_spare_threads = 75, .server_limit = 16 };
+    t.may_wait = true;
+    return t;
+}
+
+const int trace_count = 27;
 
 trace_t trace_get(int index, uint64_t seed)
 {
@@ -474,6 +556,10 @@ trace_t trace_get(int index, uint64_t seed)
     case 19: return shift();
     case 20: return flap();
     case 21: return stays();
+    case 22: return computing_mix();
+    case 23: return dead_backend();
+    case 24: return instant_backend();
+    case 25: return overload();
     default: return large_scale();
     }
 }

@@ -23,6 +23,7 @@ typedef struct work_t {
     double wait_us;             /* mean time that it is blocked */
     double cpu_us;              /* mean processor time, exponential */
     bool shared;                /* the wait is work of a backend that all such requests share */
+    bool heavy;                 /* the processor time has a heavy tail instead */
 } work_t;
 
 /* Clients that send their next request some time after the last answer. */
