@@ -34,7 +34,7 @@
 
 /* Raise it with every change of what lies in the shared memory, records of controller.h
  * included. Where the compiler can see a change (EXT_PINNED) it does not forget. */
-#define EXT_VERSION   9
+#define EXT_VERSION   10
 
 /* The size that a type has in this version, where a pointer has 64 bits. Not equal: raise the
  * version above (or ADP_RETAINED_VERSION), then write the new size here. */
@@ -108,6 +108,7 @@ typedef struct ext_child_t {
     _Atomic int processor;          /* its threads stay on this one, plus 1; 0: on none */
     _Atomic int put_off;            /* requests that wait without a thread (src/child/put_off.h) */
     _Atomic int lowered;            /* of threads: they serve what computes, after the others */
+    _Atomic int carrying;           /* of threads: they serve connections with HTTP/2 streams */
     ext_flag_t ready;               /* its workers take connections */
     ext_flag_t closed;              /* its listeners are closed for good */
     ext_flag_t wants_successor;     /* MaxConnectionsPerChild is near (src/child/quota.h) */
@@ -166,11 +167,13 @@ static inline int ext_busy(const ext_child_t *child)
     return busy > 0 ? (int)(busy < INT32_MAX ? busy : INT32_MAX) : 0;
 }
 
-/* Workers that may take work and are not lowered. Any process, any thread. */
+/* Workers that may take work and do not serve what needs no place among them: those that are lowered,
+ * and those that carry streams. Any process, any thread. */
 static inline int ext_light_threads(const ext_child_t *child)
 {
     return atomic_load_explicit(&child->threads, memory_order_relaxed)
-           - atomic_load_explicit(&child->lowered, memory_order_relaxed);
+           - atomic_load_explicit(&child->lowered, memory_order_relaxed)
+           - atomic_load_explicit(&child->carrying, memory_order_relaxed);
 }
 
 /* A request was read in this second (monotonic). Any thread. */

@@ -117,6 +117,23 @@ subtest 'idle sessions' => sub {
     ok_within { $server->auto->{BusyWorkers} <= 1 } 20, 'no worker stays busy';
 };
 
+# A session goes on for as long as its client likes, and what its thread does itself is short: it is no request that computes. Once
+# such sessions were lowered, and others put off behind them, for seconds.
+subtest 'sessions are no requests that compute' => sub {
+    plan skip_all => 'event has no such queue' if mpm() eq 'event';
+    for my $url ($clear, $tls) {
+        my $load = spawn(sub { put_file($server->root . '/tmp/sessions', h2load(40_000, 10, "$url/hello.txt")) });
+        my ($looks, $put_off) = (0, 0);
+        until (waitpid($load, 1) == $load) {
+            $put_off += $server->auto->{AdaptiveRequestsPutOff};
+            $looks++;
+        }
+        note "$looks looks";
+        is $put_off, 0, "$url: no session is put off";
+        is do { local (@ARGV, $/) = $server->root . '/tmp/sessions'; <> }, '40000/40000/0', 'all streams are answered';
+    }
+};
+
 subtest 'graceful restart under load' => sub {
     my $load = spawn(sub {
         my $result = h2load(5000, 4, "$tls/hello.txt");

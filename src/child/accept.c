@@ -31,7 +31,7 @@
 #define CROWD           32
 #define STEP_BACK_EVERY 8
 /* ... and where a child may keep to one processor, which has to do all that it accepts. */
-#define CROWD_PINNED           2
+#define CROWD_PINNED           1
 #define STEP_BACK_EVERY_PINNED 2
 
 /* What became of an attempt to accept. */
@@ -171,12 +171,14 @@ static void use_quota(child_t *child)
     }
 }
 
-/* Clearly more connections than the siblings have on average. */
+/* Clearly more connections than the children have on average, and one that has fewer has a thread
+ * for the next, or may start one. */
 static bool is_crowded(const child_t *child)
 {
-    int i, siblings = 0;
-    apr_uint32_t own = child_connections(child), all = 0;
+    int i, count = 1;
+    apr_uint32_t own = child_connections(child), all = own;
     apr_uint32_t crowd = child->pinning.works ? CROWD_PINNED : CROWD;
+    bool has_helper = false;
 
     if (own <= crowd) {
         return false;
@@ -184,12 +186,28 @@ static bool is_crowded(const child_t *child)
     for (i = 0; i < child->config->slot_count; i++) {
         process_score *score = ap_get_scoreboard_process(i);
 
-        if (child_has_kin(child, i) && !score->not_accepting) {
-            siblings++;
-            all += apr_atomic_read32(&score->connections);
+        if (i != child->slot && child_has_kin(child, i) && !score->not_accepting) {
+            apr_uint32_t its = apr_atomic_read32(&score->connections);
+
+            count++;
+            all += its;
+            has_helper = has_helper
+                         || (its < own && ext_busy(&child->board->children[i])
+                                          < child->config->threads_per_child);
         }
     }
-    return siblings > 1 && own > crowd + all / siblings * 5 / 4;
+    return has_helper && own > crowd + all / count * 9 / 8;
+}
+
+/* It leaves the next connections to its siblings. */
+static void relieve(child_t *child)
+{
+    if (child->pinning.works) {
+        listeners_pause(child, ACCEPT_CROWDED, false);
+    }
+    else {
+        listeners_step_back(child);
+    }
 }
 
 /* What an accept means for the limits of this child. */
@@ -202,7 +220,7 @@ static void account_accepted(child_t *child)
     else if (atomic_fetch_add(&child->listeners.accepted, 1)
              % (child->pinning.works ? STEP_BACK_EVERY_PINNED : STEP_BACK_EVERY) == 0
              && is_crowded(child)) {
-        listeners_step_back(child);
+        relieve(child);
     }
 }
 
@@ -219,6 +237,7 @@ static void serve_accepted(child_t *child, uint32_t index, worker_t *worker,
 {
     conn_t *conn = take_spare(worker);
 
+    atomic_store_explicit(&worker->greets, true, memory_order_relaxed);
     account_accepted(child);
     conn_accepted(conn, socket, child->listeners.openings[index], worker);
 }

@@ -1,8 +1,8 @@
 /* Whether a child accepts, and when it tries again: one word.
  *
- *   CLOSED <---> ON <---> NO_RESOURCES, ASYNC_LIMIT, FULL    (tried again at a time)
+ *   CLOSED <---> ON <---> NO_RESOURCES, ASYNC_LIMIT, FULL, CROWDED   (tried again at a time)
  *                 |            |
- *                 +-- PARKED --+                             (until the parent says so)
+ *                 +-- PARKED --+                                     (until the parent says so)
  *
  * Workers pause, a connection that is closed brings the next attempt forward, and the steward
  * opens, parks and closes: each by what it has just seen of the state. State and time lie in
@@ -28,6 +28,7 @@ typedef enum {
     ACCEPT_NO_RESOURCES,        /* descriptors or memory ran out: tried again soon */
     ACCEPT_ASYNC_LIMIT,         /* AsyncRequestWorkerFactor reached */
     ACCEPT_FULL,                /* the threads that are left are for those who are connected */
+    ACCEPT_CROWDED,             /* a sibling with fewer connections comes first */
     ACCEPT_PARKED,              /* the parent does not need the child right now */
     ACCEPT_CLOSED               /* the child is draining */
 } accept_state_e;
@@ -40,6 +41,7 @@ static inline const char *accept_gate_name(accept_state_e state)
         [ACCEPT_NO_RESOURCES] = "not accepting (resources are short)",
         [ACCEPT_ASYNC_LIMIT] = "not accepting (AsyncRequestWorkerFactor)",
         [ACCEPT_FULL] = "not accepting (all threads but a few are taken)",
+        [ACCEPT_CROWDED] = "not accepting (siblings have fewer connections)",
         [ACCEPT_PARKED] = "not accepting (parked)",
         [ACCEPT_CLOSED] = "not accepting (closed)"
     };
@@ -81,7 +83,8 @@ static inline accept_state_e accept_gate_state(const accept_gate_t *gate)
 /* A state that is left by itself: it is tried again at a time. */
 static inline bool accept_gate_pauses(accept_state_e state)
 {
-    return state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT || state == ACCEPT_FULL;
+    return state == ACCEPT_NO_RESOURCES || state == ACCEPT_ASYNC_LIMIT || state == ACCEPT_FULL
+           || state == ACCEPT_CROWDED;
 }
 
 static inline bool accept_gate_is_paused(accept_seen_t seen)

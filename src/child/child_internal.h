@@ -107,6 +107,7 @@ struct child_t {
     lowering_t lowering;
     put_off_t put_off;
     pinning_t pinning;
+    _Atomic unsigned streams;   /* HTTP/2, that have begun */
     bulkheads_t bulkheads;
     watch_t watch;
     steer_t steer;

@@ -55,6 +55,8 @@ conn_t *conn_new(child_t *child)
     conn->in_poller = conn->armed = conn->begun = conn->state_is_new = false;
     conn->row = -1;
     conn->websocket = false;
+    conn->carries = false;
+    conn->has_asked = false;
     conn->no_request = false;
     conn->c = NULL;
     conn->sbh = NULL;
@@ -211,6 +213,7 @@ void conn_give_thread(conn_t *conn, worker_t *worker)
 {
     conn->c->current_thread = worker->self;
     atomic_store_explicit(&conn->row, worker->slot, memory_order_relaxed);
+    atomic_store_explicit(&worker->greets, !conn->has_asked, memory_order_relaxed);
     if (worker->slot >= 0) {
         ap_update_sb_handle(conn->sbh, conn->child->slot, worker->slot);
         conn->c->sbh = conn->sbh;

@@ -60,6 +60,7 @@ struct conn_t {
     _Atomic int64_t since_us;   /* the hint is true since then, by the coarse clock */
     _Atomic int row;            /* the thread that has it, as a slot of the scoreboard */
     _Atomic bool websocket;     /* the last request asked for one */
+    _Atomic bool carries;       /* HTTP/2 streams, whose requests have other threads */
     /* the rest, fd apart, belongs to the thread that owns the connection */
     apr_pool_t *pool;           /* kept from one connection to the next */
     apr_socket_t *socket;
@@ -70,6 +71,7 @@ struct conn_t {
     poller_want_e want;         /* what it last waited for */
     conn_rec *c;                /* NULL until somebody looked for the first byte */
     bool begun;                 /* pre_connection hooks have run */
+    bool has_asked;             /* a request, HTTP/2's apart, has begun to be read */
     bool computes;              /* its last request did, for long: see put_off.h */
     bool is_shed;               /* its next request gets 503: it has waited too long */
     bool was_put_off;           /* its turn has come: it is not put off again */

@@ -95,12 +95,16 @@ static void introduce(conn_t *conn, worker_t *worker)
     }
 }
 
-first_byte_e conn_first_byte(const conn_t *conn)
+first_byte_e conn_first_byte(conn_t *conn)
 {
-    char byte;
-    ssize_t n = recv(conn->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    static const char preface[] = { 'P', 'R', 'I', ' ' };   /* HTTP/2's: RFC 9113, 3.4 */
+    char bytes[sizeof(preface)];
+    ssize_t n = recv(conn->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
 
     if (n > 0) {
+        if (n == sizeof(preface) && !memcmp(bytes, preface, sizeof(preface))) {
+            atomic_store_explicit(&conn->carries, true, memory_order_relaxed);
+        }
         return FIRST_THERE;
     }
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? FIRST_MISSING : FIRST_NEVER;

@@ -1,11 +1,53 @@
 /* httpd's hooks that tell what happens on a connection. */
 
 #include "conn_internal.h"
+#include "lowering.h"
+#include "pinning.h"
 #include "put_off.h"
 #include "shed.h"
 #include "self.h"
 
 #include "base/clock.h"
+
+#include <string.h>
+
+/* NULL: the janitor, or nobody. */
+static worker_t *worker_of(conn_t *conn)
+{
+    int row = atomic_load(&conn->row);
+
+    return row >= 0 && row < conn->child->workers.limit ? &conn->child->workers.list[row] : NULL;
+}
+
+/* The connection carries HTTP/2 streams, and whoever serves it now serves them all. The worker that
+ * has it, or a thread of mod_http2's that begins one of them. */
+static void note_carrier(conn_t *conn)
+{
+    worker_t *worker;
+
+    if (!conn || atomic_load_explicit(&conn->carries, memory_order_relaxed)) {
+        return;
+    }
+    atomic_store(&conn->carries, true);
+    worker = worker_of(conn);
+    if (worker) {
+        /* if it has left the connection since, an event that has nothing to do with it is not
+         * lowered, and no harm is done */
+        lowering_spare(worker);
+    }
+}
+
+/* Whatever came before the first request, a TLS handshake for instance, is not its own. */
+static void note_first_request(conn_t *conn)
+{
+    worker_t *worker = worker_of(conn);
+
+    conn->has_asked = true;
+    if (worker) {
+        worker_next_request(worker);
+        atomic_store(&worker->greets, false);
+    }
+}
 
 /* An HTTP/2 stream's connection begins as a copy of the one that carries it. It needs a
  * state of its own, or its requests would change the carrier's under the poller. */
@@ -16,6 +58,7 @@ int conn_hook_pre_connection(conn_rec *c, void *csd)
         c->cs = apr_pcalloc(c->pool, sizeof(*c->cs));
         c->cs->state = CONN_STATE_PROCESSING;
         c->cs->sense = CONN_SENSE_DEFAULT;
+        note_carrier(conn_of_conn_rec(c->master));
     }
     return OK;
 }
@@ -38,17 +81,23 @@ void conn_hook_pre_read_request(request_rec *r, conn_rec *c)
 
     if (conn) {
         conn->r = r;
+        if (!conn->has_asked) {
+            note_first_request(conn);
+        }
         apr_pool_cleanup_register(r->pool, r, forget_request, apr_pool_cleanup_null);
     }
 }
 
-/* HTTP/2 streams have threads of their own, and no conn_t. */
-static void count_request(void)
+/* HTTP/2 streams have threads of their own, and no conn_t; all of a session's are one event. */
+static void count_request(const conn_rec *c)
 {
     child_t *self = self_get();
 
     if (self) {
         ext_count_request(self->ext, clock_coarse_us() / CLOCK_US_PER_S);
+    }
+    if (self && c->master && atomic_fetch_add(&self->streams, 1) % PINNING_EVENTS == 0) {
+        pinning_busy(self);
     }
 }
 
@@ -56,7 +105,7 @@ int conn_hook_post_read_request(request_rec *r)
 {
     conn_t *conn = conn_of_conn_rec(r->connection);
 
-    count_request();
+    count_request(r->connection);
     if (conn) {
         const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
 
@@ -79,7 +128,9 @@ int conn_hook_protocol_switch(conn_rec *c, request_rec *r, server_rec *s, const 
 {
     conn_t *conn = conn_of_conn_rec(c);
 
-    (void)protocol;
+    if (!strcmp(protocol, "h2") || !strcmp(protocol, "h2c")) {
+        note_carrier(conn);
+    }
     /* A protocol for the whole connection (h2 by ALPN): there may never be a request that
      * says whose timeouts apply. */
     if (conn && !r && s) {

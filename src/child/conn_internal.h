@@ -67,7 +67,7 @@ step_e conn_close(conn_t *conn);
 bool conn_first_byte_late(conn_t *conn, worker_t *worker);
 
 /* Look for a first byte, or a next request's, without reading it. */
-first_byte_e conn_first_byte(const conn_t *conn);
+first_byte_e conn_first_byte(conn_t *conn);
 
 /* The connection gets a thread, and leaves it: scoreboard handle, current_thread, hooks. */
 void conn_attach(conn_t *conn, worker_t *worker);

@@ -280,15 +280,20 @@ static step_fn *const steps[CONN_STATE_NUM] = {
 /* Run a connection that this worker owns until it waits or is closed. */
 void conn_serve(conn_t *conn, worker_t *worker)
 {
+    child_t *child = worker->child;
     step_e step;
 
     ON_WORKER();
     OWNED(conn);
     conn->turn_us = 0;
+    headcount_carry(child->ext, &worker->carries,
+                    atomic_load_explicit(&conn->carries, memory_order_relaxed));
     do {
         conn_state_e state = conn->cs.state;
 
         step = state < CONN_STATE_NUM ? steps[state](conn, worker)
                                       : step_unexpected(conn, worker);
     } while (step == STEP_AGAIN);
+    headcount_carry(child->ext, &worker->carries, false);
+    atomic_store_explicit(&worker->greets, false, memory_order_relaxed);
 }

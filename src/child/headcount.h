@@ -115,6 +115,17 @@ static inline void headcount_raise(ext_child_t *ext)
     atomic_fetch_sub(&ext->lowered, 1);
 }
 
+/* It serves a connection that carries streams, which have threads of their own (mod_http2's): it
+ * waits for them most of the time, for as long as the client likes, and needs no place among those
+ * that may serve. Any thread. */
+static inline void headcount_carry(ext_child_t *ext, _Atomic bool *carries, bool does)
+{
+    if (atomic_load_explicit(carries, memory_order_relaxed) != does
+        && atomic_exchange(carries, does) != does) {
+        atomic_fetch_add(&ext->carrying, does ? 1 : -1);
+    }
+}
+
 static inline void headcount_leave(ext_child_t *ext, worker_state_e *state)
 {
     headcount_enter(state, WORKER_BUSY, WORKER_ABSENT);

@@ -27,6 +27,8 @@
 
 /* How soon to look whether descriptors are free again, if no connection closes earlier. */
 #define RETRY_US (100 * CLOCK_US_PER_MS)
+/* ... and whether siblings have caught up: one that got stuck meanwhile delays a client no longer. */
+#define CROWDED_RETRY_US (2 * CLOCK_US_PER_MS)
 /* Resources that have been short for this long will not come by themselves. */
 #define STARVE_US CLOCK_US_PER_S
 /* Connections have waited this long to be accepted, while no sibling accepts: a child that the
@@ -240,7 +242,8 @@ void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors
     lock_take(&l->lock);
     if (accept_gate_state(&l->gate) == ACCEPT_ON) {
         deregister(child);
-        set_gate(child, why, clock_now_us() + RETRY_US);
+        set_gate(child, why,
+                 clock_now_us() + (why == ACCEPT_CROWDED ? CROWDED_RETRY_US : RETRY_US));
         atomic_store(&child->ext->out_of_descriptors, out_of_descriptors);
         paused = true;
     }
@@ -248,9 +251,10 @@ void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors
     if (!paused) {
         return;
     }
-    /* A full child is no news: only if something waits that a sibling takes. The sockets are out of
-     * the poller, so what comes from now on wakes a sibling anyway. */
-    if (why != ACCEPT_FULL || (listeners_backlog(child) > 0 && sibling_accepts(child))) {
+    /* A full or crowded child is no news: only if something waits that a sibling takes. The sockets
+     * are out of the poller, so what comes from now on wakes a sibling anyway. */
+    if ((why != ACCEPT_FULL && why != ACCEPT_CROWDED)
+        || (listeners_backlog(child) > 0 && sibling_accepts(child))) {
         ask_for_relief(child);
     }
     bell_steward(child);
@@ -491,6 +495,20 @@ int64_t listeners_retry_at(child_t *child)
     return accept_gate_retry_us(accept_gate_look(&child->listeners.gate));
 }
 
+static bool has_still_to_pause(child_t *child, accept_state_e why)
+{
+    switch (why) {
+    case ACCEPT_CROWDED:
+        return false;
+    case ACCEPT_FULL:
+        return !rooms_for_another(child);
+    case ACCEPT_ASYNC_LIMIT:
+        return listeners_above_async_limit(child);
+    default:
+        return !listeners_descriptors_left(child) || memory_guard_is_short(child, false);
+    }
+}
+
 void listeners_retry(child_t *child, int64_t now_us)
 {
     listeners_t *l = &child->listeners;
@@ -500,9 +518,7 @@ void listeners_retry(child_t *child, int64_t now_us)
     if (!accept_gate_is_paused(seen) || now_us < accept_gate_retry_us(seen)) {
         return;
     }
-    if (accept_gate_state_of(seen) == ACCEPT_FULL ? !rooms_for_another(child)
-        : accept_gate_state_of(seen) == ACCEPT_ASYNC_LIMIT ? listeners_above_async_limit(child)
-        : !listeners_descriptors_left(child) || memory_guard_is_short(child, false)) {
+    if (has_still_to_pause(child, accept_gate_state_of(seen))) {
         if (accept_gate_state_of(seen) == ACCEPT_NO_RESOURCES) {
             note_shortage(l, now_us);
         }

@@ -75,6 +75,15 @@ static int64_t cpu_us_of(const worker_t *worker)
     return used.tv_sec * CLOCK_US_PER_S + used.tv_nsec / 1000;
 }
 
+/* Streams that compute are served by threads of mod_http2's, and would wait for this one. Before the
+ * first request it is not known yet whether there will be streams, and what a handshake computes is
+ * soon over. */
+static bool is_spared(const worker_t *worker)
+{
+    return atomic_load_explicit(&worker->carries, memory_order_relaxed)
+           || atomic_load_explicit(&worker->greets, memory_order_relaxed);
+}
+
 static void look_at_worker(worker_t *worker, int64_t now_us, finding_t *found)
 {
     uint32_t event = atomic_load_explicit(&worker->event, memory_order_relaxed);
@@ -84,7 +93,7 @@ static void look_at_worker(worker_t *worker, int64_t now_us, finding_t *found)
         found->lowered = true;
         return;
     }
-    if (!(event & 1) || !attained_wants_clock(&worker->attained, event)) {
+    if (!(event & 1) || is_spared(worker) || !attained_wants_clock(&worker->attained, event)) {
         return;
     }
     what = attained_look(&worker->attained, event, now_us, cpu_us_of(worker));
@@ -94,17 +103,30 @@ static void look_at_worker(worker_t *worker, int64_t now_us, finding_t *found)
     }
 }
 
-/* The worker may have ended its event just now: then the next one is served behind the others, and
- * the one after that is not. */
+/* Not lowered, as far as the count goes. */
+static void take_back(child_t *child, worker_t *worker)
+{
+    if (atomic_exchange(&worker->lowered, false)) {
+        headcount_raise(child->ext);
+    }
+}
+
+/* The worker may be about to end its event: then the next one is served behind the others, and the
+ * one after that is not. With the lock held, so that nobody raises it before it is lowered. */
 static void push_back(child_t *child, worker_t *worker)
 {
     int tid = atomic_load(&worker->tid);
 
+    HELD(&child->put_off.lock);
     if (tid == 0) {
         return;                 /* it has left; 0 would be the steward itself */
     }
     headcount_lower(child->ext);
     atomic_store(&worker->lowered, true);
+    if (atomic_load(&worker->event) != worker->attained.event || is_spared(worker)) {
+        take_back(child, worker);
+        return;
+    }
     if (!setpriority(PRIO_PROCESS, (id_t)tid, NICEST)) {
         ADP_PROBE2(lower, worker->slot, worker->attained.event);
         return;
@@ -115,9 +137,23 @@ static void push_back(child_t *child, worker_t *worker)
                      "like all others");
         child->lowering.works = false;
     }
-    if (atomic_exchange(&worker->lowered, false)) {
-        headcount_raise(child->ext);
+    take_back(child, worker);
+}
+
+void lowering_spare(worker_t *worker)
+{
+    child_t *child = worker->child;
+    int tid = atomic_load(&worker->tid);
+
+    lock_take(&child->put_off.lock);
+    if (worker_is_lowered(worker) && tid > 0
+        && !setpriority(PRIO_PROCESS, (id_t)tid, child->lowering.nice)) {
+        take_back(child, worker);
     }
+    if (!worker_is_lowered(worker)) {
+        headcount_carry(child->ext, &worker->carries, true);
+    }
+    lock_give(&child->put_off.lock);
 }
 
 /* Somebody has to be there for what comes next. */
@@ -177,9 +213,11 @@ static int64_t look(child_t *child, int64_t now_us)
         look_at_worker(&workers->list[i], now_us, &found);
     }
     if (found.due_count > 0 && is_crowded_by(child, &found)) {
+        lock_take(&child->put_off.lock);
         for (lowered = 0; lowered < found.due_count; lowered++) {
             push_back(child, found.due[lowered]);
         }
+        lock_give(&child->put_off.lock);
     }
     replace(child, lowered, now_us);
     begin_put_off(child, now_us);

@@ -42,6 +42,10 @@ void lowering_keep_way_back(void);
 /* The steward. */
 void lowering_init(child_t *child);
 
+/* What the worker does is short, and others wait for it: it is not lowered during this event, and
+ * raised if it is and the system allows that. Any thread. */
+void lowering_spare(worker_t *worker);
+
 /* One look, if it is due: lowers workers, and replaces those that have left for it. Returns when
  * the next is due. The steward, on every round of a child that serves or drains. */
 int64_t lowering_round(child_t *child, int64_t now_us);

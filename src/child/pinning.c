@@ -56,16 +56,22 @@ void pinning_busy(child_t *child)
 
 /* --- which processor ---------------------------------------------------------------- */
 
-/* Siblings that accept, in the order of their slots, are dealt out to the processors in turn: each
- * finds its own without being told. */
-static int processor_of(const child_t *child)
+/* The child's place among the siblings that accept, in the order of their slots. */
+static int place_among_siblings(const child_t *child)
 {
-    const pinning_t *p = &child->pinning;
-    int i, place = 0, cpu;
+    int i, place = 0;
 
     for (i = 0; i < child->slot; i++) {
         place += child_has_kin(child, i) && !ap_get_scoreboard_process(i)->quiescing;
     }
+    return place;
+}
+
+/* They are dealt out to the processors in turn: each finds its own without being told. */
+static int processor_at(const pinning_t *p, int place)
+{
+    int cpu;
+
     place %= p->processors;
     for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
         if (CPU_ISSET(cpu, &p->given) && place-- == 0) {
@@ -107,10 +113,9 @@ static void move_all(const cpu_set_t *set)
     }
 }
 
-static void hold(child_t *child, bool holds)
+static void hold(child_t *child, bool holds, int cpu)
 {
     cpu_set_t own;
-    int cpu = processor_of(child);
 
     CPU_ZERO(&own);
     CPU_SET(cpu, &own);
@@ -179,6 +184,7 @@ int64_t pinning_round(child_t *child, int64_t now_us)
         .children = atomic_load(&child->ext->serving)
     };
     bool held = p->affinity.holds, again = true;
+    int cpu;
 
     ON_STEWARD();
     if (!p->works) {
@@ -192,10 +198,14 @@ int64_t pinning_round(child_t *child, int64_t now_us)
     if (now_us < p->sample_us) {
         return p->sample_us;
     }
-    if (sample_idle(p, held ? atomic_load(&child->ext->processor) - 1 : processor_of(child),
+    sample.place = place_among_siblings(child);
+    cpu = processor_at(p, sample.place);
+    if (sample_idle(p, held ? atomic_load(&child->ext->processor) - 1 : cpu,
                     now_us - p->sampled_us, &sample) && p->sampled_us > 0
-        && affinity_decide(&p->affinity, &sample, &again) != held) {
-        hold(child, !held);
+        && (affinity_decide(&p->affinity, &sample, &again) != held
+            || (held && atomic_load(&child->ext->processor) != cpu + 1))) {
+        /* a sibling may have gone, so that its place is another */
+        hold(child, p->affinity.holds, cpu);
     }
     p->sampled_us = now_us;
     p->sample_us = again ? now_us + sample_pause_us(p) : CLOCK_NEVER;

@@ -122,7 +122,9 @@ bool put_off(conn_t *conn)
     bool waits;
 
     ON_WORKER();
-    if (!rooms_computing_is_full(child) || conn->was_put_off || !is_known_to_compute(conn)) {
+    if (!rooms_computing_is_full(child) || conn->was_put_off
+        || atomic_load_explicit(&conn->carries, memory_order_relaxed)
+        || !is_known_to_compute(conn)) {
         return false;
     }
     lock_take(&child->put_off.lock);
@@ -189,6 +191,10 @@ conn_t *put_off_next(worker_t *worker)
 
     ON_WORKER();
     lock_take(&child->put_off.lock);
+    if (!worker_is_lowered(worker)) {
+        lock_give(&child->put_off.lock);
+        return NULL;            /* it was spared (lowering_spare()) */
+    }
     /* more than should be are under way, because they were not known: one less */
     conn = atomic_load(&child->ext->lowered) > atomic_load(&child->rooms.computing)
            ? NULL : take_next(&child->put_off, &child->put_off.computing);

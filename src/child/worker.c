@@ -98,6 +98,8 @@ static void leave(worker_t *worker)
         worker->spare = NULL;
     }
     worker->dismissed = false;
+    /* a stream of a connection that it has left may have begun since */
+    headcount_carry(child->ext, &worker->carries, false);
     atomic_store(&worker->tid, 0);
     headcount_leave(child->ext, &worker->state);
     show_status(worker, SERVER_DEAD);

@@ -29,6 +29,9 @@ struct worker_t {
     _Atomic uint32_t event;     /* number of the request or other event that it has in
                                  * hand; even: none */
     _Atomic bool lowered;       /* lowering.h: the steward sets it, the worker takes it back */
+    _Atomic bool carries;       /* the connection that it serves carries HTTP/2 streams: what it
+                                 * does itself is short, however long it goes on */
+    _Atomic bool greets;        /* no request has been read from the connection that it serves */
     attained_t attained;        /* the steward's */
     _Atomic bool left;          /* the thread is about to end and can be joined */
     int slow_to_end;            /* its kernel id, if it ends with a low priority; 0: it does not */

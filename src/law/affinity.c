@@ -17,14 +17,12 @@
 #define FIRST_PENALTY_US INT64_C(500000)
 #define MOST_PENALTY_US  INT64_C(30000000)
 #define FORGIVEN_US      INT64_C(10000000)
-/* With several children for each processor one more or less there makes no difference. */
-#define MANY_A_PROCESSOR 4
 
-/* Each processor has as many children as the others. */
-static bool is_even_number(const affinity_sample_t *s)
+/* Each processor has as many of the children that keep to one; what is left over of them stays
+ * free, and the kernel puts it where there is room. */
+static bool is_among_the_even(const affinity_sample_t *s)
 {
-    return s->children >= MANY_A_PROCESSOR * s->processors
-           || (s->children >= s->processors && s->children % s->processors == 0);
+    return s->place < s->children - s->children % s->processors;
 }
 
 /* The kernel counts idle time in hundredths of a second, half of a sample. */
@@ -61,7 +59,7 @@ static void let_go(affinity_t *a, const affinity_sample_t *s)
 
 bool affinity_decide(affinity_t *a, const affinity_sample_t *s, bool *again)
 {
-    bool possible = s->processors > 1 && is_even_number(s);
+    bool possible = s->processors > 1 && is_among_the_even(s);
 
     smooth_idle(a, s);
     a->even = a->most_idle < BUSY_IDLE ? a->even + 1 : 0;

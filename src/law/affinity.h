@@ -35,6 +35,7 @@ typedef struct affinity_sample_t {
     double most_idle;           /* the idlest of those that the server may use */
     double mean_idle;
     int children;               /* that accept */
+    int place;                  /* of the child among them, from 0 */
     int processors;             /* that the server may use */
 } affinity_sample_t;
 

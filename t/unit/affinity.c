@@ -5,6 +5,7 @@
 #include "tap.h"
 
 static int64_t now_us = 1000000;
+static int place;               /* of the child */
 
 /* `samples` more, all the same; true: it holds after them. */
 static bool after(affinity_t *a, int samples, double own_idle, double most_idle, int children,
@@ -15,7 +16,8 @@ static bool after(affinity_t *a, int samples, double own_idle, double most_idle,
     while (samples-- > 0) {
         affinity_sample_t s = { .now_us = now_us += AFFINITY_SAMPLE_US, .own_idle = own_idle,
                                 .most_idle = most_idle, .mean_idle = (own_idle + most_idle) / 2,
-                                .children = children, .processors = 2 };
+                                .children = children, .place = place,
+                                .processors = 2 };
 
         holds = affinity_decide(a, &s, again);
     }
@@ -74,10 +76,12 @@ static void test_numbers(void)
     bool again;
 
     ok(!after(&a, 50, 0, 0, 1, &again), "fewer children than processors");
-    ok(!after(&a, 50, 0, 0, 3, &again), "three on two would be uneven");
-    ok(after(&a, 50, 0, 0, 4, &again), "four are not");
-    ok(!after(&a, 1, 0, 0, 5, &again), "one more: it lets go");
-    ok(after(&a, 100, 0, 0, 9, &again), "of many one makes no difference");
+    place = 2;
+    ok(!after(&a, 50, 0, 0, 3, &again), "the third on two is left over");
+    ok(after(&a, 50, 0, 0, 4, &again), "with a fourth it is not");
+    ok(!after(&a, 1, 0, 0, 3, &again), "when that goes it lets go");
+    place = 1;
+    ok(after(&a, 100, 0, 0, 3, &again), "the second of three holds");
 }
 
 int main(void)
