@@ -200,7 +200,7 @@ static bool is_crowded(const child_t *child)
 }
 
 /* It leaves the next connections to its siblings. */
-static void relieve(child_t *child)
+static void leave_to_siblings(child_t *child)
 {
     if (child->pinning.works) {
         listeners_pause(child, ACCEPT_CROWDED, false);
@@ -220,7 +220,7 @@ static void account_accepted(child_t *child)
     else if (atomic_fetch_add(&child->listeners.accepted, 1)
              % (child->pinning.works ? STEP_BACK_EVERY_PINNED : STEP_BACK_EVERY) == 0
              && is_crowded(child)) {
-        relieve(child);
+        leave_to_siblings(child);
     }
 }
 
