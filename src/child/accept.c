@@ -26,13 +26,10 @@
 /* ... and that a full one takes at a round, so that siblings that become free have some. */
 #define MOST_TO_WAIT 32
 
-/* This many connections are no crowd in a child, whatever its siblings have; and how often a
- * child looks whether it has too many. */
-#define CROWD           32
-#define STEP_BACK_EVERY 8
-/* ... and where a child may keep to one processor, which has to do all that it accepts. */
-#define CROWD_PINNED           1
-#define STEP_BACK_EVERY_PINNED 2
+/* How often a child looks whether it has too many connections, and where it may keep to a processor,
+ * which has to do all that it accepts. */
+#define LOOK_EVERY        8
+#define LOOK_EVERY_PINNED 2
 
 /* What became of an attempt to accept. */
 typedef enum {
@@ -171,34 +168,6 @@ static void use_quota(child_t *child)
     }
 }
 
-/* Clearly more connections than the children have on average, and one that has fewer has a thread
- * for the next, or may start one. */
-static bool is_crowded(const child_t *child)
-{
-    int i, count = 1;
-    apr_uint32_t own = child_connections(child), all = own;
-    apr_uint32_t crowd = child->pinning.works ? CROWD_PINNED : CROWD;
-    bool has_helper = false;
-
-    if (own <= crowd) {
-        return false;
-    }
-    for (i = 0; i < child->config->slot_count; i++) {
-        process_score *score = ap_get_scoreboard_process(i);
-
-        if (i != child->slot && child_has_kin(child, i) && !score->not_accepting) {
-            apr_uint32_t its = apr_atomic_read32(&score->connections);
-
-            count++;
-            all += its;
-            has_helper = has_helper
-                         || (its < own && ext_busy(&child->board->children[i])
-                                          < child->config->threads_per_child);
-        }
-    }
-    return has_helper && own > crowd + all / count * 9 / 8;
-}
-
 /* It leaves the next connections to its siblings. */
 static void leave_to_siblings(child_t *child)
 {
@@ -218,8 +187,8 @@ static void account_accepted(child_t *child)
         listeners_pause(child, ACCEPT_ASYNC_LIMIT, false);
     }
     else if (atomic_fetch_add(&child->listeners.accepted, 1)
-             % (child->pinning.works ? STEP_BACK_EVERY_PINNED : STEP_BACK_EVERY) == 0
-             && is_crowded(child)) {
+             % (child->pinning.works ? LOOK_EVERY_PINNED : LOOK_EVERY) == 0
+             && listeners_are_crowded(child)) {
         leave_to_siblings(child);
     }
 }

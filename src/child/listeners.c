@@ -27,8 +27,13 @@
 
 /* How soon to look whether descriptors are free again, if no connection closes earlier. */
 #define RETRY_US (100 * CLOCK_US_PER_MS)
-/* ... and whether siblings have caught up: one that got stuck meanwhile delays a client no longer. */
+/* ... and whether siblings have caught up; one that is stuck delays a client no longer than that. */
 #define CROWDED_RETRY_US (2 * CLOCK_US_PER_MS)
+#define CROWDED_MOST_US  (10 * CLOCK_US_PER_MS)
+/* This many connections are no crowd in a child, whatever its siblings have; and where a child may
+ * keep to one processor. */
+#define CROWD            32
+#define CROWD_PINNED     1
 /* Resources that have been short for this long will not come by themselves. */
 #define STARVE_US CLOCK_US_PER_S
 /* Connections have waited this long to be accepted, while no sibling accepts: a child that the
@@ -231,19 +236,25 @@ static bool sibling_accepts(const child_t *child)
     return false;
 }
 
+static int64_t retry_pause_us(accept_state_e why)
+{
+    return why == ACCEPT_CROWDED ? CROWDED_RETRY_US : RETRY_US;
+}
+
 /* Stop accepting for a while. The connection that this child was woken for goes to a
  * sibling: the kernel wakes one child for each and will not wake another by itself. Where the
  * descriptors of this process are short the parent starts another, if it may. */
 void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors)
 {
     listeners_t *l = &child->listeners;
+    int64_t now_us = clock_now_us();
     bool paused = false;
 
     lock_take(&l->lock);
     if (accept_gate_state(&l->gate) == ACCEPT_ON) {
         deregister(child);
-        set_gate(child, why,
-                 clock_now_us() + (why == ACCEPT_CROWDED ? CROWDED_RETRY_US : RETRY_US));
+        set_gate(child, why, now_us + retry_pause_us(why));
+        l->crowded_until_us = now_us + CROWDED_MOST_US;
         atomic_store(&child->ext->out_of_descriptors, out_of_descriptors);
         paused = true;
     }
@@ -495,11 +506,37 @@ int64_t listeners_retry_at(child_t *child)
     return accept_gate_retry_us(accept_gate_look(&child->listeners.gate));
 }
 
-static bool has_still_to_pause(child_t *child, accept_state_e why)
+bool listeners_are_crowded(const child_t *child)
+{
+    int i, count = 1;
+    apr_uint32_t own = child_connections(child), all = own;
+    apr_uint32_t crowd = child->pinning.works ? CROWD_PINNED : CROWD;
+    bool has_helper = false;
+
+    if (own <= crowd) {
+        return false;
+    }
+    for (i = 0; i < child->config->slot_count; i++) {
+        process_score *score = ap_get_scoreboard_process(i);
+
+        if (i != child->slot && child_has_kin(child, i) && !score->not_accepting) {
+            apr_uint32_t its = apr_atomic_read32(&score->connections);
+
+            count++;
+            all += its;
+            has_helper = has_helper
+                         || (its < own && ext_busy(&child->board->children[i])
+                                          < child->config->threads_per_child);
+        }
+    }
+    return has_helper && own > crowd + all / count * 9 / 8;
+}
+
+static bool has_still_to_pause(child_t *child, accept_state_e why, int64_t now_us)
 {
     switch (why) {
     case ACCEPT_CROWDED:
-        return false;
+        return now_us < child->listeners.crowded_until_us && listeners_are_crowded(child);
     case ACCEPT_FULL:
         return !rooms_for_another(child);
     case ACCEPT_ASYNC_LIMIT:
@@ -518,11 +555,11 @@ void listeners_retry(child_t *child, int64_t now_us)
     if (!accept_gate_is_paused(seen) || now_us < accept_gate_retry_us(seen)) {
         return;
     }
-    if (has_still_to_pause(child, accept_gate_state_of(seen))) {
+    if (has_still_to_pause(child, accept_gate_state_of(seen), now_us)) {
         if (accept_gate_state_of(seen) == ACCEPT_NO_RESOURCES) {
             note_shortage(l, now_us);
         }
-        accept_gate_postpone(&l->gate, seen, now_us + RETRY_US);
+        accept_gate_postpone(&l->gate, seen, now_us + retry_pause_us(accept_gate_state_of(seen)));
         return;
     }
     listeners_open(child);

@@ -30,6 +30,7 @@ typedef struct listeners_t {
     int64_t waiting_last_us;    /* the last such look */
     int64_t outside_since_us;   /* connections wait while the child is full; 0: none does */
     int64_t evicted_us;         /* when connections last had to make room */
+    _Atomic int64_t crowded_until_us;   /* its siblings have time to catch up */
     int descriptor_limit;       /* an accepted descriptor this high means they run out */
     _Atomic bool is_narrow;     /* one was near it, and half of the connections are still there: */
     _Atomic unsigned narrow_above;
@@ -83,6 +84,10 @@ bool listeners_above_async_limit(const child_t *child);
  * that clients who stay would all gather in one child, and wait for its threads alone when
  * they become active together. A crowded child registers anew, behind its siblings. A worker. */
 void listeners_step_back(child_t *child);
+
+/* Clearly more connections than the children have on average, and one that has fewer has a thread
+ * for the next, or may start one. Any thread. */
+bool listeners_are_crowded(const child_t *child);
 
 /* The three steps of accept_close(): accept no more, returning what was so before; have the kernel
  * begin no more connections on these sockets; put something in their place. The steward. */

@@ -236,9 +236,8 @@ static int handle_hold(request_rec *r)
     return send_body(r, arg_number(r, "bytes", 2));
 }
 
-static int handle_spin(request_rec *r)
+static void use_processor(apr_int64_t wanted_ns)
 {
-    apr_int64_t wanted_ns = arg_number(r, "ms", 0) * 1000000;
     struct timespec begin, now;
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
@@ -246,6 +245,21 @@ static int handle_spin(request_rec *r)
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     } while ((now.tv_sec - begin.tv_sec) * APR_INT64_C(1000000000) + now.tv_nsec - begin.tv_nsec
              < wanted_ns);
+}
+
+/* Needs a processor for ms milliseconds, and then, while it has a mutex that all such requests of
+ * the process want, for lock_us microseconds. */
+static int handle_spin(request_rec *r)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    apr_int64_t lock_us = arg_number(r, "lock_us", 0);
+
+    use_processor(arg_number(r, "ms", 0) * 1000000);
+    if (lock_us > 0) {
+        pthread_mutex_lock(&mutex);
+        use_processor(lock_us * 1000);
+        pthread_mutex_unlock(&mutex);
+    }
     apr_sleep(apr_time_from_msec(arg_number(r, "wait", 0)));
     return send_body(r, arg_number(r, "bytes", 2));
 }
