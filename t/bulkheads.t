@@ -171,6 +171,20 @@ subtest 'ErrorDocument' => sub {
     end_well($s, grep { !$refused{$_} } @sent);
 };
 
+subtest 'an ErrorDocument of the same backend' => sub {
+    my $s = new_server('', "ErrorDocument 503 /dead/sorry\n");
+    make_known($s);
+    ok(serves_files($s), 'somebody else is there');
+    my @sent = map { ask($s, '/dead/') } 1 .. MANY;
+    wait_for { ended(@sent) >= MANY - SHARE } 60, 'the excess to be refused';
+    my %refused = map { $_ => 1 } ended(@sent);
+    cmp_ok(scalar keys %refused, '>=', MANY - SHARE, 'it is not asked for the reason');
+    cmp_ok(asked(), '<=', SHARE, '... and holds no more threads than it may');
+    ok(serves_files($s), 'others are served');
+    is(status_of((ended(@sent))[0]), 503, 'the status');
+    end_well($s, grep { !$refused{$_} } @sent);
+};
+
 subtest 'alone' => sub {
     my $s = new_server('');
     make_known($s);

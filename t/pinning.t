@@ -92,7 +92,7 @@ subtest 'on' => sub {
     ok((wait_for { $apart->() } 60, 'the children to have a processor each'), 'busy ones have a processor each');
     like($s->error_log, qr/ADP0065: child \d: stays on processor/, 'that is logged at debug');
     end_clients($clients);
-    ok((wait_for { 2 == grep { place_of($_) eq $both } @children } 30, 'the children to let go'), 'when the load is over they let go');
+    ok((wait_for { 2 == grep { place_of($_) eq $both } @children } 120, 'the children to let go'), 'when the load is over they let go');
     ok($s->stop, 'stops');
 };
 

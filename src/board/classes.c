@@ -68,10 +68,11 @@ static bool is_unused(const scoreboard_ext_t *board, int place, int64_t now_us)
 static bool take_place(ext_class_t *class, uint64_t before, uint64_t hash,
                        const ext_class_name_t *name, int64_t now_us)
 {
+    /* before the place changes hands, so that nobody finds it unused a moment later */
+    atomic_store(&class->seen_s, now_us / CLOCK_US_PER_S);
     if (!atomic_compare_exchange_strong(&class->hash, &before, hash)) {
         return before == hash;
     }
-    atomic_store(&class->seen_s, now_us / CLOCK_US_PER_S);
     atomic_store(&class->refused, 0);
     scoreboard_ext_name_class(class, name);
     return true;

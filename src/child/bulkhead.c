@@ -246,10 +246,11 @@ static bool is_too_many(child_t *child, int place, int64_t now_us)
     return child->bulkheads.refuses;
 }
 
-/* What an error is answered with: refused itself, it would be answered with another. */
-static bool is_error_document(const request_rec *r)
+/* What an error is answered with: refused itself, it would be answered with a plainer one. Not so if
+ * a backend is to say it, which may be the very one that is dead. */
+static bool is_error_document(const request_rec *r, const class_t *class)
 {
-    return r->prev && ap_is_HTTP_ERROR(r->prev->status);
+    return r->prev && ap_is_HTTP_ERROR(r->prev->status) && !class->is_backend;
 }
 
 /* --- the hook ------------------------------------------------------------------------------- */
@@ -283,7 +284,7 @@ int bulkhead_hook_handler(request_rec *r)
     }
     classes_note_seen(conn->child->board, place, now_us);
     classes_begin(conn->child->ext, place, now_us);
-    if (!is_error_document(r) && is_too_many(conn->child, place, now_us)) {
+    if (!is_error_document(r, &class) && is_too_many(conn->child, place, now_us)) {
         classes_take_back(conn->child->ext, place);
         apr_table_setn(r->err_headers_out, "Retry-After", RETRY_AFTER);
         return HTTP_SERVICE_UNAVAILABLE;

@@ -97,12 +97,12 @@ static void introduce(conn_t *conn, worker_t *worker)
 
 first_byte_e conn_first_byte(conn_t *conn)
 {
-    static const char preface[] = { 'P', 'R', 'I', ' ' };   /* HTTP/2's: RFC 9113, 3.4 */
-    char bytes[sizeof(preface)];
+    static const char preface[] = "PRI * HTTP/2.0\r\n";     /* RFC 9113, 3.4 */
+    char bytes[sizeof(preface) - 1];
     ssize_t n = recv(conn->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
 
     if (n > 0) {
-        if (n == sizeof(preface) && !memcmp(bytes, preface, sizeof(preface))) {
+        if (n == sizeof(bytes) && !memcmp(bytes, preface, sizeof(bytes))) {
             atomic_store_explicit(&conn->carries, true, memory_order_relaxed);
         }
         return FIRST_THERE;
@@ -271,6 +271,13 @@ void conn_resume(conn_t *conn, worker_t *worker)
     go_on(conn, worker);
 }
 
+/* The next request, or one that is in the filters: not the rest of a response, and not the end. */
+static bool waits_for_request(const conn_t *conn)
+{
+    return conn->begun && (conn->cs.state == CONN_STATE_KEEPALIVE
+                           || conn->cs.state == CONN_STATE_PROCESSING);
+}
+
 void conn_event(child_t *child, poller_token_t token, worker_t *worker)
 {
     conn_t *conn = slab_at(&child->connections, token_index(token));
@@ -281,7 +288,7 @@ void conn_event(child_t *child, poller_token_t token, worker_t *worker)
     }
     conn->armed = false;
     ADP_PROBE2(claim, conn->fd, conn->cs.state);
-    if (!conn->begun || !put_off(conn)) {
+    if (!waits_for_request(conn) || !put_off(conn)) {
         conn_resume(conn, worker);
     }
 }

@@ -37,13 +37,16 @@ static void note_carrier(conn_t *conn)
     }
 }
 
-/* Whatever came before the first request, a TLS handshake for instance, is not its own. */
+/* Whatever came before the first request, a TLS handshake for instance, is not its own. And what
+ * looked like HTTP/2 is not: it would have no request of its own. */
 static void note_first_request(conn_t *conn)
 {
     worker_t *worker = worker_of(conn);
 
     conn->has_asked = true;
+    atomic_store(&conn->carries, false);
     if (worker) {
+        headcount_carry(conn->child->ext, &worker->carries, false);
         worker_next_request(worker);
         atomic_store(&worker->greets, false);
     }
@@ -105,6 +108,9 @@ int conn_hook_post_read_request(request_rec *r)
 {
     conn_t *conn = conn_of_conn_rec(r->connection);
 
+    if (r->prev) {
+        return OK;              /* a redirect of its own: the client has asked once */
+    }
     count_request(r->connection);
     if (conn) {
         const char *upgrade = apr_table_get(r->headers_in, "Upgrade");

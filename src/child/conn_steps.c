@@ -291,6 +291,9 @@ void conn_serve(conn_t *conn, worker_t *worker)
     do {
         conn_state_e state = conn->cs.state;
 
+        /* whoever has waited too long with something else than a request is not told at the next */
+        conn->is_shed = conn->is_shed && state == CONN_STATE_PROCESSING;
+
         step = state < CONN_STATE_NUM ? steps[state](conn, worker)
                                       : step_unexpected(conn, worker);
     } while (step == STEP_AGAIN);

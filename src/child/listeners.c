@@ -264,8 +264,12 @@ void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors
     }
     /* A full or crowded child is no news: only if something waits that a sibling takes. The sockets
      * are out of the poller, so what comes from now on wakes a sibling anyway. */
-    if ((why != ACCEPT_FULL && why != ACCEPT_CROWDED)
-        || (listeners_backlog(child) > 0 && sibling_accepts(child))) {
+    if (why == ACCEPT_CROWDED && now_us < atomic_load(&l->relieved_us) + CROWDED_MOST_US) {
+        /* they look already */
+    }
+    else if ((why != ACCEPT_FULL && why != ACCEPT_CROWDED)
+             || (listeners_backlog(child) > 0 && sibling_accepts(child))) {
+        atomic_store(&l->relieved_us, now_us);
         ask_for_relief(child);
     }
     bell_steward(child);
@@ -495,8 +499,11 @@ void listeners_hasten(child_t *child)
 
 void listeners_connection_closed(child_t *child)
 {
-    /* what a full child lacks is a thread, and the one that closes has it still */
-    if (accept_gate_state(&child->listeners.gate) != ACCEPT_FULL) {
+    accept_state_e state = accept_gate_state(&child->listeners.gate);
+
+    /* what a full child lacks is a thread, and the one that closes has it still; a crowded one
+     * waits for its siblings */
+    if (state != ACCEPT_FULL && state != ACCEPT_CROWDED) {
         listeners_hasten(child);
     }
 }
@@ -519,7 +526,8 @@ bool listeners_are_crowded(const child_t *child)
     for (i = 0; i < child->config->slot_count; i++) {
         process_score *score = ap_get_scoreboard_process(i);
 
-        if (i != child->slot && child_has_kin(child, i) && !score->not_accepting) {
+        if (i != child->slot && child_has_kin(child, i) && !score->not_accepting
+            && atomic_load(&child->board->children[i].ready)) {
             apr_uint32_t its = apr_atomic_read32(&score->connections);
 
             count++;

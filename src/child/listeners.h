@@ -28,9 +28,11 @@ typedef struct listeners_t {
     int64_t waiting_since_us;   /* the backlog was found filled at each look since then, */
     int64_t helpless_since_us;  /* ... and no sibling accepted */
     int64_t waiting_last_us;    /* the last such look */
-    int64_t outside_since_us;   /* connections wait while the child is full; 0: none does */
+    _Atomic int64_t outside_since_us;   /* connections wait while the child is full; 0: none
+                                         * does. The steward's, workers read it */
     int64_t evicted_us;         /* when connections last had to make room */
     _Atomic int64_t crowded_until_us;   /* its siblings have time to catch up */
+    _Atomic int64_t relieved_us;        /* when they were last asked to look */
     int descriptor_limit;       /* an accepted descriptor this high means they run out */
     _Atomic bool is_narrow;     /* one was near it, and half of the connections are still there: */
     _Atomic unsigned narrow_above;

@@ -2,6 +2,7 @@
  * law/attained.c; how many may serve besides is the controller's matter. */
 #include "lowering.h"
 
+#include "bell.h"
 #include "bench.h"
 #include "child_internal.h"
 #include "conn.h"
@@ -132,12 +133,25 @@ static void push_back(child_t *child, worker_t *worker)
         return;
     }
     if (errno != ESRCH) {
-        ap_log_error(APLOG_MARK, APLOG_INFO, errno, child->server, ADPNO(0064)
-                     "the system does not let a thread be niced: requests that compute are served "
-                     "like all others");
         child->lowering.works = false;
     }
     take_back(child, worker);
+}
+
+/* Called with the lock held. Nobody may be left who will look into the queue. */
+static void end_in_its_event(child_t *child, worker_t *worker, int tid)
+{
+    HELD(&child->put_off.lock);
+    if (setpriority(PRIO_PROCESS, (id_t)tid, child->lowering.nice)) {
+        atomic_store(&worker->slow, true);
+    }
+    take_back(child, worker);
+    if (atomic_load(&child->ext->lowered) <= 0
+        && atomic_load(&child->put_off.computing.count) > 0) {
+        atomic_store(&child->lowering.begin_one, true);
+        atomic_store(&child->lowering.look_us, 0);
+        bell_steward(child);
+    }
 }
 
 void lowering_spare(worker_t *worker)
@@ -146,11 +160,10 @@ void lowering_spare(worker_t *worker)
     int tid = atomic_load(&worker->tid);
 
     lock_take(&child->put_off.lock);
-    if (worker_is_lowered(worker) && tid > 0
-        && !setpriority(PRIO_PROCESS, (id_t)tid, child->lowering.nice)) {
-        take_back(child, worker);
-    }
-    if (!worker_is_lowered(worker)) {
+    if (tid > 0 && worker_serves(worker)) {
+        if (worker_is_lowered(worker)) {
+            end_in_its_event(child, worker, tid);
+        }
         headcount_carry(child->ext, &worker->carries, true);
     }
     lock_give(&child->put_off.lock);
@@ -187,10 +200,14 @@ static void begin_put_off(child_t *child, int64_t now_us)
     lowering_t *l = &child->lowering;
     int left;
 
-    if (atomic_load(&child->put_off.computing.count) == 0 || now_us < l->begin_us) {
+    if (atomic_load(&child->put_off.computing.count) == 0
+        || (now_us < l->begin_us && !atomic_load(&l->begin_one))) {
         return;
     }
     left = BEGIN_FOR_EACH * idle_processors(child->online_processors);
+    if (atomic_exchange(&l->begin_one, false)) {
+        left = MAX(left, 1);
+    }
     l->begin_us = now_us + (left > 0 ? BEGIN_MORE_US : BEGIN_ROUND_US);
     while (left-- > 0 && rooms_for_another(child)) {
         conn_t *conn = put_off_take(child, &child->put_off.computing);
@@ -199,6 +216,22 @@ static void begin_put_off(child_t *child, int64_t now_us)
             break;
         }
         conn_queue_put_off(conn, now_us);
+    }
+}
+
+static void push_back_all(child_t *child, finding_t *found)
+{
+    int i;
+
+    lock_take(&child->put_off.lock);
+    for (i = 0; i < found->due_count && child->lowering.works; i++) {
+        push_back(child, found->due[i]);
+    }
+    lock_give(&child->put_off.lock);
+    if (!child->lowering.works) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, child->server, ADPNO(0064)
+                     "the system does not let a thread be niced: requests that compute are served "
+                     "like all others");
     }
 }
 
@@ -213,11 +246,8 @@ static int64_t look(child_t *child, int64_t now_us)
         look_at_worker(&workers->list[i], now_us, &found);
     }
     if (found.due_count > 0 && is_crowded_by(child, &found)) {
-        lock_take(&child->put_off.lock);
-        for (lowered = 0; lowered < found.due_count; lowered++) {
-            push_back(child, found.due[lowered]);
-        }
-        lock_give(&child->put_off.lock);
+        push_back_all(child, &found);
+        lowered = found.due_count;
     }
     replace(child, lowered, now_us);
     begin_put_off(child, now_us);
@@ -231,6 +261,20 @@ static int64_t look(child_t *child, int64_t now_us)
            ? clock_earlier(next_us, child->lowering.begin_us) : next_us;
 }
 
+/* Nobody is lowered any more: what was put off before is begun, processors idle or not. */
+static int64_t serve_leftovers(child_t *child, int64_t now_us)
+{
+    if (atomic_load(&child->lowering.left) > 0) {
+        replace(child, 0, now_us);
+    }
+    if (atomic_load(&child->put_off.computing.count) == 0) {
+        return CLOCK_NEVER;
+    }
+    atomic_store(&child->lowering.begin_one, true);
+    begin_put_off(child, now_us);
+    return now_us + BEGIN_ROUND_US;
+}
+
 int64_t lowering_round(child_t *child, int64_t now_us)
 {
     lowering_t *l = &child->lowering;
@@ -238,7 +282,7 @@ int64_t lowering_round(child_t *child, int64_t now_us)
 
     ON_STEWARD();
     if (!l->works) {
-        return CLOCK_NEVER;
+        return serve_leftovers(child, now_us);
     }
     /* whoever woke the steward meanwhile may have left, or be the one that is too many */
     if (look_us == CLOCK_NEVER || now_us >= look_us || atomic_load(&l->left) > 0) {

@@ -33,6 +33,8 @@ typedef struct lowering_t {
     int64_t begin_us;           /* when it next looks whether what was put off can be begun */
     int nice;                   /* of workers that are not lowered; constant */
     _Atomic int64_t look_us;    /* its next look; workers read it */
+    _Atomic bool begin_one;     /* of what was put off, though no processor idles: nobody is left
+                                 * who would */
     _Atomic int left;           /* workers that could not be raised again: they write, it takes */
 } lowering_t;
 

@@ -56,13 +56,23 @@ void pinning_busy(child_t *child)
 
 /* --- which processor ---------------------------------------------------------------- */
 
+/* It has not ended yet, is no successor that starts, and is not parked: counted by the parent too. */
+static bool takes_part(const child_t *child, int slot)
+{
+    ext_slot_t record;
+
+    return child_has_kin(child, slot) && !ap_get_scoreboard_process(slot)->quiescing
+           && scoreboard_ext_read_slot(child->board, slot, &record)
+           && record.state == EXT_SLOT_SERVING;
+}
+
 /* The child's place among the siblings that accept, in the order of their slots. */
 static int place_among_siblings(const child_t *child)
 {
     int i, place = 0;
 
     for (i = 0; i < child->slot; i++) {
-        place += child_has_kin(child, i) && !ap_get_scoreboard_process(i)->quiescing;
+        place += takes_part(child, i);
     }
     return place;
 }

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 
@@ -34,6 +35,9 @@ static bool is_known_to_compute(const conn_t *conn)
     ssize_t n = recv(conn->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
     uint32_t target = n > 0 ? target_of_bytes(bytes, (size_t)n) : TARGET_UNKNOWN;
 
+    if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+        return false;           /* the client has gone */
+    }
     return target != TARGET_UNKNOWN ? targets_compute(&conn->child->put_off.targets, target)
                                     : conn->computes;
 }
@@ -59,7 +63,7 @@ void put_off_learn(conn_t *conn, const worker_t *worker)
 /* The queue goes on in the backlog. */
 static bool is_shut(const child_t *child)
 {
-    return child->listeners.outside_since_us > 0;
+    return atomic_load_explicit(&child->listeners.outside_since_us, memory_order_relaxed) > 0;
 }
 
 /* These are called with the lock held. */
@@ -149,6 +153,8 @@ bool put_off_new(conn_t *conn)
     lock_take(&child->put_off.lock);
     add_last(&child->put_off, &child->put_off.new, conn);
     lock_give(&child->put_off.lock);
+    /* ... but room may come without an event, which only the steward sees */
+    bell_steward(child);
     return true;
 }
 

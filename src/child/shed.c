@@ -46,7 +46,6 @@ void shed_late(child_t *child, int64_t now_us)
         shed++;
     }
     if (shed > 0) {
-        atomic_fetch_add(&child->board->shed, (uint64_t)shed);
         say_so(child, now_us);
     }
 }
@@ -61,6 +60,7 @@ bool shed_request(conn_t *conn, request_rec *r)
         return false;
     }
     conn->is_shed = false;
+    atomic_fetch_add(&conn->child->board->shed, 1);
     apr_table_setn(r->err_headers_out, "Retry-After",
                    apr_psprintf(r->pool, "%" APR_INT64_T_FMT, retry_s));
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, ADPNO(0067)

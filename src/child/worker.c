@@ -101,6 +101,10 @@ static void leave(worker_t *worker)
     /* a stream of a connection that it has left may have begun since */
     headcount_carry(child->ext, &worker->carries, false);
     atomic_store(&worker->tid, 0);
+    if (atomic_exchange(&worker->lowered, false)) {
+        headcount_raise(child->ext);
+    }
+    atomic_store(&worker->slow, false);
     headcount_leave(child->ext, &worker->state);
     show_status(worker, SERVER_DEAD);
     workers_left(&worker->child->workers, worker);
@@ -158,7 +162,7 @@ static bool serve_listener(worker_t *worker)
     }
     worker_turn(worker);
     served = accept_turn(child, worker);
-    worker_turn(worker);
+    worker_end_turn(worker);
     worker->turns = (served ? TURN_OF_MANY : TURN_OF_NONE) - 1;
     if (served) {
         headcount_event(child->ext);
@@ -202,7 +206,7 @@ static void serve_put_off(worker_t *worker, conn_t *conn)
 {
     worker_turn(worker);
     conn_resume(conn, worker);
-    worker_turn(worker);
+    worker_end_turn(worker);
 }
 
 /* The event is over. A worker that was lowered for it serves what was put off; then it is as
@@ -211,13 +215,14 @@ static bool end_lowering(worker_t *worker)
 {
     conn_t *conn;
 
-    if (!worker_is_lowered(worker)) {
+    if (!worker_is_lowered(worker) && !atomic_load_explicit(&worker->slow, memory_order_relaxed)) {
         return true;
     }
     while ((conn = put_off_next(worker)) != NULL) {
         serve_put_off(worker, conn);
     }
     if (put_off_raise(worker)) {
+        atomic_store(&worker->slow, false);
         return true;
     }
     worker->slow_to_end = atomic_load(&worker->tid);
@@ -264,7 +269,7 @@ void *worker_main(apr_thread_t *thread, void *arg)
         if (n > 0) {
             worker_turn(worker);
             staying = dispatch(worker, token) && !worker->dismissed;
-            worker_turn(worker);
+            worker_end_turn(worker);
             staying = end_lowering(worker) && staying;
         }
         else if (n < 0) {

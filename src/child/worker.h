@@ -34,6 +34,8 @@ struct worker_t {
     _Atomic bool greets;        /* no request has been read from the connection that it serves */
     attained_t attained;        /* the steward's */
     _Atomic bool left;          /* the thread is about to end and can be joined */
+    _Atomic bool slow;          /* it could not be raised in the middle of its event: it leaves
+                                 * after it */
     int slow_to_end;            /* its kernel id, if it ends with a low priority; 0: it does not */
     bool dismissed;             /* by a job of workers_retire(): leave after this event */
     pthread_cond_t called;      /* bench.h: its verdict has changed */
@@ -56,6 +58,13 @@ static inline void worker_turn(worker_t *worker)
     uint32_t event = atomic_load_explicit(&worker->event, memory_order_relaxed);
 
     atomic_store_explicit(&worker->event, event + 1, memory_order_relaxed);
+}
+
+/* The event is over: whether the worker was lowered for it is looked at after that, by everybody in
+ * the same order. The worker. */
+static inline void worker_end_turn(worker_t *worker)
+{
+    atomic_fetch_add(&worker->event, 1);
 }
 
 /* Another request of the same connection begins: each has a processor for as long as any other. The
