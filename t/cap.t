@@ -45,11 +45,17 @@ my $computing = clients('/adp/spin?ms=1', COMPUTED);
 waitpid $computing, 0;
 is($?, 0, 'requests that compute are answered');
 
-# Less than a second's worth: a cap that lifts does so within some looks at 10 ms each.
-my $blocking = clients('/adp/sleep?ms=1', BLOCKED);
-waitpid $blocking, 0;
-is($?, 0, 'then requests that wait are');
-cmp_ok(hooks($s)->{busy_max}, '>=', ENOUGH, '... soon as many at once as there are clients, or nearly so');
+# Less than a second's worth each time: a cap that lifts does so within some looks at 10 ms each, but while other programs have all
+# processors it does not have to.
+my $answered = 1;
+my $lifted   = wait_for {
+    my $blocking = clients('/adp/sleep?ms=1', BLOCKED);
+    waitpid $blocking, 0;
+    $answered &&= $? == 0;
+    hooks($s)->{busy_max} >= ENOUGH;
+} 60, 'the cap to be lifted';
+ok($answered, 'then requests that wait are');
+ok($lifted, '... as many at once as there are clients, or nearly so') or diag explain hooks($s);
 
 unlike($s->error_log, qr/exit signal/, 'no crash');
 ok($s->stop, 'stops');
