@@ -87,7 +87,7 @@ subtest 'on' => sub {
     is(scalar(grep { place_of($_) eq $both } @children), 2, 'at rest children run anywhere that the server may');
     my ($clients) = busy_clients($s);
     my $apart = sub {
-        return join(' ', sort { $a <=> $b } map { place_of($_) } @children) eq join ' ', sort { $a <=> $b } @two;
+        return join(q( ), sort map { place_of($_) } @children) eq join q( ), sort @two;
     };
     ok((wait_for { $apart->() } 60, 'the children to have a processor each'), 'busy ones have a processor each');
     like($s->error_log, qr/ADP0065: child \d: stays on processor/, 'that is logged at debug');

@@ -94,7 +94,7 @@ for my $kind (qw(orders poller wake-ups)) {
         if ($kind ne 'wake-ups') {
             # a steward that sleeps does not need the descriptor, and notices when something wakes it
             kill 'USR2', $pid;
-            ok $s->wait_log(qr/ADP00(?:61|50): /, 10), 'it is said';
+            ok $s->wait_log(qr/ADP00(?:61|50): /, 30), 'it is said';
             ok_within { !grep { $_ == $pid } $s->child_pids } 20, 'the child ends';
             ok_within { http_get($s->url('/1k.html'), timeout => 10)->{status} == 200 } 20, 'another serves';
         }

@@ -14,25 +14,23 @@
 /* At one round, so that the steward has time for everything else. */
 #define MOST_A_ROUND 64
 
-static void say_so(child_t *child, int64_t now_us)
+static void say_so(child_t *child, int told, int new, int computing, int64_t now_us)
 {
     if (!scoreboard_ext_may_log(child->board, LOG_SHED, now_us)) {
         return;
     }
     ap_log_error(APLOG_MARK, APLOG_WARNING, 0, child->server, ADPNO(0066)
-                 "%" APR_UINT64_T_FMT " requests in all were answered with 503, this child has %d "
-                 "that wait for a thread and %d that wait while others compute: more comes than "
+                 "%d requests are answered with 503, %" APR_UINT64_T_FMT " were before: of this "
+                 "child's %d waited for a thread and %d while others compute, and more comes than "
                  "can be served within AdaptiveMaxWait %d ms; if that is meant to be, raise it or "
-                 "turn it off", atomic_load(&child->board->shed),
-                 atomic_load(&child->put_off.new.count),
-                 atomic_load(&child->put_off.computing.count),
+                 "turn it off", told, atomic_load(&child->board->shed), new, computing,
                  (int)(child->config->max_wait_us / CLOCK_US_PER_MS));
 }
 
 void shed_late(child_t *child, int64_t now_us)
 {
     conn_t *conn;
-    int shed = 0;
+    int new, computing, shed = 0;
 
     ON_STEWARD();
     if (child->config->max_wait_us > 0
@@ -41,12 +39,14 @@ void shed_late(child_t *child, int64_t now_us)
         atomic_store(&child->put_off.new.stands, true);
         accept_to_wait(child);
     }
+    new = atomic_load(&child->put_off.new.count);
+    computing = atomic_load(&child->put_off.computing.count);
     while (shed < MOST_A_ROUND && (conn = put_off_take_late(child, now_us)) != NULL) {
         conn_queue_put_off(conn, now_us);
         shed++;
     }
     if (shed > 0) {
-        say_so(child, now_us);
+        say_so(child, shed, new, computing, now_us);
     }
 }
 
