@@ -13,7 +13,7 @@ plan skip_all => 'event has no such queue' if mpm() ne 'adaptive';
 $SIG{PIPE} = 'IGNORE';
 
 # Milliseconds: long enough to be seen at work.
-use constant { SHORT => 20, LONG => 3000, IDLE => 12, LEAVING => 10, HOGS => 5 };
+use constant { SHORT => 20, LONG => 1500, IDLE => 12, LEAVING => 10, HOGS => 5 };
 
 sub new_server {
     my ($mpm_conf, %opt) = @_;
