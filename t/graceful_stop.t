@@ -17,7 +17,7 @@ $SIG{PIPE} = 'IGNORE';
 
 use constant { SILENT => 40, ROUNDS => 3, RATE => 500, SO_ATTACH_FILTER => 26 };
 
-# Some kernels from 6.18 on let only who administers the network drop packets of a TCP socket (base/last_call.h). Elsewhere a client
+# Some kernels (seen with Linux 6.18) let only who administers the network drop packets of a TCP socket (base/last_call.h). Elsewhere a client
 # can still come between the last accept and the end of the socket.
 my $MAY_FILTER = do {
     my $return_all = pack 'SCCL', 0x06, 0, 0, 0xffffffff;

@@ -206,10 +206,8 @@ static void serve_accepted(child_t *child, uint32_t index, worker_t *worker,
 {
     conn_t *conn = take_spare(worker);
 
-    atomic_store_explicit(&worker->greets, true, memory_order_relaxed);
     account_accepted(child);
     conn_accepted(conn, socket, child->listeners.openings[index], worker);
-    atomic_store_explicit(&worker->greets, false, memory_order_relaxed);
 }
 
 void accept_event(child_t *child, uint32_t index, worker_t *worker)

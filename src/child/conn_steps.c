@@ -298,5 +298,4 @@ void conn_serve(conn_t *conn, worker_t *worker)
                                       : step_unexpected(conn, worker);
     } while (step == STEP_AGAIN);
     headcount_carry(child->ext, &worker->carries, false);
-    atomic_store_explicit(&worker->greets, false, memory_order_relaxed);
 }

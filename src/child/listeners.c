@@ -241,6 +241,18 @@ static int64_t retry_pause_us(accept_state_e why)
     return why == ACCEPT_CROWDED ? CROWDED_RETRY_US : RETRY_US;
 }
 
+/* A full or crowded child is no news: only if something waits that a sibling takes, and they do not
+ * look already. The sockets are out of the poller, so what comes from now on wakes a sibling
+ * anyway. */
+static bool needs_relief(const child_t *child, accept_state_e why, int64_t now_us)
+{
+    if (why != ACCEPT_FULL && why != ACCEPT_CROWDED) {
+        return true;
+    }
+    return (why == ACCEPT_FULL || now_us >= child->listeners.relieved_us + CROWDED_MOST_US)
+           && listeners_backlog(child) > 0 && sibling_accepts(child);
+}
+
 /* Stop accepting for a while. The connection that this child was woken for goes to a
  * sibling: the kernel wakes one child for each and will not wake another by itself. Where the
  * descriptors of this process are short the parent starts another, if it may. */
@@ -262,13 +274,7 @@ void listeners_pause(child_t *child, accept_state_e why, bool out_of_descriptors
     if (!paused) {
         return;
     }
-    /* A full or crowded child is no news: only if something waits that a sibling takes. The sockets
-     * are out of the poller, so what comes from now on wakes a sibling anyway. */
-    if (why == ACCEPT_CROWDED && now_us < atomic_load(&l->relieved_us) + CROWDED_MOST_US) {
-        /* they look already */
-    }
-    else if ((why != ACCEPT_FULL && why != ACCEPT_CROWDED)
-             || (listeners_backlog(child) > 0 && sibling_accepts(child))) {
+    if (needs_relief(child, why, now_us)) {
         atomic_store(&l->relieved_us, now_us);
         ask_for_relief(child);
     }

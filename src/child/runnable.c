@@ -32,8 +32,7 @@ static int count_sample(workers_t *workers, int looks, int *sampled)
     while (left-- > 0 && *sampled < looks) {
         const worker_t *worker = &workers->list[workers->next_counted++ % workers->used];
 
-        if (worker_serves(worker) && !worker_is_lowered(worker)
-            && !atomic_load_explicit(&worker->carries, memory_order_relaxed)) {
+        if (worker_serves(worker) && worker_is_light(worker)) {
             int state = is_runnable(atomic_load(&worker->tid));
 
             *sampled += state >= 0;

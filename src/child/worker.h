@@ -64,7 +64,16 @@ static inline void worker_turn(worker_t *worker)
  * the same order. The worker. */
 static inline void worker_end_turn(worker_t *worker)
 {
+    atomic_store_explicit(&worker->greets, false, memory_order_relaxed);
     atomic_fetch_add(&worker->event, 1);
+}
+
+/* It has a place among those that may serve: it neither serves what computes, after the others, nor
+ * carries streams. Any thread. */
+static inline bool worker_is_light(const worker_t *worker)
+{
+    return !atomic_load_explicit(&worker->lowered, memory_order_relaxed)
+           && !atomic_load_explicit(&worker->carries, memory_order_relaxed);
 }
 
 /* Another request of the same connection begins: each has a processor for as long as any other. The

@@ -186,34 +186,19 @@ static void queue_add(model_t *m, queue_t *q, uint32_t id)
     q->length++;
 }
 
-static uint32_t queue_take(model_t *m, queue_t *q)
+static uint32_t queue_take_this(model_t *m, queue_t *q, uint32_t id)
 {
-    uint32_t id = q->first;
+    const request_t *r = &m->requests[id];
 
-    q->first = m->requests[id].next;
-    if (q->first == MODEL_NONE) {
-        q->last = MODEL_NONE;
-    }
-    else {
-        m->requests[q->first].previous = MODEL_NONE;
-    }
+    *(r->previous == MODEL_NONE ? &q->first : &m->requests[r->previous].next) = r->next;
+    *(r->next == MODEL_NONE ? &q->last : &m->requests[r->next].previous) = r->previous;
     q->length--;
     return id;
 }
 
-uint32_t model_take_last(model_t *m, queue_t *q)
+static uint32_t queue_take(model_t *m, queue_t *q)
 {
-    uint32_t id = q->last;
-
-    q->last = m->requests[id].previous;
-    if (q->last == MODEL_NONE) {
-        q->first = MODEL_NONE;
-    }
-    else {
-        m->requests[q->last].next = MODEL_NONE;
-    }
-    q->length--;
-    return id;
+    return queue_take_this(m, q, q->first);
 }
 
 static double queue_arrived_us(const model_t *m, const queue_t *q)
@@ -673,6 +658,16 @@ static void begin_light(model_t *m, child_t *c, uint32_t id)
     mark(m, c);
 }
 
+/* Answered with 503, before it has begun. */
+static void tell(model_t *m, uint32_t id)
+{
+    const request_t *r = &m->requests[id];
+
+    m->result->told++;
+    next_of_client(m, r->client, r->class);
+    free_request(m, id);
+}
+
 /* A child may have a thread for something that waits. */
 static void dispatch(model_t *m, child_t *c)
 {
@@ -688,7 +683,7 @@ static void dispatch(model_t *m, child_t *c)
         }
         id = queue_take(m, own_us <= shared_us ? &c->queue : &m->backlog);
         if (excess_is_refused(m, c, &m->requests[id])) {
-            model_tell(m, id);
+            tell(m, id);
         }
         else if (is_put_off(m, c, id)) {
             queue_add(m, &c->put_off, id);
@@ -710,15 +705,6 @@ static void dispatch(model_t *m, child_t *c)
             ops->busier(m, c);
         }
     }
-}
-
-void model_tell(model_t *m, uint32_t id)
-{
-    const request_t *r = &m->requests[id];
-
-    m->result->told++;
-    next_of_client(m, r->client, r->class);
-    free_request(m, id);
 }
 
 void model_tell_at(model_t *m, const child_t *c, double us)
@@ -790,7 +776,7 @@ static void arrive(model_t *m, uint32_t id)
 /* Where the queue stands the newest has the best chance. */
 static uint32_t take_put_off(model_t *m, child_t *c)
 {
-    uint32_t id = c->stands ? model_take_last(m, &c->put_off) : queue_take(m, &c->put_off);
+    uint32_t id = queue_take_this(m, &c->put_off, c->stands ? c->put_off.last : c->put_off.first);
 
     c->stands = c->stands && c->put_off.length > 0;
     return id;
@@ -799,7 +785,7 @@ static uint32_t take_put_off(model_t *m, child_t *c)
 static void tell_late(model_t *m, child_t *c)
 {
     while (excess_is_late(m, c)) {
-        model_tell(m, queue_take(m, &c->put_off));
+        tell(m, queue_take(m, &c->put_off));
         c->stands = true;
     }
     c->stands = c->stands && c->put_off.length > 0;

@@ -194,12 +194,6 @@ void model_account(model_t *m, child_t *c);
  * are processors, it takes its turn. Requests that find an idle thread are spared this. */
 double model_stall_us(model_t *m);
 
-/* The request that has not begun is answered with 503. */
-void model_tell(model_t *m, uint32_t id);
-
-/* A queue's last request leaves it. */
-uint32_t model_take_last(model_t *m, queue_t *q);
-
 /* Have the requests that the child has put off looked at then. */
 void model_tell_at(model_t *m, const child_t *c, double us);
 

@@ -20,8 +20,7 @@ tuning_t policy_tuning(policy_e id, const trace_t *trace)
 {
     switch (id) {
     case POLICY_EVENT_DEFAULT:
-        return (tuning_t){ .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
-                           .min_spare_threads = 25, .max_spare_threads = 75, .server_limit = 16 };
+        return trace_debians_tuning;
     case POLICY_EVENT_LARGE:
         return (tuning_t){ .start_servers = 10,
                            .threads_per_child = 32,

@@ -50,6 +50,19 @@ static tuning_t expert_for(double peak, int threads)
                        .server_limit = children + children / 2 };
 }
 
+/* One who knows that requests compute: two children of so many threads, and no more. */
+static tuning_t few_threads(int threads)
+{
+    return (tuning_t){ .start_servers = 2, .threads_per_child = threads,
+                       .max_request_workers = 2 * threads, .min_spare_threads = threads,
+                       .max_spare_threads = 2 * threads, .server_limit = 4 };
+}
+
+const tuning_t trace_debians_tuning = {
+    .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
+    .min_spare_threads = 25, .max_spare_threads = 75, .server_limit = 16
+};
+
 static trace_t common(const char *name, const char *title, double seconds)
 {
     return (trace_t){
@@ -211,8 +224,7 @@ static trace_t cpu_bound(void)
                              .work = { SHAPE_CONSTANT, 0, 20 * MS, false, false } };
     burst(&t, 30, 90);
     t.peak = 25;
-    t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 8, .max_request_workers = 16,
-                           .min_spare_threads = 8, .max_spare_threads = 16, .server_limit = 4 };
+    t.expert = few_threads(8);
     t.may_wait = true;
     return t;
 }
@@ -230,8 +242,7 @@ static trace_t mixed(void)
         at(&t, 120, 40);
     burst(&t, 30, 90);
     with_peak(&t, 40);
-    t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
-                           .min_spare_threads = 25, .max_spare_threads = 75, .server_limit = 16 };
+    t.expert = trace_debians_tuning;
     /* at 0.9 of the processors who gets a thread sooner waits for a processor instead */
     t.may_wait = true;
     return t;
@@ -250,8 +261,7 @@ static trace_t tiny(void)
     t.clients = (clients_t){ .count = 32, .think_us = 10, .from_s = 5, .to_s = 25, .work = t.work };
     burst(&t, 5, 25);
     t.peak = 32;
-    t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 4, .max_request_workers = 8,
-                           .min_spare_threads = 4, .max_spare_threads = 8, .server_limit = 4 };
+    t.expert = few_threads(4);
     t.may_wait = true;
     return t;
 }
@@ -327,8 +337,7 @@ static trace_t reports(void)
                              .work = { SHAPE_CONSTANT, 0, 3 * S, false, false } };
     burst(&t, 20, 100);
     with_peak(&t, 8);
-    t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
-                           .min_spare_threads = 25, .max_spare_threads = 75, .server_limit = 16 };
+    t.expert = trace_debians_tuning;
     t.may_wait = true;
     return t;
 }
@@ -353,8 +362,7 @@ static trace_t shift(void)
     /* a quarter of a second after each turn it is as it has to be */
     burst(&t, 5.25, 9), burst(&t, 13.25, 17);
     t.peak = 16;
-    t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
-                           .min_spare_threads = 25, .max_spare_threads = 75, .server_limit = 16 };
+    t.expert = trace_debians_tuning;
     t.may_wait = true;
     return t;
 }
@@ -505,8 +513,7 @@ static trace_t instant_backend(void)
     t.clients = (clients_t){ .count = 200, .think_us = 10, .from_s = 5, .to_s = 25, .work = t.work };
     burst(&t, 5, 25);
     t.peak = 200;
-    t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 8, .max_request_workers = 16,
-                           .min_spare_threads = 8, .max_spare_threads = 16, .server_limit = 4 };
+    t.expert = few_threads(8);
     t.may_wait = true;
     return t;
 }
@@ -523,8 +530,7 @@ static trace_t overload(void)
         at(&t, 240, 40);
     burst(&t, 20, 80);
     t.peak = 100;
-    t.expert = (tuning_t){ .start_servers = 2, .threads_per_child = 25, .max_request_workers = 150,
-                           .min_spare_threads = 25, .max_spare_threads = 75, .server_limit = 16 };
+    t.expert = trace_debians_tuning;
     t.may_wait = true;
     return t;
 }

@@ -80,6 +80,9 @@ typedef struct trace_t {
     bool may_wait; /* processors are short: a request that has no thread loses nothing */
 } trace_t;
 
+/* mpm_event.conf */
+extern const tuning_t trace_debians_tuning;
+
 extern const int trace_count;
 
 /* Traces 0 .. trace_count - 1; what is random about the load itself comes from the seed. */
