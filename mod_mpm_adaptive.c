@@ -34,6 +34,11 @@
 #error "mod_mpm_adaptive needs Linux: its poller is epoll (another goes behind src/base/poller.h)"
 #endif
 
+/* CONN_STATE_ASYNC_WAITIO, process_score.wait_io and AP_MPMQ_CAN_WAITIO came with it (ap_mmn.h). */
+#if !AP_MODULE_MAGIC_AT_LEAST(20120211, 137)
+#error "mod_mpm_adaptive needs httpd 2.4.63 or later: make APXS=/its/bin/apxs builds for another"
+#endif
+
 /* What this process knows of itself; the rest is in retained_t. */
 typedef struct mpm_t {
     retained_t *retained;
