@@ -15,6 +15,7 @@
 #include "parent/handover.h"
 #include "parent/parent.h"
 #include "parent/signals.h"
+#include "report/dump_config.h"
 #include "report/status.h"
 
 #include "ap_listen.h"
@@ -303,7 +304,7 @@ static const char *hook_get_name(void)
     return "adaptive";
 }
 
-/* The one symbol that leaves the shared object. */
+/* The symbol that leaves the shared object. */
 #define ADP_EXPORT __attribute__((visibility("default")))
 
 /* --- the module ------------------------------------------------------------------- */
@@ -375,6 +376,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(bulkhead_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
     conn_register_filters();
     status_register_hooks();
+    dump_config_register_hooks();
 }
 
 module AP_MODULE_DECLARE_DATA mpm_adaptive_module ADP_EXPORT = {

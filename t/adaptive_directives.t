@@ -98,7 +98,7 @@ sub found {
 for my $mode (qw(on observe off)) {
     subtest "AdaptiveMode $mode" => sub {
         my $s = Adaptive::Server->new(mpm_conf => "AdaptiveMode $mode\n", conf => "LogLevel notice\n")->start;
-        like found($s), qr/; AdaptiveMode $mode$/, 'is logged';
+        like found($s), qr/; AdaptiveMode $mode; version \d+\.\d+\.\d+$/, 'is logged';
         is http_get($s->url('/1k.html'))->{status}, 200, 'it serves';
         ok $s->stop, 'it stops';
     };
@@ -106,15 +106,15 @@ for my $mode (qw(on observe off)) {
 
 subtest 'a restart' => sub {
     my $s = Adaptive::Server->new(conf => "LogLevel notice\n", modules => ['status'])->start;
-    like found($s), qr/memory \S+ .B \(80% of .*; AdaptiveMode on$/, 'without a directive';
+    like found($s), qr/memory \S+ .B \(80% of .*; AdaptiveMode on; version \d+\.\d+\.\d+$/, 'without a directive';
     $s->write_conf(mpm_conf => "AdaptiveMode observe\nAdaptiveMemory 50%\n");
     $s->log_mark;
     ok $s->graceful, 'graceful';
-    like found($s), qr/memory \S+ .B \(50% of .*; AdaptiveMode observe$/, 'takes other values';
+    like found($s), qr/memory \S+ .B \(50% of .*; AdaptiveMode observe; version \d+\.\d+\.\d+$/, 'takes other values';
     $s->write_conf(mpm_conf => "AdaptiveMemory 16M\n");
     $s->log_mark;
     ok $s->restart, 'restart';
-    like found($s), qr/memory 16 MB \(AdaptiveMemory\).*; AdaptiveMode on$/, 'takes others, and forgets the first ones';
+    like found($s), qr/memory 16 MB \(AdaptiveMemory\).*; AdaptiveMode on; version \d+\.\d+\.\d+$/, 'takes others, and forgets the first ones';
     $s->write_conf(mpm_conf => "AdaptiveMemory 16\n");
     $s->log_mark;
     isnt $s->run_httpd('-t')->{status}, 0, 'a bad value is found before it is used';

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/version.h"
 
 #include "apr_strings.h"
 #include "unixd.h"
@@ -179,8 +180,8 @@ void config_log_limits(server_rec *s)
 {
     char text[800];
 
-    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, ADPNO(0011) "%s",
-                 config_describe(text, sizeof(text)));
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, ADPNO(0011) "%s; version "
+                 ADP_VERSION, config_describe(text, sizeof(text)));
 }
 
 void config_note_descriptors(int64_t held)

@@ -1,0 +1,77 @@
+package AdaptiveCtl::Command;
+
+# The command line: which command with which options, and how its end is told.
+
+use strict;
+use warnings;
+
+use Getopt::Long qw(GetOptionsFromArray);
+
+use AdaptiveCtl::Check;
+use AdaptiveCtl::Import;
+use AdaptiveCtl::Say;
+use AdaptiveCtl::Site;
+use AdaptiveCtl::Switch;
+
+my @USUAL   = qw(config=s httpd=s state=s dry-run|n help|h);
+my @RESTART = qw(service=s no-restart drain-seconds=i);
+
+my %COMMANDS = (
+    enable  => { run => \&AdaptiveCtl::Switch::enable,  options => [@RESTART] },
+    disable => { run => \&AdaptiveCtl::Switch::disable, options => [ @RESTART, 'to=s' ] },
+    check   => { run => \&AdaptiveCtl::Check::check,    options => ['service=s'] },
+    import  => { run => \&AdaptiveCtl::Import::import_settings, options => ['from=s'], files => 1 },
+);
+
+my $USAGE = <<'USAGE';
+usage: adaptivectl enable   [--dry-run] [--no-restart] [--drain-seconds N] [--service UNIT]
+       adaptivectl disable  [--to MPM] [--dry-run] [--no-restart] [--drain-seconds N] [--service UNIT]
+       adaptivectl check    [--service UNIT]
+       adaptivectl import   [--from MPM] [--dry-run] [FILE...]
+       adaptivectl help | version
+
+  enable    switches the server to mpm_adaptive: tests the configuration, stops the server, switches, starts it,
+            checks that it answers, and goes back to what was there before if anything fails
+  disable   goes back to the MPM that was there before, in the same way (--to mpm_event: to that one)
+  check     which MPM is active, what conflicts, what is skipped or not safe, what this machine allows
+  import    writes what the settings of event, worker or prefork become, with the reason for each
+
+  With every command: --config FILE (httpd.conf, apache2.conf), --httpd PROGRAM, --state DIRECTORY.
+  The manual page adaptivectl(8) has the rest.
+USAGE
+
+sub version { return $AdaptiveCtl::Site::VERSION }
+
+sub parse {
+    my ($name, @args) = @_;
+    usage_error("no command is given.\n\n$USAGE") if !defined $name;
+    my $command = $COMMANDS{$name} or usage_error("there is no command \"$name\".\n\n$USAGE");
+    my (%option, @wrong);
+    Getopt::Long::Configure(qw(no_auto_abbrev no_ignore_case));
+    {
+        local $SIG{__WARN__} = sub { push @wrong, map { s/\s+\z//r } @_ };
+        GetOptionsFromArray(\@args, \%option, @USUAL, @{ $command->{options} });
+    }
+    usage_error("$name: " . lcfirst(join '; ', @wrong) . ".\n\n$USAGE") if @wrong;
+    usage_error("$name takes no argument, but \"$args[0]\" is given.\n\n$USAGE") if @args && !$command->{files};
+    usage_error("$name: --drain-seconds $option{'drain-seconds'} is less than 0.\n\n$USAGE") if ($option{'drain-seconds'} // 0) < 0;
+    return ($command, \%option, @args);
+}
+
+# Ends with the exit status: 0 done, 1 not done, or check found something that needs somebody, 2 asked in a wrong way.
+sub run {
+    my ($name, @args) = @_;
+    my $status = eval {
+        if (($name // '') =~ /\A(?:help|--help|-h)\z/) { print $USAGE; return 0 }
+        if (($name // '') =~ /\A(?:version|--version)\z/) { print 'adaptivectl ' . version() . "\n"; return 0 }
+        my ($command, $option, @files) = parse($name, @args);
+        if ($option->{help}) { print $USAGE; return 0 }
+        return $command->{run}->(AdaptiveCtl::Site->new($option), $option, @files);
+    };
+    return $status // 0 if !$@;
+    die $@ if !ref $@;
+    print STDERR "adaptivectl: $@->{text}", $@->{text} =~ /\n\z/ ? '' : "\n";
+    return $@->{status};
+}
+
+1;

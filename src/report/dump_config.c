@@ -1,0 +1,44 @@
+/* A process that only tests the configuration: the one that reads it also finds the limits, so
+ * that nobody has to compute them a second time (adaptivectl check). */
+#include "dump_config.h"
+
+#include "base/version.h"
+#include "config/config.h"
+
+#include "apr_file_io.h"
+#include "httpd.h"
+#include "http_config.h"
+#include "http_core.h"
+
+static void dump_number(apr_file_t *out, const char *directive, int value, bool given)
+{
+    apr_file_printf(out, "  %-20s %7d  %s\n", directive, value, given ? "given" : "default");
+}
+
+static void dump(apr_pool_t *pconf, server_rec *s)
+{
+    const adp_config_t *config = config_get();
+    const adp_given_t *given = &config->given;
+    apr_file_t *out;
+    char text[800];
+
+    (void)s;
+    if (!ap_exists_config_define("DUMP_MPM_ADAPTIVE")
+        || apr_file_open_stdout(&out, pconf) != APR_SUCCESS) {
+        return;
+    }
+    apr_file_printf(out, "mpm_adaptive %s: %s\n", ADP_VERSION,
+                    config_describe(text, sizeof(text)));
+    dump_number(out, "MaxRequestWorkers", config->max_request_workers,
+                given->max_request_workers);
+    dump_number(out, "ServerLimit", config->server_limit, given->server_limit);
+    dump_number(out, "ThreadsPerChild", config->threads_per_child, given->threads_per_child);
+    dump_number(out, "StartServers", config->start_servers, given->start_servers);
+    dump_number(out, "MinSpareThreads", config->min_spare_threads, given->min_spare_threads);
+    dump_number(out, "MaxSpareThreads", config->max_spare_threads, given->max_spare_threads);
+}
+
+void dump_config_register_hooks(void)
+{
+    ap_hook_test_config(dump, NULL, NULL, APR_HOOK_MIDDLE);
+}
