@@ -167,8 +167,8 @@ static inline int ext_busy(const ext_child_t *child)
     return busy > 0 ? (int)(busy < INT32_MAX ? busy : INT32_MAX) : 0;
 }
 
-/* Workers that may take work and do not serve what needs no place among them: those that are lowered,
- * and those that carry streams. Any process, any thread. */
+/* Workers that may take work and do not serve what needs no place among them: those that are
+ * lowered, and those that carry streams. Any process, any thread. */
 static inline int ext_light_threads(const ext_child_t *child)
 {
     return atomic_load_explicit(&child->threads, memory_order_relaxed)

@@ -31,7 +31,7 @@ subtest 'of the whole server' => sub {
         ok $s->wait_log(qr/notice.*ADP0056: child \d: process $pid of generation 0, serving, started \d+ s ago; \d threads/, 15), "process $pid is in its books";
     }
     for my $slot (0, 1) {
-        ok $s->wait_log(qr/ADP0051: child $slot of generation 0, serving and (?:accepting|not accepting \((?:all threads but a few are taken|siblings have fewer connections)\)) for \d+ s: \d worker threads \(\d busy/, 15), "child $slot says what its threads do";
+        ok $s->wait_log(qr/ADP0051: child $slot of generation 0, started \d+ s ago, serving and (?:accepting|not accepting \((?:all threads but a few are taken|siblings have fewer connections)\)): \d worker threads \(\d busy/, 15), "child $slot says what its threads do";
         ok $s->wait_log(qr/ADP0052: child $slot has (?:\d+ connections?|no connection)/, 15), '... and its connections';
         ok $s->wait_log(qr/ADP0053: child $slot: the steward (?:sleeps|watches)/, 15), '... and its steward';
     }
@@ -67,7 +67,7 @@ subtest "during a graceful stop, without ExtendedStatus" => sub {
     ok $other->wait_log(qr{ADP0096}, 15), "a graceful stop has begun";
     wait_for { $other->signal("USR2"); $other->error_log =~ m{ADP0054} } 20, "an answer";
     like $other->error_log, qr{ADP0055: generation 0:}, "the parent answers";
-    like $other->error_log, qr{ADP0051: child 0 of generation 0, draining}, "so does the child";
+    like $other->error_log, qr{ADP0051: child 0 of generation 0, started \d+ s ago, draining}, "so does the child";
     like $other->error_log, qr{ADP0054: child 0: worker \d \(thread \d+, adp-w0\d\) works on(?!.* for \d)}, "no time is shown that nobody has noted";
     ok $other->stop, "it ends";
 };

@@ -26,8 +26,8 @@
 /* ... and that a full one takes at a round, so that siblings that become free have some. */
 #define MOST_TO_WAIT 32
 
-/* How often a child looks whether it has too many connections, and where it may keep to a processor,
- * which has to do all that it accepts. */
+/* How often a child looks whether it has too many connections, and where it may keep to a
+ * processor, which has to do all that it accepts. */
 #define LOOK_EVERY        8
 #define LOOK_EVERY_PINNED 2
 

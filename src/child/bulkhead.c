@@ -246,8 +246,8 @@ static bool is_too_many(child_t *child, int place, int64_t now_us)
     return child->bulkheads.refuses;
 }
 
-/* What an error is answered with: refused itself, it would be answered with a plainer one. Not so if
- * a backend is to say it, which may be the very one that is dead. */
+/* What an error is answered with: refused itself, it would be answered with a plainer one. Not so
+ * if a backend is to say it, which may be the very one that is dead. */
 static bool is_error_document(const request_rec *r, const class_t *class)
 {
     return r->prev && ap_is_HTTP_ERROR(r->prev->status) && !class->is_backend;

@@ -28,12 +28,14 @@ static void dump_threads(const child_t *child, int64_t now_us)
     board_view_t own = board_view(ext, child->workers.limit);
 
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, child->server,
-                 ADPNO(0051) "child %d of generation %d, %s and %s for %d s: %d worker "
+                 ADPNO(0051) "child %d of generation %d, started %d s ago, %s and %s: %d worker "
                              "threads (%d busy, %d idle, %d arriving, %d admitted; "
                              "up to %d, %d granted because of %s)",
-                 child->slot, (int)child->generation, child_phase_name(atomic_load(&child->phase)),
+                 child->slot, (int)child->generation,
+                 (int)((now_us - child->began_us) / CLOCK_US_PER_S),
+                 child_phase_name(atomic_load(&child->phase)),
                  accept_gate_name(accept_gate_state(&child->listeners.gate)),
-                 (int)((now_us - child->began_us) / CLOCK_US_PER_S), workers_live(child), own.busy,
+                 workers_live(child), own.busy,
                  own.idle, atomic_load(&ext->arriving), own.admitted, child->workers.limit,
                  atomic_load(&ext->most_threads),
                  /* never out of its table, whatever a sibling wrote there */

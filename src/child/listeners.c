@@ -27,7 +27,7 @@
 
 /* How soon to look whether descriptors are free again, if no connection closes earlier. */
 #define RETRY_US (100 * CLOCK_US_PER_MS)
-/* ... and whether siblings have caught up; one that is stuck delays a client no longer than that. */
+/* ... and whether siblings have caught up; one that is stuck delays a client no longer. */
 #define CROWDED_RETRY_US (2 * CLOCK_US_PER_MS)
 #define CROWDED_MOST_US  (10 * CLOCK_US_PER_MS)
 /* This many connections are no crowd in a child, whatever its siblings have; and where a child may

@@ -76,9 +76,9 @@ static int64_t cpu_us_of(const worker_t *worker)
     return used.tv_sec * CLOCK_US_PER_S + used.tv_nsec / 1000;
 }
 
-/* Streams that compute are served by threads of mod_http2's, and would wait for this one. Before the
- * first request it is not known yet whether there will be streams, and what a handshake computes is
- * soon over. */
+/* Streams that compute are served by threads of mod_http2's, and would wait for this one. Before
+ * the first request it is not known yet whether there will be streams, and what a handshake
+ * computes is soon over. */
 static bool is_spared(const worker_t *worker)
 {
     return atomic_load_explicit(&worker->carries, memory_order_relaxed)

@@ -268,10 +268,12 @@ static void log_start(const generation_t *g)
     config_log_limits(g->server);
     ap_log_error(
         APLOG_MARK, APLOG_INFO, 0, g->server,
-        ADPNO(0101) "up to %d request workers: %d children of up to %d threads; at start %d "
-                    "children of %d threads; %.2g processors",
-        g->config->max_request_workers, g->config->max_children, g->config->threads_per_child,
-        g->retained->wanted_children, g->config->start_threads, g->cpus);
+        ADPNO(0101) "up to %d request workers: %d child%s of up to %d threads; at start %d "
+                    "child%s of %d threads; %.2g processors",
+        g->config->max_request_workers, g->config->max_children,
+        g->config->max_children == 1 ? "" : "ren", g->config->threads_per_child,
+        g->retained->wanted_children, g->retained->wanted_children == 1 ? "" : "ren",
+        g->config->start_threads, g->cpus);
 }
 
 /* Start, serve, and end as told. Returns the value of the mpm hook. */

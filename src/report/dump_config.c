@@ -4,21 +4,29 @@
 
 #include "base/version.h"
 #include "config/config.h"
+#include "config/directives.h"
 
 #include "apr_file_io.h"
+#include "apr_strings.h"
 #include "httpd.h"
 #include "http_config.h"
 #include "http_core.h"
 
-static void dump_number(apr_file_t *out, const char *directive, int value, bool given)
+static void dump_number(apr_file_t *out, const char *directive, int value, int given)
 {
-    apr_file_printf(out, "  %-20s %7d  %s\n", directive, value, given ? "given" : "default");
+    const char *source = given == DIRECTIVES_NOT_SET ? "default" : "given";
+    char other[40] = "";
+
+    if (given != DIRECTIVES_NOT_SET && given != value) {
+        apr_snprintf(other, sizeof(other), " as %d", given);
+    }
+    apr_file_printf(out, "  %-20s %7d  %s%s\n", directive, value, source, other);
 }
 
 static void dump(apr_pool_t *pconf, server_rec *s)
 {
     const adp_config_t *config = config_get();
-    const adp_given_t *given = &config->given;
+    const directives_t *given = directives_given();
     apr_file_t *out;
     char text[800];
 
@@ -27,6 +35,8 @@ static void dump(apr_pool_t *pconf, server_rec *s)
         || apr_file_open_stdout(&out, pconf) != APR_SUCCESS) {
         return;
     }
+    /* at least one set of listening sockets, which a test does not open */
+    config_require_children(1);
     apr_file_printf(out, "mpm_adaptive %s: %s\n", ADP_VERSION,
                     config_describe(text, sizeof(text)));
     dump_number(out, "MaxRequestWorkers", config->max_request_workers,

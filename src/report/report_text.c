@@ -524,7 +524,8 @@ const char *report_remedy(ctl_ceiling_e ceiling)
         [CTL_PROCESS_LIMIT] =
             "raise the limit of processes (ulimit -u, LimitNPROC=, kernel.threads-max)",
         [CTL_DESCRIPTORS] =
-            "raise the limit of open files (ulimit -n, LimitNOFILE= of the service)"
+            "raise the limit of open files (ulimit -n; LimitNOFILE= of the "
+            "service; on Debian APACHE_ULIMIT_MAX_FILES in envvars, which comes after it)"
     };
 
     return (int)ceiling >= 0 && ceiling < CTL_CEILINGS && remedies[ceiling] ? remedies[ceiling]

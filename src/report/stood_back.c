@@ -1,7 +1,7 @@
 /* A module of its own, in the same shared object, for a server that another MPM runs: Debian's
  * mpm_adaptive.load loads it instead of mpm_adaptive_module where mpm_event, mpm_worker or
- * mpm_prefork is enabled as well (`a2enmod php8.2` enables the last), so that the server starts, and
- * whoever looks for the reason finds it in the log. It is no MPM, and has but this one hook. */
+ * mpm_prefork is enabled as well (`a2enmod php8.2` enables the last), so that the server starts,
+ * and whoever looks for the reason finds it in the log. It is no MPM, and has but this one hook. */
 #include "base/log.h"
 
 #include "ap_mpm.h"

@@ -520,7 +520,7 @@ static const struct {
     { "/adp/sleep", handle_sleep },
     { "/adp/hold", handle_hold },
     { "/adp/spin", handle_spin },
-    { "/adp/lock", handle_spin },   /* the same by another name: short ones are not taken for long ones */
+    { "/adp/lock", handle_spin },   /* so that short ones are not taken for long ones */
     { "/adp/pid", handle_pid },
     { "/adp/deafen", handle_deafen },
     { "/adp/bigbody", handle_bigbody },

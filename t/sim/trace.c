@@ -489,7 +489,8 @@ static trace_t dead_backend(void)
     t.work = (work_t){ SHAPE_EXPONENTIAL, 2 * MS, 0.2 * MS, false, false };
     at(&t, 0, 500), at(&t, 180, 500);
     t.clients = (clients_t){ .count = 500, .think_us = 1 * S, .from_s = 20, .to_s = 140,
-                             .turn_s = 60, .work = { SHAPE_EXPONENTIAL, 10 * MS, 0.2 * MS, false, false },
+                             .turn_s = 60,
+                             .work = { SHAPE_EXPONENTIAL, 10 * MS, 0.2 * MS, false, false },
                              .other = { SHAPE_CONSTANT, 30 * S, 0.2 * MS, false, false } };
     burst(&t, 80, 140);
     t.peak = 200;
@@ -510,7 +511,8 @@ static trace_t instant_backend(void)
     t.waste = WASTE_OF_SHORT;
     t.work = (work_t){ SHAPE_EXPONENTIAL, 0.05 * MS, 0.05 * MS, false, false };
     at(&t, 0, 10), at(&t, 30, 10);
-    t.clients = (clients_t){ .count = 200, .think_us = 10, .from_s = 5, .to_s = 25, .work = t.work };
+    t.clients = (clients_t){ .count = 200, .think_us = 10, .from_s = 5, .to_s = 25,
+                             .work = t.work };
     burst(&t, 5, 25);
     t.peak = 200;
     t.expert = few_threads(8);

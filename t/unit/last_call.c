@@ -56,7 +56,7 @@ static int connected(int *fd)
     return error;
 }
 
-/* Some kernels (seen with Linux 6.18) keep these filters from who may not administer the network. */
+/* Some kernels (seen with 6.18) keep these filters from who may not administer the network. */
 static bool may_filter(void)
 {
     struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, 0xffffffffu);

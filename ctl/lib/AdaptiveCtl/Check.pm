@@ -159,7 +159,8 @@ sub descriptors {
     my $limit = $job->{server}{descriptors} // return;
     return if $limit !~ /^\d+$/ || $limit >= FEW_DESCRIPTORS;
     report($job->{found}, note => "each process of the server may have $limit descriptors, so it has no more connections than about that. More: "
-            . ($job->{server}{unit} ? "LimitNOFILE=65536 in a drop-in of $job->{server}{unit} (systemctl edit)." : '"ulimit -n" before it is started.'));
+            . ($job->{site}{is_debian} ? "APACHE_ULIMIT_MAX_FILES='ulimit -n 65536' in $job->{site}{root}/envvars, then a stop and a start."
+            : $job->{server}{unit} ? "LimitNOFILE=65536 in a drop-in of $job->{server}{unit} (systemctl edit)." : '"ulimit -n" before it is started.'));
     return;
 }
 
