@@ -8,6 +8,7 @@ use lib 't/lib';
 use File::Copy qw(copy);
 use Test::More;
 use Adaptive::Build;
+use Adaptive::Load;
 use Adaptive::Server;
 use Adaptive::Probe;
 
@@ -58,6 +59,41 @@ subtest 'another version of the module, a request under way' => sub {
     unlike($s->error_log, qr/ADP0078/, 'and is not killed for being late');
     ok($s->stop, 'stops');
 };
+
+# What a package does: the file is replaced, the server reloaded. Once by one that takes over the children's memory, and once by one
+# that does not.
+for my $case ([ 'a new release', { ADP_VERSION => '\\"9.8.7\\"' }, 0 ],
+    [ 'one with other shared memory', { ADP_VERSION => '\\"9.8.7\\"', ADP_RETAINED_VERSION => 98 }, 1 ]) {
+    my ($name, $defines, $is_stranger) = @$case;
+    subtest "an upgrade under load, to $name, and back" => sub {
+        my $release = other_build(%$defines) . '/mod_mpm_adaptive.so';
+        my $s = Adaptive::Server->new(test_module => 1, conf => "${TEST_CONF}CustomLog logs/access %s\n")->start;
+        my $served = sub { return scalar(() = Adaptive::Server::read_text($s->root . '/logs/access') =~ m{\n}g) };
+        my $before = $s->root . '/conf/before.so';
+        copy($s->root . '/conf/mod_mpm_adaptive.so', $before) or die "$!";
+        my @load = map { Adaptive::Load->start($s->port, mode => $_, path => '/adp/sleep?ms=20', rate => 60, seconds => 120, connections => 20,
+            timeout => 20) } qw(keep new);
+        $_->ready for @load;
+        for my $step ([ $release, qr/9\.8\.7/, 'the new one' ], [ $before, qr/(?!9\.8\.7)\d\S*/, 'the old one again' ]) {
+            my ($file, $version, $which) = @$step;
+            my $so_far = $served->();
+            wait_for { $served->() > $so_far + 30 } 20, 'requests';
+            my %old = map { $_ => 1 } $s->child_pids;
+            replace_module($s, $file);
+            $s->log_mark;
+            $s->signal('USR1');
+            ok((wait_for { my $pid = served_by($s); $pid && !$old{$pid} } 20, 'a new child'), "$which serves");
+            ok($s->wait_log(qr/ADP0011: .*; version $version$/m, 15), 'its version is logged');
+            ok($s->wait_log(qr/ADP0080: /, 15), 'and that it is another one') if $is_stranger;
+            ok((wait_for { !grep { $old{$_} } $s->direct_children } 30, 'old children to go'), 'the old children have gone');
+        }
+        for my $result (map { $_->interrupt->result } @load) {
+            is($result->{failed}, 0, 'no request is lost') or diag(Adaptive::Load::summary($result));
+            cmp_ok($result->{ok}, '>', 20, '... of a good number');
+        }
+        ok($s->stop, 'stops');
+    };
+}
 
 subtest 'limits that cannot change' => sub {
     my $s = Adaptive::Server->new(test_module => 1, modules => ['status'], conf => $TEST_CONF,

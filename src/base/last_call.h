@@ -25,8 +25,8 @@
 /* From now on nobody begins a connection to the listening TCP socket fd, in whatever process it
  * is open, for as long as it is open: there is no way back. What is accepted from it is not
  * affected. Returns 0, or an errno value if the kernel does not drop packets: EPERM where that
- * takes CAP_NET_ADMIN (seen with Linux 6.18, for TCP), and then only the deferring ends. EBUSY for a
- * socket of systemd's socket activation, which has to go on listening and is left alone. Any
+ * takes CAP_NET_ADMIN (seen with Linux 6.18, for TCP), and then only the deferring ends. EBUSY for
+ * a socket of systemd's socket activation, which has to go on listening and is left alone. Any
  * thread. */
 int last_call(int fd);
 

@@ -3,6 +3,8 @@
 #ifndef ADP_VERSION_H
 #define ADP_VERSION_H
 
+#ifndef ADP_VERSION
 #define ADP_VERSION "0.9.0"
+#endif
 
 #endif

@@ -56,7 +56,7 @@ void pinning_busy(child_t *child)
 
 /* --- which processor ---------------------------------------------------------------- */
 
-/* It has not ended yet, is no successor that starts, and is not parked: the parent counts it, too. */
+/* It has not ended yet, is no successor that starts, and is not parked, as the parent counts it. */
 static bool takes_part(const child_t *child, int slot)
 {
     ext_slot_t record;

@@ -8,8 +8,8 @@
  * With `lowers`, a request that has had a millisecond of a processor gets what the others leave (in
  * the server: nice 19; here: nothing of a processor that another request could use), and requests
  * that are known to compute wait for each other, as src/law/attained.h says. With `tells`, those
- * that have waited so for AdaptiveMaxWait are told that there is too much; with `shares`, a backend that
- * holds too many of the threads gets no more of them (excess.h).
+ * that have waited so for AdaptiveMaxWait are told that there is too much; with `shares`, a backend
+ * that holds too many of the threads gets no more of them (excess.h).
  *
  * Times are in microseconds since the start, as double; controllers get them as int64_t.
  */
