@@ -29,7 +29,8 @@ subtest 'versions' => sub {
     my ($least) = text_of('mod_mpm_adaptive.c') =~ /^#error ".*needs httpd (2\.4\.\d+) or later/m;
     ok $least, 'the module says which httpd it needs at least' or return;
     like $spec, qr/^BuildRequires: +httpd-devel >= \Q$least\E$/m, "the spec builds with httpd $least and later";
-    like $spec, qr/^Requires: +httpd >= \Q$least\E$/m,            '... and is installed with these';
+    like $spec, qr/^%global httpd_version %\(.* \|\| echo \Q$least\E\)$/m, '... which is what it says without apxs';
+    like $spec, qr/^Requires: +httpd >= %\{httpd_version\}$/m, '... and is installed with the one that it was compiled for, or later ones';
     like text_of($DOCKERFILE), qr/httpd \Q$least\E or later/,     'the Dockerfile says so, too';
 };
 
