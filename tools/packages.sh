@@ -12,7 +12,9 @@ case ${1-} in
     check)   wanted=$check ;;
     bench)   wanted="$build apache2-utils linux-perf nghttp2-client nginx openssl strace wrk" ;;
     analyze) wanted="$build clang-tidy cppcheck" ;;
-    *)       echo "usage: $0 run|check|bench|analyze" >&2; exit 2 ;;
+    deb)     wanted="$build debhelper dpkg-dev git" ;;
+    fresh)   wanted='debootstrap git iproute2 perl util-linux' ;;
+    *)       echo "usage: $0 run|check|bench|analyze|deb|fresh" >&2; exit 2 ;;
 esac
 
 if ! command -v dpkg-query >/dev/null; then
