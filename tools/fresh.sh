@@ -6,7 +6,7 @@
 # FRESH_DIR is where the systems are (.build/fresh, some gigabytes). What stays there: a new system of each release, as an archive, and
 # the packages that apt got. With KEEP=1 the systems stay, too, as they were at the end.
 #
-# The systems get what is committed. Nothing outside of FRESH_DIR changes, and no process is left behind (tools/fresh/enter.sh).
+# What the commands said stays in FRESH_DIR/log. The systems get what is committed. Nothing outside of FRESH_DIR changes, and no process is left behind (tools/fresh/enter.sh).
 # Status 77: it cannot run here.
 set -eu
 
@@ -30,7 +30,11 @@ unshare --mount --pid --fork --uts --ipc --net true || cannot 'this root may not
 
 mkdir -p "${FRESH_DIR:=.build/fresh}"
 FRESH_DIR=$(cd "$FRESH_DIR" && pwd)
-work=$FRESH_DIR/work.$$
+# Two would be in each other's way: apt locks its cache, and there is one port 8080.
+exec 9>"$FRESH_DIR/lock"
+flock -n 9 || cannot "another one is at work in $FRESH_DIR"
+work=$FRESH_DIR/work
+rm -rf "$work"
 trap '[ -n "${KEEP-}" ] || rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM HUP
 git diff --quiet HEAD || echo 'Note: what is not committed is not tried.'
@@ -44,7 +48,9 @@ new_system()
     mkdir -p "$root/srv/fresh"
     touch "$root/etc/fresh-root"
     git clone -q --bare . "$root/srv/mod_mpm_adaptive.git"
-    cp README.md "$tools"/*.p[lt] "$root/srv/fresh"
+    cp README.md "$tools"/*.pl "$tools"/*.t "$root/srv/fresh"
+    mkdir -p "$root/srv/log"
+    chmod 1777 "$root/srv/log"
     # without lists of packages nobody has installed a Debian, and those of the archive may be old
     enter sh -c "apt-get update -q && chown -R $2: /srv/mod_mpm_adaptive.git" >"$work/log" 2>&1 || { cat "$work/log"; return 1; }
 }
@@ -56,6 +62,8 @@ enter()
 
 done_with_system()
 {
+    mkdir -p "$FRESH_DIR/log/$release"
+    cp -r "$root/srv/log/." "$FRESH_DIR/log/$release"
     [ -n "${KEEP-}" ] || rm -rf "$root"
 }
 

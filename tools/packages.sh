@@ -12,7 +12,7 @@ case ${1-} in
     check)   wanted=$check ;;
     bench)   wanted="$build apache2-utils linux-perf nghttp2-client nginx openssl strace wrk" ;;
     analyze) wanted="$build clang-tidy cppcheck" ;;
-    deb)     wanted="$build debhelper dpkg-dev git" ;;
+    deb)     wanted="$build build-essential debhelper dpkg-dev git" ;;
     fresh)   wanted='debootstrap git iproute2 perl util-linux' ;;
     *)       echo "usage: $0 run|check|bench|analyze|deb|fresh" >&2; exit 2 ;;
 esac

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 $| = 1;
+$ENV{DEBIAN_FRONTEND} = 'noninteractive';
 my $CLONE = 'a clone';
 my $MAKE  = 'make -f Makefile.apxs';
 
@@ -12,15 +13,25 @@ sub as_admin {
     my ($script) = @_;
     my $began = time;
     print "-- $script\n";
-    system('runuser', '-l', 'admin', '-c', "ulimit -n 1024 && $script") == 0 or die "failed: $script\n";
+    system('runuser', '-l', 'admin', '-c', "{ ulimit -n 1024 && $script; } >>/srv/log/build 2>&1") == 0
+        or do { system 'tail -n 30 /srv/log/build'; die "failed: $script\n" };
     print '-- done after ', time - $began, " s\n";
     return;
 }
 
-system(qw(apt-get install -y -q --no-install-recommends git make)) == 0 or die "git and make cannot be installed\n";
+sub install {
+    my (@packages) = @_;
+    print "-- apt-get install @packages\n";
+    system("apt-get install -y -q --no-install-recommends @packages >>/srv/log/install 2>&1 || { tail -n 30 /srv/log/install; exit 1; }") == 0
+        or die "cannot be installed: @packages\n";
+    return;
+}
+
+install(qw(git make));
 as_admin("git clone -q file:///srv/mod_mpm_adaptive.git '$CLONE'");
 as_admin("cd '$CLONE' && $MAKE deb");
-system(qw(apt-get install -y -q --no-install-recommends lintian)) == 0 or die "lintian cannot be installed\n";
+# from here on deb.sh asks it, too
+install('lintian');
 
 my $changelog = "/home/admin/$CLONE/debian/changelog";
 open my $in, '<', $changelog or die "$changelog: $!";
@@ -28,8 +39,10 @@ my $text = do { local $/; <$in> };
 close $in;
 my ($name, $version) = $text =~ /\A(\S+) \((\S+)\)/ or die "$changelog has no version\n";
 my ($who, $when) = $text =~ /^ -- (.*>)  (.*)$/m or die "$changelog has no signature\n";
+my $later = qx{date -R -d '$when + 1 hour'} or die "date\n";
+chomp $later;
 open my $out, '>', $changelog or die "$changelog: $!";
-print {$out} "$name ($version+next1) unstable; urgency=medium\n\n  * The same sources, to upgrade to.\n\n -- $who  $when\n\n$text";
+print {$out} "$name ($version+next1) unstable; urgency=medium\n\n  * The same sources, to upgrade to.\n\n -- $who  $later\n\n$text";
 close $out or die "$changelog: $!";
 as_admin("cd '$CLONE' && mkdir -p .build/built/next && cp .build/deb/*.deb .build/built && $MAKE deb && cp .build/deb/*.deb .build/built/next"
     . " && $MAKE .build/t/loadgen && cp .build/t/loadgen .build/built");

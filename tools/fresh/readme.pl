@@ -28,11 +28,17 @@ sub as_user {
     return ('sh', '-c', $script =~ s/\bsudo //gr);
 }
 
+# What it says goes to a file of this number.
+my $log = 0;
+
 sub begin {
     my (@command) = @_;
+    $log++;
     my $pid = fork // die "fork: $!";
     return $pid if $pid;
     POSIX::setsid();
+    open STDOUT, '>', "/srv/log/$user-$log" or die "/srv/log: $!";
+    open STDERR, '>&', \*STDOUT;
     exec @command or POSIX::_exit(127);
 }
 
@@ -43,8 +49,9 @@ sub finished {
     waitpid $pid, 0;
     my $status = $? >> 8 || $?;
     print "-- $name: ", $status ? "failed ($status)" : 'done', ' after ', seconds($began), "\n";
-    exit 1 if $status;
-    return;
+    return if !$status;
+    system "tail -n 60 /srv/log/$user-$log";
+    exit 1;
 }
 
 sub serves {
@@ -73,7 +80,13 @@ unlink $yes;
 my $began = time;
 my $server = begin(as_user(@commands[1 .. $run]));
 while (!serves()) {
-    finished($commands[$run], $began, $server) if waitpid($server, POSIX::WNOHANG()) != 0 || time - $began > 1200;
+        my $ended = waitpid $server, POSIX::WNOHANG();
+    next if !$ended && time - $began < 1200;
+    print "-- $commands[$run]: does not serve\n";
+    system "tail -n 60 /srv/log/$user-$log";
+    exit 1;
+}
+continue {
     select undef, undef, undef, 0.2;
 }
 print "-- $commands[$run]: serves after ", seconds($began), '; from an empty system to a running one: ', seconds($empty), "\n";
