@@ -19,6 +19,8 @@ use Time::HiRes qw(sleep time);
 use Adaptive::Paths qw(httpd);
 use Bench::Change;
 use Bench::Contender;
+use Bench::Example;
+use Bench::ExampleReport;
 use Bench::Idle qw(watch_idle);
 use Bench::Load;
 use Bench::Machine qw(busy_seconds cores facts program split_cores);
@@ -37,9 +39,14 @@ if (@ARGV) {
     exit($ARGV[0] =~ /^(?:-h|--help)$/ ? 0 : 2);
 }
 my $option = options();
-my ($cost_names, $change_names) = chosen_scenarios(@{ $option->{SCENARIOS} });
+if ($option->{PUBLISH} eq 'anew') {
+    Bench::ExampleReport::write_all($option);
+    exit 0;
+}
+my ($cost_names, $change_names, $example_names) = chosen_scenarios(@{ $option->{SCENARIOS} });
 my @scenarios = @$cost_names ? scenarios(@$cost_names) : ();
-my @changes = Bench::Change->scenarios(@$change_names);
+my @examples = Bench::Example->scenarios(@$example_names);
+my @changes = (Bench::Change->scenarios(@$change_names), @examples);
 my @contenders = Bench::Contender->list(@{ $option->{CONTENDERS} });
 my @labels = map { $_->label } @contenders;
 $| = 1;
@@ -57,22 +64,28 @@ for my $pass ($option->{QUIET} ? 'quiet' : (), $option->{COMPETE} ne 'none' ? 'c
 }
 count_all() if @scenarios && $option->{SYSCALLS};
 watch_all() if @scenarios && $option->{IDLE};
-$changed{$_->name} = $_->compare(bench_of_changes()) for @changes;
+for my $scenario (@changes) {
+    $changed{$scenario->name} = $scenario->compare(bench_of_changes());
+    Bench::ExampleReport::keep($option, $scenario, $changed{$scenario->name}, facts(httpd())) if $scenario->isa('Bench::Example');
+}
 report();
 
-# Names of cost scenarios, and of those in which the load changes; "cost" and "change" stand for all of a kind.
+# Names of cost scenarios, of those in which the load changes, and of examples; "cost", "change" and "examples" stand for all of a kind.
 sub chosen_scenarios {
     my (@wanted) = @_;
     @wanted = qw(cost change) if !@wanted;
     my %is_change = map { $_ => 1 } Bench::Change->names;
-    my (@cost, @change);
+    my %is_example = map { $_ => 1 } Bench::Example->names;
+    my (@cost, @change, @example);
     for my $name (@wanted) {
         if    ($name eq 'cost')   { push @cost, map { $_->{name} } scenarios() }
         elsif ($name eq 'change') { push @change, Bench::Change->names }
+        elsif ($name eq 'examples') { push @example, Bench::Example->names }
         elsif ($is_change{$name}) { push @change, $name }
+        elsif ($is_example{$name}) { push @example, $name }
         else                      { push @cost, $name }
     }
-    return (\@cost, \@change);
+    return (\@cost, \@change, \@example);
 }
 
 sub bench_of_changes {
@@ -87,7 +100,7 @@ sub use_programs {
     my $build = abs_path($ENV{ADAPTIVE_BUILD} // '.build') // die "no build directory: run make first\n";
     make_path("$dir/t");
     copy($module, "$dir/mod_mpm_adaptive.so") or die "$module: $! (run make first)\n";
-    for my $program (qw(loadgen backend mod_adaptive_test.so)) {
+    for my $program (qw(loadgen backend users mod_adaptive_test.so)) {
         cp("$build/t/$program", "$dir/t/$program") or die "$build/t/$program: $! (run make first)\n";
     }
     $ENV{ADAPTIVE_BUILD} = $dir;
@@ -270,6 +283,7 @@ sub report {
     write_to('report.md', "# mpm_adaptive compared\n\n", (map { "- $_\n" } @introduction), "\n", map { $_->as_markdown } @tables);
     write_to('raw.tsv', raw_numbers(\@scenarios, \@labels, \%results)) if @scenarios;
     write_to('change.tsv', map { "$_\n" } map { $_->raw_lines($changed{$_->name}) } @changes) if @changes;
+    Bench::ExampleReport::write_all($option) if @examples;
     print "written: $option->{REPORT_DIR}/report.md, and the numbers beside it\n";
     return;
 }

@@ -74,7 +74,7 @@ sub compare {
         return { skipped => $reason };
     }
     my %runs = (labels => []);
-    for my $round (1 .. $bench->{option}{REPEAT}) {
+    for my $round (1 .. $self->rounds($bench)) {
         for my $variant ($self->wanted_variants($bench)) {
             my @able = grep { $self->suits($_, $variant) } @contenders;
             for my $contender ($round % 2 ? @able : reverse @able) {
@@ -84,6 +84,11 @@ sub compare {
     }
     $self->release;
     return \%runs;
+}
+
+sub rounds {
+    my ($self, $bench) = @_;
+    return $bench->{option}{REPEAT};
 }
 
 sub wanted_variants {

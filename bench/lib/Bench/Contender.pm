@@ -1,6 +1,6 @@
 package Bench::Contender;
 
-# One side of the comparison: which server with which directives. 'event', 'worker', 'adaptive' and 'nginx', or NAME:FILE with
+# One side of the comparison: which server with which directives. 'event', 'worker', 'prefork', 'adaptive' and 'nginx', or NAME:FILE with
 # the MPM directives of FILE instead of Debian's (instead of none for adaptive). 'adaptive@MODULE' and 'adaptive@MODULE:FILE' is
 # another build of this MPM; 'fixedN' is event with N threads, spread over the processors.
 
@@ -32,7 +32,7 @@ sub new {
     return $class->fixed($fixed, scalar cores()) if $fixed;
     my ($program, $file) = split /:/, $spec, 2;
     my ($name, $module) = split /@/, $program, 2;
-    die "no such contender: $name\n" if $name !~ /^(?:event|worker|adaptive|nginx)$/ || defined $module && $name ne 'adaptive';
+    die "no such contender: $name\n" if $name !~ /^(?:event|worker|prefork|adaptive|nginx)$/ || defined $module && $name ne 'adaptive';
     my $conf = Bench::Httpd::debian_mpm_conf($name);
     if (defined $file) {
         $conf = slurp($file) // die "$file: $!\n";

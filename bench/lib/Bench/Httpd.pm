@@ -25,11 +25,19 @@ MaxRequestWorkers       150
 MaxConnectionsPerChild  0
 CONF
 
+my $DEBIAN_PREFORK_CONF = <<'CONF';
+StartServers            5
+MinSpareServers         5
+MaxSpareServers         10
+MaxRequestWorkers       150
+MaxConnectionsPerChild  0
+CONF
+
 my $MODULE_CONF_DIR = '/etc/apache2/mods-available';
 
 sub debian_mpm_conf {
     my ($mpm) = @_;
-    return $mpm =~ /^(?:event|worker)$/ ? $DEBIAN_MPM_CONF : '';
+    return $mpm eq 'prefork' ? $DEBIAN_PREFORK_CONF : $mpm =~ /^(?:event|worker)$/ ? $DEBIAN_MPM_CONF : '';
 }
 
 sub new {
@@ -43,6 +51,12 @@ sub new {
 sub module_path {
     my ($self, $name) = @_;
     return $name eq 'mpm_adaptive' && $self->{module} || $self->SUPER::module_path($name);
+}
+
+# Children are told from helper processes by their threads, which those of prefork do not have.
+sub child_pids {
+    my ($self) = @_;
+    return $self->{mpm} eq 'prefork' ? $self->direct_children : $self->SUPER::child_pids;
 }
 
 sub module_conf {
