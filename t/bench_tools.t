@@ -9,9 +9,13 @@ use File::Temp qw(tempdir);
 use List::Util qw(all max);
 use Test::More;
 
+use Adaptive::Paths qw(build_dir);
+use Adaptive::Server ();
 use Bench::Change;
+use Bench::ExampleReport;
 use Bench::OpenLoad;
 use Bench::SleepBackend;
+use Bench::Users;
 
 my $dir = tempdir(CLEANUP => 1);
 my $backend = Bench::SleepBackend->new(delay_ms => 30);
@@ -78,6 +82,50 @@ subtest 'no more new connections than are allowed, and an end with the schedule'
     cmp_ok scalar(@requests), '>=', 4, 'they are answered';
     is $totals->{failed}, 0, 'what is left has not failed' or diag Adaptive::Load::summary($totals);
     is $totals->{unfinished}, 125 - @requests, '... it is counted';
+};
+
+subtest 'users who wait for an answer before they ask again' => sub {
+    $backend->delay(50);
+    my $users = sub { return Bench::Users->start($backend->port, seconds => 1, warm_s => 0.5, timeout => 2, @_)->result };
+    for my $keep (0, 1) {
+        my $found = $users->(users => 20, keep => $keep);
+        is $found->{failed}, 0, 'none failed';
+        cmp_ok $found->{p50_ms}, '>=', 50, 'none was answered before the delay was over';
+        cmp_ok $found->{rate}, '<=', 20 / 0.05, 'so many users ask no more often than they are answered';
+        cmp_ok $found->{rate}, '>=', 20 / 0.05 / 4, '... and not much less often';
+    }
+    my $rate = $users->(users => 20, keep => 1, pause_ms => 150)->{rate};
+    cmp_ok $rate, '<=', 20 / 0.2 + 20, 'a pause makes them ask less often';
+    cmp_ok $rate, '>=', 20 / 0.2 / 4, '... as they are told';
+
+    $backend->delay(60_000);
+    my $lost = $users->(users => 5, seconds => 3);
+    is $lost->{timeout}, $lost->{judged}, 'what is never answered is lost';
+    cmp_ok $lost->{judged}, '>', 0, 'and counted';
+};
+
+subtest 'examples run, and write what they found' => sub {
+    local @ENV{qw(SCENARIOS QUICK CALM SHIELD REPORT_DIR MODULE)} = (
+        'users,prefork,files', 1, 0, 0, $dir, build_dir() . '/mod_mpm_adaptive.so');
+    my $said = qx{$^X bench/run.pl 2>&1};
+    is $?, 0, 'bench/run.pl goes through' or diag $said;
+    my $results = Bench::ExampleReport::read_results("$dir/examples/results.tsv");
+    is join(' ', sort keys %$results), 'files prefork users', 'all of them have results';
+    is_deeply [ map { map { defined $_->{error} ? $_->{error} : () } map { @$_ } values %{ $_->{results} } } values %$results ], [],
+        'no round failed';
+    is_deeply $results->{users}{labels}, [qw(worker:worker-150 worker:worker-8000 worker:worker-5000 adaptive)], 'before and now';
+    cmp_ok $results->{users}{results}{adaptive}[0]{p50_ms_400}, '>=', 100, 'they have the response time';
+    like Adaptive::Server::read_text("$dir/examples/examples.md"), qr/^\| 400 \| [\d,]+/m, 'which stands in the table';
+    like Adaptive::Server::read_text("$dir/examples/users.svg"), qr{\A<svg .*</svg>\n\z}s, '... and in the chart';
+};
+
+# What is committed has been written by the program, from the numbers beside it.
+subtest 'docs/user/examples.md' => sub {
+    my $results = Bench::ExampleReport::read_results(Bench::ExampleReport::PUBLISHED . '/results.tsv');
+    is join(' ', sort keys %$results), join(' ', sort(Bench::Example->names)), 'every example was measured';
+    my %written = Bench::ExampleReport::written($results, Bench::ExampleReport::PUBLISHED . '.md', Bench::ExampleReport::INDEX,
+        Bench::ExampleReport::PUBLISHED);
+    ok Adaptive::Server::read_text($_) eq $written{$_}, "$_ says what its numbers say" for sort keys %written;
 };
 
 done_testing;

@@ -121,7 +121,7 @@ sub users_chart {
     return svg(WIDTH, USERS_HEIGHT, 'Response time before an application that needs 100 ms and does not compute', @body);
 }
 
-use constant { BAR => 18, BAR_STEP => 21, BARS_LEFT => 290, BARS_TOP => 62, BARS_ROOM => 490, BETWEEN => 22 };
+use constant { BAR => 18, BAR_STEP => 21, BARS_LEFT => 290, BARS_TOP => 62, BARS_ROOM => 400, BETWEEN => 22 };
 
 sub memory_chart {
     my ($of) = @_;

@@ -16,7 +16,7 @@ our @EXPORT_OK = qw(cell described figure is_now name_of rounds_of shown with_co
 sub figure {
     my ($of, $label, $key) = @_;
     my @values = grep { defined && /^-?[\d.]+(?:e[-+]?\d+)?$/ } map { $_->{$key} } @{ $of->{results}{$label} // [] };
-    return if !@values;
+    return undef if !@values;    # one value in a list of arguments, too
     return { middle => scalar median(@values), least => min(@values), most => max(@values), rounds => scalar @values };
 }
 

@@ -37,8 +37,8 @@ sub heading { return 'A small container' }
 
 sub text { return <<'TEXT' }
 64 MiB for the server, and for ten seconds 200 requests a second, each of which waits four seconds at the application: 800 threads
-would be needed, more than fit. Memory is what the kernel counts in the control group. Lost is what has had no answer after thirty
-seconds.
+would be needed, more than fit. Memory is what the kernel counts in the control group. Failed are those that a killed child had, and
+those without an answer after thirty seconds. The latency is that of the others, which is why it is short where most were lost.
 TEXT
 
 sub figures {

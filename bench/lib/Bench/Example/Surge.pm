@@ -36,8 +36,8 @@ sub heading { return 'A burst, and the memory before and after it' }
 
 sub text { return <<'TEXT' }
 What the larger two blocks were written for: out of 20 requests a second 1,200 for ten seconds, each of which waits 400 ms at the
-application, so that 480 threads are needed at once. With ten children of 32 threads they have to be started, with 5,000 threads they are
-there. What that costs is what all processes hold (PSS), before the burst, at its end, and 75 seconds after it.
+application, so that 480 threads are needed at once. With some children of 32 threads the others have to be started, with thousands of
+threads they are there. What that costs is what all processes hold (PSS), before the burst, at its end, and 75 seconds after it.
 TEXT
 
 sub figures {
