@@ -145,7 +145,9 @@ subtest 'asked in a wrong way' => sub {
 subtest 'without rights' => sub {
     plan skip_all => 'needs root to become somebody else' if $> != 0;
     my $t = Adaptive::Tree->new(layout => 'file')->start;
-    my @args = $t->ctl_command('enable');
+    # the checkout may be below a directory that only its owner may enter
+    system 'cp', '-r', 'ctl', "$t->{root}/tool";
+    my @args = map { $_ eq 'ctl/adaptivectl' ? "$t->{root}/tool/adaptivectl" : $_ } $t->ctl_command('enable');
     my $result = $t->run('setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', @args);
     is $result->{status}, 1, 'is refused';
     like $result->{output}, qr/run it as root/, 'with the remedy';
@@ -178,6 +180,10 @@ subtest 'two MPMs' => sub {
         Adaptive::Wait::wait_for { (() = $t->error_log =~ /ADP0116/g) == 2 } 15, 'a reload';
         ok $t->serves, 'a reload is none of its business';
         like ctl_ok($t, 1, 'check', 'check'), qr/PROBLEM: mpm_adaptive and $other are enabled\. mpm_adaptive stands back/, 'check names it';
+        ctl_ok($t, 0, 'disable', 'disable');
+        is $t->enabled, $other, 'disable decides for the other one';
+        is "mpm_" . $t->running, $other, 'which runs';
+        $t->link_modules(qw(mpm_adaptive.load mpm_adaptive.conf));
         ctl_ok($t, 0, 'enable', 'enable');
         is $t->enabled, 'mpm_adaptive', 'enable decides';
         is $t->running, 'adaptive', 'for ours';

@@ -65,7 +65,7 @@ subtest "during a graceful stop, without ExtendedStatus" => sub {
     ok((wait_for { hooks($other)->{busy} == 1 } 20, "a request"), "a request is under way");
     $other->signal("WINCH");
     ok $other->wait_log(qr{ADP0096}, 15), "a graceful stop has begun";
-    wait_for { $other->signal("USR2"); $other->error_log =~ m{ADP0054} } 20, "an answer";
+    wait_for { $other->signal("USR2"); $other->error_log =~ m{ADP0051: [^\n]*draining.*ADP0054}s } 20, "an answer";
     like $other->error_log, qr{ADP0055: generation 0:}, "the parent answers";
     like $other->error_log, qr{ADP0051: child 0 of generation 0, started \d+ s ago, draining}, "so does the child";
     like $other->error_log, qr{ADP0054: child 0: worker \d \(thread \d+, adp-w0\d\) works on(?!.* for \d)}, "no time is shown that nobody has noted";

@@ -3,6 +3,7 @@
 #define ADP_GENERATION_H
 
 #include "belongings.h"
+#include "rehearsal.h"
 #include "retained.h"
 
 typedef struct generation_t {
@@ -17,14 +18,16 @@ typedef struct generation_t {
     int carried;                /* children that served when it began */
     uint64_t looks_due;         /* buckets (modulo 64) whose backlog has to be looked at */
     const belongings_before_t *before;  /* what there was before its configuration */
+    rehearsal_t rehearsal;      /* of the restart that is to end it */
 } generation_t;
 
-/* A signal says that this run is over. */
+/* This run is over, or a signal has come that the loop has to look at (rehearsal_lets_end()). */
 static inline bool generation_is_told_to_end(const generation_t *g)
 {
     const ap_unixd_mpm_retained_data *mpm = g->retained->mpm;
 
-    return mpm->shutdown_pending || mpm->restart_pending;
+    return mpm->shutdown_pending || g->rehearsal.accepted
+           || (mpm->restart_pending && !g->rehearsal.pid);
 }
 
 /* During a graceful stop. Only another stop can be the cause: restarts are ignored by then. */

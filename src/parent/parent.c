@@ -125,13 +125,14 @@ static bool serve(run_t *run)
     bool healthy;
 
     run_monitor(run, clock_now_us());
-    while ((healthy = reaper_round(run->g)) && !generation_is_told_to_end(run->g)) {
+    while ((healthy = reaper_round(run->g)) && !rehearsal_lets_end(run->g)) {
         if (signals_take_resize()) {
             ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, run->g->server, ADPNO(0047)
                          "the terminal was resized; its SIGWINCH is no reason to stop");
         }
         parent_dump_if_asked(run->g);
-        doze_until(run->g, round_of(run), generation_is_told_to_end);
+        doze_until(run->g, clock_earlier(round_of(run), rehearsal_look_us(run->g)),
+                   generation_is_told_to_end);
     }
     if (!healthy) {
         ap_log_error(APLOG_MARK, APLOG_ALERT, 0, run->g->server, ADPNO(0090)

@@ -35,7 +35,8 @@ bool reaper_round(generation_t *g)
     child_has_ended = 0;
     while (!give_up && apr_proc_wait_all_procs(&process, &status, &why, APR_NOWAIT, g->pconf)
                        == APR_CHILD_DONE) {
-        if (!children_ended(g, &process, why, status, clock_now_us(), &give_up)) {
+        if (!children_ended(g, &process, why, status, clock_now_us(), &give_up)
+            && !rehearsal_ended(g, &process, why, status)) {
             /* piped loggers, mod_cgid's daemon: whoever registered it hears of it */
             apr_proc_other_child_alert(&process, APR_OC_REASON_DEATH, status);
         }

@@ -895,6 +895,18 @@ static const char *set_file(cmd_parms *cmd, void *dummy, const char *file)
     return *where ? NULL : "not a usable file name";
 }
 
+/* Reading the configuration takes as long as somebody wants. */
+static const char *hang_at_read(cmd_parms *cmd, void *dummy, const char *file)
+{
+    const char *path = ap_server_root_relative(cmd->pool, file);
+
+    (void)dummy;
+    while (path && access(path, F_OK) == 0) {
+        apr_sleep(apr_time_from_msec(10));
+    }
+    return path ? NULL : "not a usable file name";
+}
+
 static const char *set_slow_start(cmd_parms *cmd, void *dummy, const char *ms)
 {
     (void)cmd;
@@ -943,6 +955,8 @@ static const command_rec test_commands[] = {
                   "the first child to start while this file exists hangs until it is gone"),
     AP_INIT_TAKE1("AdpTestSlowStart", set_slow_start, NULL, RSRC_CONF,
                   "ms that the start of a child takes"),
+    AP_INIT_TAKE1("AdpTestHangAtRead", hang_at_read, NULL, RSRC_CONF,
+                  "the configuration is not read on while this file exists"),
     AP_INIT_TAKE1("AdpTestHangAtEnd", set_file, &hang_at_end_file, RSRC_CONF,
                   "a child's pool is not destroyed while this file exists"),
     AP_INIT_TAKE1("AdpTestHoldFile", set_file, &hold_file, RSRC_CONF,

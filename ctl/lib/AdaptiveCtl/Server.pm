@@ -81,6 +81,8 @@ sub mpm_running {
     my ($self) = @_;
     return '' if !$self->is_running;
     my %mpm = map { $_ => 1 } read_text("/proc/$self->{pid}/maps") =~ m{/mod_(mpm_\w+)\.so}g;
+    # ours may be there only to say that it stood back
+    delete $mpm{mpm_adaptive} if keys %mpm > 1;
     return join ' and ', sort keys %mpm;
 }
 

@@ -68,6 +68,9 @@ sub told { my ($left) = @_; return "from $left->{from} to $left->{to}, at " . lo
 # The MPM to go back to: what was noted, else what a2dismod or the file says, else event.
 sub before {
     my ($job) = @_;
+    # enabled beside ours, as a2enmod php8.2 does it
+    my ($beside, @several) = grep { $_ ne OURS } $job->{layout}->enabled;
+    return $beside if $beside && !@several;
     my $noted = $job->{journal}->before;
     return $noted if $noted;
     return $job->{layout}->before // 'mpm_event' if $job->{layout}->can('before');
