@@ -11,7 +11,8 @@ use Adaptive::Tree;
 use File::Temp qw(tempdir);
 use Test::More;
 
-my $debian = -e '/etc/debian_version';
+# One from source has its configuration elsewhere.
+my $debian = -e '/etc/debian_version' && qx{apxs -q SYSCONFDIR} =~ m{^/etc/apache2$};
 my $dest   = tempdir('adaptive-install-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 
 # As make has it: relative to the checkout, in whose name there may be a blank, which make would not bear.

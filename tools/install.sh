@@ -25,7 +25,8 @@ pod2man --section=8 --center=mod_mpm_adaptive --release="$version" --date="versi
 chmod 644 "$prefix/share/man/man8/adaptivectl.8"
 echo "Installed $prefix/sbin/adaptivectl, with its manual page"
 
-if [ -e /etc/debian_version ]; then
+# Debian's httpd, not one from source on Debian
+if [ -e /etc/debian_version ] && [ "$SYSCONFDIR" = /etc/apache2 ]; then
     install -d "$available"
     sed "s|@LIBEXECDIR@|$LIBEXECDIR|" "$here/mpm_adaptive.load" >"$available/mpm_adaptive.load"
     chmod 644 "$available/mpm_adaptive.load"
