@@ -29,7 +29,7 @@ sub readers {
 
 for my $signal (qw(USR1 HUP)) {
     subtest "a mistake in the configuration, SIG$signal" => sub {
-        my $s = Adaptive::Server->new(conf => number(1))->start;
+        my $s = Adaptive::Server->new(conf => number(1) . "CustomLog |/bin/cat common\n")->start;
         my @children = sort $s->child_pids;
         $s->write_conf(conf => number(2) . "NoSuchDirective on\n")->log_mark;
         $s->signal($signal);
@@ -37,6 +37,11 @@ for my $signal (qw(USR1 HUP)) {
         is(conf_now($s), 1, 'the last configuration serves');
         is_deeply([ sort $s->child_pids ], \@children, 'by the same children');
         unlike($s->log_since_mark, qr/received, restarting/, 'a restart has not begun');
+        # httpd asks whether the server stops before it starts a log's program again
+        my ($reader) = grep { Adaptive::Server::read_text("/proc/$_/cmdline") =~ m{^/bin/cat(?:\0|$)} } $s->direct_children;
+        kill 'KILL', $reader;
+        ok((wait_for { grep { $_ != $reader && Adaptive::Server::read_text("/proc/$_/cmdline") =~ m{^/bin/cat(?:\0|$)} } $s->direct_children } SECONDS,
+            'the program'), 'a program that logs are piped to is started again');
         $s->write_conf(conf => number(3));
         $s->signal($signal);
         wait_conf($s, 3);

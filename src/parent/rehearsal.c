@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/testhook.h"
 
+#include "ap_mpm.h"
 #include "apr_strings.h"
 #include "http_config.h"
 
@@ -73,6 +74,11 @@ static void become_test(const char *const *command, int output_fd)
     syscall(SYS_close_range, 3U, ~0U, 0U);
 #endif
     signal(SIGCHLD, SIG_DFL);
+    /* what is sent to all processes of a service is not for this one */
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
+    signal(SIGWINCH, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -129,8 +135,12 @@ static void take_restart(rehearsal_t *rehearsal, ap_unixd_mpm_retained_data *mpm
 
     signals_hold(&before);
     rehearsal->ungraceful = rehearsal->ungraceful || mpm->is_ungraceful;
+    if (!mpm->shutdown_pending) {
+        mpm->is_ungraceful = 0;
+        /* httpd's handler has said that the server stops: piped logs would not be started again */
+        mpm->mpm_state = AP_MPMQ_RUNNING;
+    }
     mpm->restart_pending = 0;
-    mpm->is_ungraceful = 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -187,7 +197,15 @@ static void refuse_restart(rehearsal_t *rehearsal)
     rehearsal->times = 0;
 }
 
-/* Of a process that has ended by itself. */
+/* It would have crashed the server as well. */
+static bool is_crash(apr_exit_why_e why, int status)
+{
+    return APR_PROC_CHECK_SIGNALED(why)
+           && (status == SIGSEGV || status == SIGBUS || status == SIGABRT || status == SIGILL
+               || status == SIGFPE);
+}
+
+/* Of a process that has ended by itself, or crashed: then its exit code is not 0. */
 static void judge(generation_t *g, int exit_code)
 {
     rehearsal_t *rehearsal = &g->rehearsal;
@@ -234,7 +252,7 @@ bool rehearsal_ended(generation_t *g, const apr_proc_t *process, apr_exit_why_e 
         return false;
     }
     /* 127: there is no /proc, or it may not be executed again */
-    if (APR_PROC_CHECK_EXIT(why) && status != 127) {
+    if ((APR_PROC_CHECK_EXIT(why) && status != 127) || is_crash(why, status)) {
         judge(g, status);
     }
     else {
@@ -262,6 +280,10 @@ bool rehearsal_lets_end(generation_t *g)
     }
     if (rehearsal->accepted) {
         return true;
+    }
+    if (rehearsal->pid) {
+        /* another signal has said that it stops; children that are forked now would believe it */
+        mpm->mpm_state = AP_MPMQ_RUNNING;
     }
     if (mpm->restart_pending && !rehearsal->pid) {
         take_restart(rehearsal, mpm);

@@ -20,7 +20,7 @@ sub new {
 
 sub lock {
     my ($self) = @_;
-    eval { make_path($self->{dir}); 1 } && -w $self->{dir}
+    eval { make_path($self->{dir}, { mode => 0700 }); 1 } && -w $self->{dir}
         or fail("the directory $self->{dir} cannot be written to: run it as root (sudo adaptivectl ...), or name another directory with --state.");
     open $self->{lock}, '>>', "$self->{base}.lock" or fail("cannot open $self->{base}.lock: $!");
     flock $self->{lock}, LOCK_EX | LOCK_NB or fail('another adaptivectl is at work on this server; wait for it.');

@@ -73,7 +73,10 @@ sub is_running { return defined $_[0]{pid} }
 sub unit_of {
     my ($pid) = @_;
     return if !-d '/run/systemd/system';
-    return read_text("/proc/$pid/cgroup") =~ m{/system\.slice/(?:.*/)?([^/\n]+\.service)}m ? $1 : undef;
+    my ($unit) = read_text("/proc/$pid/cgroup") =~ m{/system\.slice/(?:.*/)?([^/\n]+\.service)}m or return;
+    # one that was started by hand below cron or a supervisor is not what that unit stands for
+    my ($main) = (qx{systemctl show -p MainPID --value '$unit' 2>/dev/null} // '') =~ /^(\d+)/;
+    return ($main // 0) == $pid ? $unit : undef;
 }
 
 # The MPM that a process runs, by the file that it has mapped: the configuration may have changed since.
@@ -144,7 +147,7 @@ sub obstacle {
     return '' if !$self->is_running || $self->{unit};
     return "the server runs as process $self->{pid} of another user: run this as root."
         if !kill 0, $self->{pid};
-    my @how = grep {/^-D?(?:FOREGROUND|NO_DETACH|DEBUG|ONE_PROCESS)$/i || $_ eq '-X'} @{ $self->{command} };
+    my @how = grep {/^(?:-D)?(?:FOREGROUND|NO_DETACH|DEBUG|ONE_PROCESS)$/ || $_ eq '-X'} @{ $self->{command} };
     return "the server (process $self->{pid}) runs in the foreground (@how), so whatever started it has to stop and start it."
         if @how || $self->{pid} == 1;
     return '';
@@ -203,7 +206,8 @@ sub stop {
     else {
         $said = $self->run_control('graceful-stop')->{output} if $self->{drain} > 0;
         wait_until($self->{drain}, sub { !is_alive($pid) }) if $self->{drain} > 0;
-        $said = $self->run_control('stop')->{output} if is_alive($pid);
+        # "-k stop" would look for the PidFile, which a graceful stop has removed
+        kill 'TERM', $pid if is_alive($pid);
     }
     wait_until(STOP_SECONDS, sub { !is_alive($pid) }) or return "process $pid does not end. $said";
     delete $self->{pid};

@@ -191,9 +191,10 @@ sub guarded {
     }
     local $SIG{INT} = local $SIG{TERM} = local $SIG{HUP} = sub { print "\nIt is being finished, or undone; this takes a moment.\n" };
     1 while waitpid($pid, 0) == -1 && $!{EINTR};
-    return $? >> 8 if !($? & 127);
-    say_line('It was killed in the middle. What it did is undone.');
-    my $left = $job->{journal}->read or return 1;
+    my $status = $?;
+    my $left = $job->{journal}->read;
+    return $status & 127 ? 1 : $status >> 8 if !$left;
+    say_line($status & 127 ? 'It was killed in the middle. What it did is undone.' : 'It did not come to its end. What it did is undone.');
     recover($job, $left);
     return 1;
 }
