@@ -162,6 +162,8 @@ subtest 'a switch by hand without a restart' => sub {
     $t->link_modules(qw(mpm_adaptive.load mpm_adaptive.conf));
     like ctl_ok($t, 1, 'check', 'check'), qr/PROBLEM: the configuration has mpm_adaptive, but mpm_event runs\. The next reload.*ends httpd/s, 'the danger is named';
     like ctl_ok($t, 0, 'enable', 'enable'), qr/still has mpm_event.*mpm_adaptive serves/s, 'enable restarts it';
+    $t->link_modules(qw(mpm_event.load mpm_event.conf));
+    like ctl_ok($t, 1, 'check', 'check') =~ s{\s+}{ }gr, qr/but mpm_adaptive runs\. Reloads are refused/, 'the other way round nothing ends';
     is $t->running, 'adaptive', 'it runs';
 };
 

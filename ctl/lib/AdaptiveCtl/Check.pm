@@ -64,8 +64,9 @@ sub what_is_active {
         my $runs = $server->mpm_running;
         say_line("MPM that runs: " . ($runs || 'cannot be seen by this user') . " (process $server->{pid}"
             . ($server->{unit} ? ", $server->{unit})" : ')'));
-        report($job->{found}, bad => "the configuration has $chosen, but $runs runs. The next reload (logrotate and certbot do one) ends httpd: "
-                . '"The MPM cannot be changed during restart". Stop and start it now, or: adaptivectl ' . ($chosen eq OURS ? 'enable' : 'disable') . '.')
+        report($job->{found}, bad => "the configuration has $chosen, but $runs runs. " . ($runs eq OURS
+                ? 'Reloads are refused until that is decided (ADP0106). '
+                : 'The next reload (logrotate and certbot do one) ends httpd: "The MPM cannot be changed during restart". ') . 'Stop and start it now, or: adaptivectl ' . ($chosen eq OURS ? 'enable' : 'disable') . '.')
             if $runs && $runs ne $chosen && $chosen !~ / and |^no /;
     }
     else { say_line('MPM that runs: none, httpd does not run') }
@@ -85,7 +86,7 @@ sub conflicts {
         my $both = join ' and ', @enabled;
         report($job->{found}, bad => "$both are enabled. " . ($is_guarded && @others == 1 && @enabled == 2
             ? OURS . " stands back, so that $others[0] runs. " : 'httpd does not start with two MPMs. ')
-            . 'Decide for one: ' . $layout->remedy_two(@enabled) . ($is_guarded && @others == 1 ? ', or adaptivectl enable.' : '.'));
+            . 'Decide for one: ' . $layout->remedy_two(@enabled) . ($is_guarded && @others == 1 && !$layout->dependents($others[0]) ? ', or adaptivectl enable.' : '.'));
     }
     report($job->{found}, bad => 'no MPM is enabled, so httpd does not start: adaptivectl enable.') if !@enabled && $site->{is_debian};
     report($job->{found}, bad => "httpd does not accept the configuration as it is:\n" . $job->{errors} =~ s/^/    /gmr =~ s/\s+\z//r)
@@ -102,7 +103,7 @@ sub unsafe_modules {
     my @php = grep {/^php\d*_module$/} sort keys %{ $job->{modules} };
     my @depend = $job->{layout}->dependents('mpm_prefork');
     report($job->{found}, bad => join(' ', @depend ? @depend : @php) . ' is not thread-safe and works with mpm_prefork only. php-fpm works with '
-            . 'every MPM and needs less memory: apt-get install php-fpm, a2enmod proxy_fcgi setenvif, a2enconf php*-fpm.') if @php || @depend;
+            . 'every MPM and needs less memory: apt-get install php-fpm, a2dismod ' . join(' ', @depend ? @depend : 'php*') . ', a2enmod proxy_fcgi setenvif, a2enconf php*-fpm.') if @php || @depend;
     report($job->{found}, bad => 'mpm_itk needs mpm_prefork: processes of different users. php-fpm with a pool for each user does that with every MPM.')
         if $job->{modules}{mpm_itk_module};
     report($job->{found}, note => 'mod_cgi starts each CGI program from a process with many threads, which is slow; mod_cgid does not (a2dismod cgi, a2enmod cgid).')

@@ -85,7 +85,7 @@ sub refuse_mod_php {
     return if !@php && !@depend;
     my $names = join ' ', @depend ? @depend : @php;
     fail("$names works with mpm_prefork only, because it is not thread-safe. Use php-fpm instead (on Debian: apt-get install php-fpm, a2dismod $names, "
-        . 'a2enmod proxy_fcgi, a2enconf php*-fpm), then run this again. Nothing has been changed.');
+        . 'a2enmod proxy_fcgi setenvif, a2enconf php*-fpm), then run this again. Nothing has been changed.');
 }
 
 sub switch {
