@@ -17,6 +17,8 @@
  * answered (in all, the warm-up included).
  */
 
+#include "../../t/tools/tool.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -84,20 +86,6 @@ static long judged, open_judged, failed[FAIL_KINDS], crossed;
 static long answered, answered_meanwhile;   /* in all, and in the time that is judged */
 static uint32_t *latency_us;
 static long latency_count, latency_room;
-
-static int64_t now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
-}
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(2);
-}
 
 /* ---- users who are away: a binary heap ---- */
 

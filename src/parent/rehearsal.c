@@ -137,8 +137,6 @@ static void take_restart(rehearsal_t *rehearsal, ap_unixd_mpm_retained_data *mpm
     rehearsal->ungraceful = rehearsal->ungraceful || mpm->is_ungraceful;
     if (!mpm->shutdown_pending) {
         mpm->is_ungraceful = 0;
-        /* httpd's handler has said that the server stops: piped logs would not be started again */
-        mpm->mpm_state = AP_MPMQ_RUNNING;
     }
     mpm->restart_pending = 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -281,16 +279,17 @@ bool rehearsal_lets_end(generation_t *g)
     if (rehearsal->accepted) {
         return true;
     }
-    if (rehearsal->pid) {
-        /* another signal has said that it stops; children that are forked now would believe it */
-        mpm->mpm_state = AP_MPMQ_RUNNING;
-    }
     if (mpm->restart_pending && !rehearsal->pid) {
         take_restart(rehearsal, mpm);
         ADP_PAUSE(rehearsal);
         if (!begin(rehearsal, g)) {
             go_ahead(g, "no process for it could be started");
         }
+    }
+    if (rehearsal->pid) {
+        /* The signal's handler has said that the server stops: children that are forked now would
+         * believe it, and piped logs not be started again. */
+        mpm->mpm_state = AP_MPMQ_RUNNING;
     }
     return rehearsal->accepted;
 }

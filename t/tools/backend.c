@@ -17,6 +17,8 @@
  * request at a time on a connection: pipelining and bodies are not for it.
  */
 
+#include "tool.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -61,20 +63,6 @@ static int heap_count;
 static long delay_ms;
 static long requests, connection_count, waiting_max;
 static int64_t late_max_us;
-
-static int64_t now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
-}
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(2);
-}
 
 /* ---- answers that are due later: a binary heap ---- */
 

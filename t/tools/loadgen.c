@@ -28,6 +28,8 @@
  * is sent again on another connection and counted as "crossed". Any later close is a failure.
  */
 
+#include "tool.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -152,14 +154,6 @@ static long waiting_head, waiting_count, waiting_room;
 static long issued, sent, ok, failed[FAIL_KINDS], crossed, reopened, closed_idle, held;
 static long unfinished;
 
-static int64_t now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return ts.tv_sec * INT64_C(1000000) + ts.tv_nsec / 1000;
-}
-
 /* What the clock on the wall says, so that a test can tell what happened before and after
  * something it did. */
 static long long wall_ms(void)
@@ -168,12 +162,6 @@ static long long wall_ms(void)
 
     clock_gettime(CLOCK_REALTIME, &ts);
     return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
-}
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(2);
 }
 
 static void on_term(int sig)

@@ -7,6 +7,7 @@ use strict;
 use warnings;
 
 use Bench::Machine qw(slurp);
+use Bench::Tree;
 
 my %FILE = (
     memory => {
@@ -56,6 +57,15 @@ sub in_own_group {
     mkdir $path or return;
     my $self = bless { file => $FILE{$controller}{1}, path => $path, own_path => $path, owner => $$ }, $class;
     return write_to($self->path_of('limit'), $value) ? $self : undef;
+}
+
+# Whether one with such a limit can be made on this machine: tried, and taken away again.
+sub may_limit_memory {
+    my ($class, $mib) = @_;
+    my $tree = Bench::Tree->new;
+    my $group = $class->memory_limit($tree, $mib);
+    $_->remove for $group // (), $tree;
+    return defined $group;
 }
 
 # The group that a process has to enter besides that of the tree; empty if there is none.

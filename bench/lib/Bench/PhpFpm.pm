@@ -5,9 +5,11 @@ package Bench::PhpFpm;
 use strict;
 use warnings;
 
+use parent 'Bench::Background';
+
 use File::Temp qw(tempdir);
 
-use Adaptive::Process qw(finish spawn);
+use Adaptive::Process qw(spawn);
 use Adaptive::Server;
 use Adaptive::Wait;
 use Bench::Machine qw(process_cpu_s slurp);
@@ -50,19 +52,6 @@ sub cpu_s {
     my $sum = 0;
     $sum += process_cpu_s($_) for $self->{pid}, split ' ', slurp("/proc/$self->{pid}/task/$self->{pid}/children") // '';
     return $sum;
-}
-
-sub stop {
-    my ($self) = @_;
-    finish(delete $self->{pid}) if $self->{pid};
-    return;
-}
-
-sub DESTROY {
-    my ($self) = @_;
-    local ($?, $@, $!);
-    $self->stop if $self->{owner} == $$;
-    return;
 }
 
 1;

@@ -5,11 +5,13 @@ package Bench::SleepBackend;
 use strict;
 use warnings;
 
+use parent 'Bench::Background';
+
 use File::Temp ();
 
 use Adaptive::HTTP;
 use Adaptive::Paths qw(build_dir);
-use Adaptive::Process qw(finish spawn);
+use Adaptive::Process qw(spawn);
 use Adaptive::Wait;
 use Bench::Machine qw(process_cpu_s slurp);
 
@@ -47,18 +49,5 @@ sub stats { return { $_[0]->get('/stats') =~ /^(\w+) (\d+)$/mg } }
 
 # Processor time in seconds.
 sub cpu_s { return process_cpu_s($_[0]{pid}) }
-
-sub stop {
-    my ($self) = @_;
-    finish(delete $self->{pid}) if $self->{pid};
-    return;
-}
-
-sub DESTROY {
-    my ($self) = @_;
-    local ($?, $@, $!);
-    $self->stop if $self->{owner} == $$;
-    return;
-}
 
 1;

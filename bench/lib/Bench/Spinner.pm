@@ -5,6 +5,8 @@ package Bench::Spinner;
 use strict;
 use warnings;
 
+use parent 'Bench::Background';
+
 use List::Util qw(sum0);
 
 use Adaptive::Process qw(finish spawn);
@@ -33,13 +35,6 @@ sub cpu_s {
 sub stop {
     my ($self) = @_;
     finish($_) for splice @{ $self->{pids} };
-    return;
-}
-
-sub DESTROY {
-    my ($self) = @_;
-    local ($?, $@, $!);
-    $self->stop if $self->{owner} == $$;
     return;
 }
 

@@ -6,10 +6,7 @@ package AdaptiveCtl::Check;
 use strict;
 use warnings;
 
-use File::Basename qw(basename dirname);
-
 use AdaptiveCtl::Config;
-use AdaptiveCtl::Import;
 use AdaptiveCtl::Journal;
 use AdaptiveCtl::Say;
 use AdaptiveCtl::Server;
@@ -18,10 +15,6 @@ use AdaptiveCtl::Steps;
 use AdaptiveCtl::Switch;
 
 use constant { OURS => AdaptiveCtl::Site::OURS, FEW_DESCRIPTORS => 4096 };
-
-# What an IfModule section may call an MPM: the module's name, its source file's, and that of builds without shared MPMs.
-my %MPM_OF = map { my $mpm = $_; map { $_ => "mpm_$mpm" } "mpm_${mpm}_module", "mod_mpm_$mpm.c", "$mpm.c", "mpm_$mpm.c" }
-    qw(event worker prefork adaptive itk);
 
 # Modules with processes of their own: while these end and start with a reload, new connections wait (README).
 my @HELPERS = qw(cgid_module fcgid_module wsgi_module);
@@ -92,7 +85,7 @@ sub conflicts {
     report($job->{found}, bad => "httpd does not accept the configuration as it is:\n" . $job->{errors} =~ s/^/    /gmr =~ s/\s+\z//r)
         if $job->{errors} && @enabled == 1;
     if (!grep { $_ eq OURS } @enabled) {
-        my $missing = eval { $site->{is_debian} ? $layout->require_installed : $layout->steps_to(OURS); '' } // (ref $@ ? $@->{text} : $@);
+        my $missing = eval { $site->{is_debian} ? $layout->require_installed : $layout->steps_to(OURS); '' } // failure();
         report($job->{found}, bad => $missing) if $missing;
     }
     return;
@@ -100,10 +93,9 @@ sub conflicts {
 
 sub unsafe_modules {
     my ($job) = @_;
-    my @php = grep {/^php\d*_module$/} sort keys %{ $job->{modules} };
-    my @depend = $job->{layout}->dependents('mpm_prefork');
-    report($job->{found}, bad => join(' ', @depend ? @depend : @php) . ' is not thread-safe and works with mpm_prefork only. php-fpm works with '
-            . 'every MPM and needs less memory: apt-get install php-fpm, a2dismod ' . join(' ', @depend ? @depend : 'php*') . ', a2enmod proxy_fcgi setenvif, a2enconf php*-fpm.') if @php || @depend;
+    my $names = AdaptiveCtl::Switch::prefork_only(@$job{qw(site layout)});
+    report($job->{found}, bad => "$names is not thread-safe and works with mpm_prefork only. php-fpm works with every MPM and needs less memory: "
+            . AdaptiveCtl::Switch::way_to_php_fpm($names) . '.') if $names;
     report($job->{found}, bad => 'mpm_itk needs mpm_prefork: processes of different users. php-fpm with a pool for each user does that with every MPM.')
         if $job->{modules}{mpm_itk_module};
     report($job->{found}, note => 'mod_cgi starts each CGI program from a process with many threads, which is slow; mod_cgid does not (a2dismod cgi, a2enmod cgid).')
@@ -119,11 +111,10 @@ sub skipped_sections {
     my (%seen, @blocks);
     for my $directive (@{ $job->{directives} }) {
         for my $section (@{ $directive->{sections} }) {
-            my $name = $section->{args}[0] // '';
-            my $mpm = $section->{name} =~ /^IfModule$/i ? $MPM_OF{$name} : undef;
+            my $mpm = AdaptiveCtl::Config::mpm_of_section($section);
             next if !$mpm || $mpm eq OURS;
             my $key = "$section->{file}:$section->{line}";
-            push @blocks, $seen{$key} = { at => $key, name => $name, lines => [] } if !$seen{$key};
+            push @blocks, $seen{$key} = { at => $key, name => $section->{args}[0], lines => [] } if !$seen{$key};
             push @{ $seen{$key}{lines} }, $directive->{name};
         }
     }
@@ -137,7 +128,7 @@ sub skipped_sections {
 
 sub is_inside_ours {
     my ($directive) = @_;
-    return scalar grep { $_->{name} =~ /^IfModule$/i && ($MPM_OF{ $_->{args}[0] // '' } // '') eq OURS } @{ $directive->{sections} };
+    return scalar grep { (AdaptiveCtl::Config::mpm_of_section($_) // '') eq OURS } @{ $directive->{sections} };
 }
 
 # Numbers that will hold ours down as they held the others.
@@ -181,10 +172,8 @@ sub what_it_finds {
     my ($site, $layout) = @$job{qw(site layout)};
     my %there;
     if (join(' ', $layout->chosen) ne OURS) {
-        my $root = $site->{root};
         my $steps = eval { [ $layout->steps_to(OURS) ] } or return;
-        my $copy = AdaptiveCtl::Steps::imitation($root, @$steps, AdaptiveCtl::Steps::root_line_steps($site, $root, $steps));
-        %there = (root => $copy, config => $copy . substr $site->{config}, length $root);
+        %there = AdaptiveCtl::Steps::imitated($site, @$steps);
     }
     my $ulimit = ($job->{server}{descriptors} // '') =~ /^(\d+)$/ ? "ulimit -Sn $1 2>/dev/null; " : '';
     my $result = $site->capture('sh', '-c', $ulimit . 'exec "$@"', 'sh', $site->httpd_command(%there), '-t', '-D', 'DUMP_MPM_ADAPTIVE');

@@ -10,6 +10,16 @@ use File::Basename qw(dirname);
 
 use constant MOST_DEPTH => 20;
 
+# What an IfModule section may call an MPM: the module's name, its source file's, and that of builds without shared MPMs.
+my %MPM_OF = map { my $mpm = $_; map { $_ => "mpm_$mpm" } "mpm_${mpm}_module", "mod_mpm_$mpm.c", "$mpm.c", "mpm_$mpm.c" }
+    qw(event worker prefork adaptive itk);
+
+# The MPM that a section is for ("mpm_event"); undef for any other section.
+sub mpm_of_section {
+    my ($section) = @_;
+    return $section->{name} =~ /^IfModule$/i ? $MPM_OF{ $section->{args}[0] // '' } : undef;
+}
+
 # The words of a line, as httpd splits them: quoted ones may have blanks.
 sub words {
     my ($text) = @_;
@@ -60,7 +70,6 @@ sub glob_quoted { return $_[0] =~ s/([\s\\])/\\$1/gr }
 
 sub read_file {
     my ($state, $path, $depth) = @_;
-    push @{ $state->{files} }, $path;
     my @sections = @{ $state->{sections} };
     for (lines_of($path)) {
         my ($number, $text) = @$_;
@@ -84,24 +93,22 @@ sub read_file {
     return;
 }
 
-sub state_of {
-    my ($site) = @_;
-    my $state = { root => $site->{root}, variable => { %{ $site->{env} } }, sections => [], directives => [], files => [] };
-    read_file($state, $site->{config}, 0);
+# The state after some files; a depth of MOST_DEPTH: without those that they include.
+sub state_after {
+    my ($site, $depth, @files) = @_;
+    my $state = { root => $site->{root}, variable => { %{ $site->{env} } }, sections => [], directives => [] };
+    read_file($state, $_, $depth) for @files;
     return $state;
 }
+
+sub state_of { my ($site) = @_; return state_after($site, 0, $site->{config}) }
 
 # All directives of the server, in the order in which httpd meets them:
 # { name, args => [...], text, file, line, sections => [{ name, args, file, line }] }.
 sub read_all { return @{ state_of($_[0])->{directives} } }
 
 # ... of some files alone.
-sub read_files {
-    my ($site, @files) = @_;
-    my $state = { root => $site->{root}, variable => { %{ $site->{env} } }, sections => [], directives => [], files => [] };
-    read_file($state, $_, MOST_DEPTH) for @files;
-    return @{ $state->{directives} };
-}
+sub read_files { my ($site, @files) = @_; return @{ state_after($site, MOST_DEPTH, @files)->{directives} } }
 
 sub server_root { return state_of($_[0])->{root} }
 

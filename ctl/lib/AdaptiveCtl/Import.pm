@@ -58,7 +58,7 @@ sub most_requests {
     my ($value, $mpm) = @_;
     return [ 0, 'it is no number' ] if $value !~ /^\d+$/;
     return [ 0, "$value is what Debian's file has, not a wish of yours; the limit is found in memory, processors and tasks" ]
-        if $value == DEBIAN_MOST && $mpm ne 'mpm_unknown';
+        if $value == DEBIAN_MOST;
     my $usual = $USUAL_MOST{$mpm} // 400;
     return [ 1, "$value is less than the usual $usual, so it seems to protect something behind the server (a database, say). If it does not, leave it out" ]
         if $value < $usual;
@@ -81,24 +81,19 @@ sub verdict {
 # are named, all. Others go on counting where they stand.
 sub settings_of {
     my ($site, $mpm, @files) = @_;
-    my ($short) = $mpm =~ /^mpm_(\w+)$/;
-    my %names = map { $_ => 1 } "mpm_${short}_module", "mod_mpm_$short.c", "$short.c", "mpm_$short.c";
+    my $its_file = "$site->{root}/mods-available/$mpm.conf";
     my $is_its = sub {
         my ($directive) = @_;
-        my @modules = grep { $_->{name} =~ /^IfModule$/i } @{ $directive->{sections} };
-        return 1 if grep { $names{ $_->{args}[0] // '' } } @modules;
-        return 0 if grep { ($_->{args}[0] // '') =~ /^!?(?:mpm_|mod_mpm_|event\.c|worker\.c|prefork\.c)/ } @modules;
-        return @files || $directive->{file} =~ m{/mpm_\Q$short\E\.conf$};
+        my @mpms = grep {defined} map { AdaptiveCtl::Config::mpm_of_section($_) } @{ $directive->{sections} };
+        return scalar grep { $_ eq $mpm } @mpms if @mpms;
+        return 0 if grep { $_->{name} =~ /^IfModule$/i && ($_->{args}[0] // '') =~ /^!(?:mpm_|mod_mpm_)/ } @{ $directive->{sections} };
+        return @files || $directive->{file} =~ m{/\Q$mpm\E\.conf$};
     };
-    if (!@files && $site->{is_debian}) {
-        my $its = "$site->{root}/mods-available/mpm_$short.conf";
-        my %seen;
-        return grep { verdict($_, $mpm) && $is_its->($_) && !$seen{ Cwd::realpath($_->{file}) . ":$_->{line}" }++ }
-            AdaptiveCtl::Config::read_all($site), AdaptiveCtl::Config::read_files($site, -e $its ? $its : ());
-    }
-    my @all = @files ? AdaptiveCtl::Config::read_files($site, @files) : AdaptiveCtl::Config::read_all($site);
-    # what we wrote ourselves is no old setting
-    return grep { verdict($_, $mpm) && $is_its->($_) } @all;
+    my @all = @files ? AdaptiveCtl::Config::read_files($site, @files)
+        # Debian's file, also when the MPM is not enabled any more; else it is met twice
+        : (AdaptiveCtl::Config::read_all($site), AdaptiveCtl::Config::read_files($site, $site->{is_debian} && -e $its_file ? $its_file : ()));
+    my %seen;
+    return grep { verdict($_, $mpm) && $is_its->($_) && !$seen{ Cwd::realpath($_->{file}) . ":$_->{line}" }++ } @all;
 }
 
 sub import_settings {

@@ -7,7 +7,7 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT = qw(say_line say_step fail usage_error shell_words);
+our @EXPORT = qw(say_line say_step fail usage_error failure shell_words);
 
 use constant COLUMNS => 110;
 
@@ -48,6 +48,9 @@ sub fail { die { status => 1, text => join '', @_ } }
 
 # ... because of how it was asked.
 sub usage_error { die { status => 2, text => join '', @_ } }
+
+# What was wrong, after an eval.
+sub failure { return ref $@ ? $@->{text} : $@ }
 
 # Words as a shell takes them, for commands that somebody is to type.
 sub shell_words {

@@ -7,11 +7,12 @@ use strict;
 use warnings;
 
 use Cwd qw(realpath);
-use File::Basename qw(basename dirname);
+use File::Basename qw(basename);
 use IO::Socket::IP;
 use Socket qw(AF_INET6 inet_ntop);
 
 use AdaptiveCtl::Say;
+use AdaptiveCtl::Steps;
 
 use constant { POLL_SECONDS => 0.05, START_SECONDS => 30, COMPARE_SECONDS => 10, ENDING_SECONDS => 2, STOP_SECONDS => 30, ANSWER_SECONDS => 10, DRAIN_SECONDS => 5 };
 
@@ -23,12 +24,7 @@ sub new {
     return $self;
 }
 
-sub read_text {
-    my ($path) = @_;
-    open my $in, '<', $path or return '';
-    local $/;
-    return <$in> // '';
-}
+sub read_text { return AdaptiveCtl::Steps::read_file($_[0]) // '' }
 
 # Waits until a condition is true. What it was, or false after so many seconds.
 sub wait_until {

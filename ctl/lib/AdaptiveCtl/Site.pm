@@ -135,12 +135,6 @@ sub modules {
     return { map { $_ => 1 } $result->{output} =~ /^ (\w+_module) \(/mg };
 }
 
-# "apache2ctl configtest" and the like, for people to type.
-sub control_name {
-    my ($self) = @_;
-    return $self->{is_debian} ? 'apache2ctl' : 'apachectl';
-}
-
 sub may_write {
     my ($self) = @_;
     return -w $self->{root} && -w dirname($self->{config});

@@ -126,14 +126,21 @@ sub imitation {
     return $copy;
 }
 
+# The configuration of a server as it will be after the steps, for Site.pm's questions: (root => ..., config => ...).
+sub imitated {
+    my ($site, @steps) = @_;
+    my $copy = imitation($site->{root}, @steps, root_line_steps($site, @steps));
+    return (root => $copy, config => $copy . substr $site->{config}, length $site->{root});
+}
+
 # Where the configuration itself says ServerRoot, the imitation has to say its own: steps for it alone. A file that is changed
 # anyway is changed once more.
 sub root_line_steps {
-    my ($site, $root, $steps) = @_;
+    my ($site, @steps) = @_;
     my @more;
     for my $directive (AdaptiveCtl::Config::read_all($site)) {
         next if lc $directive->{name} ne 'serverroot';
-        my ($changed) = grep { $_->{do} eq 'write' && $_->{path} eq $directive->{file} } @$steps;
+        my ($changed) = grep { $_->{do} eq 'write' && $_->{path} eq $directive->{file} } @steps;
         push @more, { do => 'write', path => $directive->{file}, new => ($changed ? $changed->{new} : read_file($directive->{file})),
             server_root => 1 };
     }

@@ -16,8 +16,6 @@ package AdaptiveCtl::Switch;
 use strict;
 use warnings;
 
-use Fcntl qw(:flock);
-use File::Path qw(make_path);
 use POSIX ();
 
 use AdaptiveCtl::Debian;
@@ -78,15 +76,27 @@ sub before {
     return $marked && !@more ? $marked : 'mpm_event';
 }
 
+# What works with mpm_prefork only, mod_php above all: its names, '' if there is none.
+sub prefork_only {
+    my ($site, $layout) = @_;
+    my @depend = $layout->dependents('mpm_prefork');
+    return join ' ', @depend ? @depend : grep {/^php\d*_module$/} sort keys %{ $site->modules };
+}
+
+sub way_to_php_fpm {
+    my ($names) = @_;
+    return "apt-get install php-fpm, a2dismod $names, a2enmod proxy_fcgi setenvif, a2enconf php*-fpm";
+}
+
 sub refuse_mod_php {
     my ($job) = @_;
-    my @php = grep {/^php\d*_module$/} sort keys %{ $job->{site}->modules };
-    my @depend = $job->{layout}->dependents('mpm_prefork');
-    return if !@php && !@depend;
-    my $names = join ' ', @depend ? @depend : @php;
-    fail("$names works with mpm_prefork only, because it is not thread-safe. Use php-fpm instead (on Debian: apt-get install php-fpm, a2dismod $names, "
-        . 'a2enmod proxy_fcgi setenvif, a2enconf php*-fpm), then run this again. Nothing has been changed.');
+    my $names = prefork_only(@$job{qw(site layout)}) or return;
+    fail("$names works with mpm_prefork only, because it is not thread-safe. Use php-fpm instead (on Debian: " . way_to_php_fpm($names)
+        . '), then run this again. Nothing has been changed.');
 }
+
+# Whether the server is to be stopped and started: it runs, and nobody else sees to that.
+sub restarts { my ($job) = @_; return $job->{is_running} && !$job->{option}{'no-restart'} }
 
 sub switch {
     my ($job, $to) = @_;
@@ -139,16 +149,13 @@ sub require_rights {
 sub try_beside {
     my ($job) = @_;
     my $site = $job->{site};
-    my $root = $site->{root};
-    my @steps = (@{ $job->{steps} }, AdaptiveCtl::Steps::root_line_steps($site, $root, $job->{steps}));
-    my $copy = AdaptiveCtl::Steps::imitation($root, @steps);
-    my %there = (root => $copy, config => $copy . substr $site->{config}, length $root);
-    if (index($site->{config}, "$root/") != 0 || $site->mpm_of(%there) ne $job->{to} && !$site->errors_of(%there)) {
+    my %there = AdaptiveCtl::Steps::imitated($site, @{ $job->{steps} });
+    my $errors = $site->errors_of(%there);
+    if (index($site->{config}, "$site->{root}/") != 0 || !$errors && $site->mpm_of(%there) ne $job->{to}) {
         say_step('cannot be tried beside the real configuration, because that names its own files; it will be tested when the server is stopped');
         return;
     }
-    my $errors = $site->errors_of(%there);
-    $errors =~ s/\Q$copy\E/$root/g;
+    $errors =~ s/\Q$there{root}\E/$site->{root}/g;
     fail("with $job->{to} httpd does not accept the configuration. Nothing has been changed. It says:\n\n$errors") if $errors;
     say_step("the configuration with $job->{to} is accepted by httpd (tried on a copy)");
     return;
@@ -168,7 +175,7 @@ sub require_restart {
 
 sub show_plan {
     my ($job) = @_;
-    my $restart = $job->{is_running} && !$job->{option}{'no-restart'};
+    my $restart = restarts($job);
     say_step(shell_words($job->{server}->control('stop'))) if $restart;
     say_step(AdaptiveCtl::Steps::text_of($_)) for grep { $_->{do} ne 'mark' } @{ $job->{steps} };
     say_step(shell_words($job->{server}->control('start')) . ', and see that it answers as before') if $restart;
@@ -186,7 +193,7 @@ sub guarded {
         POSIX::setsid();
         $SIG{$_} = 'IGNORE' for qw(INT HUP TERM QUIT);
         my $done = eval { note($job); perform($job); 1 };
-        print STDERR 'adaptivectl: ', ref $@ ? $@->{text} : $@, "\n" if !$done;
+        print STDERR 'adaptivectl: ', failure(), "\n" if !$done;
         POSIX::_exit($done ? 0 : 1);
     }
     local $SIG{INT} = local $SIG{TERM} = local $SIG{HUP} = sub { print "\nIt is being finished, or undone; this takes a moment.\n" };
@@ -203,14 +210,14 @@ sub note {
     my ($job) = @_;
     my $server = $job->{server};
     $job->{journal}->write({ from => $job->{from}, to => $job->{to}, began => time, steps => $job->{steps}, session => $$,
-        running => $job->{is_running} && !$job->{option}{'no-restart'} ? 1 : 0, unit => $server->{unit}, command => $server->{command} });
+        running => restarts($job) ? 1 : 0, unit => $server->{unit}, command => $server->{command} });
     return;
 }
 
 sub perform {
     my ($job) = @_;
-    my ($site, $server) = @$job{qw(site server)};
-    my $restart = $job->{is_running} && !$job->{option}{'no-restart'};
+    my $server = $job->{server};
+    my $restart = restarts($job);
     my $before = $restart ? $server->answers : {};
     $job->{journal}->note_before($job->{from}) if $job->{to} eq OURS && $job->{from} =~ /^mpm_\w+$/;
     my $wrong = $restart ? stop_server($server) : '';
@@ -241,7 +248,7 @@ sub make_steps {
     my $site = $job->{site};
     for my $step (@{ $job->{steps} }) {
         say_step(AdaptiveCtl::Steps::text_of($step)) if $step->{do} ne 'mark';
-        eval { AdaptiveCtl::Steps::apply($step); 1 } or return ref $@ ? $@->{text} : $@;
+        eval { AdaptiveCtl::Steps::apply($step); 1 } or return failure();
     }
     my $errors = $site->errors_of;
     return "httpd does not accept the configuration:\n$errors" if $errors;
@@ -267,7 +274,7 @@ sub undo {
     $server->look;
     my $runs = $server->mpm_running;
     my $wrong = $restart && $server->is_running && $runs ne $job->{from} ? $server->stop : '';
-    eval { AdaptiveCtl::Steps::undo(@{ $job->{steps} }); 1 } or return ref $@ ? $@->{text} : $@;
+    eval { AdaptiveCtl::Steps::undo(@{ $job->{steps} }); 1 } or return failure();
     $job->{steps_undone} = 1;
     $wrong ||= start_server($job, $before) if $restart && !$server->is_running;
     $job->{journal}->done if !$wrong;

@@ -13,7 +13,6 @@ use Bench::Change::Burst ();
 use Bench::ControlGroup;
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use Bench::Tree;
 use Bench::Watch;
 
 use constant { LIMIT_MIB => 128, RATE => 600, SECONDS => 10, DELAY_MS => 10_000, TIMEOUT_S => 60 };
@@ -42,10 +41,7 @@ sub goals {
 
 sub prepare {
     my ($self) = @_;
-    my $tree = Bench::Tree->new;
-    my $group = Bench::ControlGroup->memory_limit($tree, LIMIT_MIB);
-    $_->remove for $group // (), $tree;
-    return 'no control group with a memory limit can be made here' if !$group;
+    return 'no control group with a memory limit can be made here' if !Bench::ControlGroup->may_limit_memory(LIMIT_MIB);
     $self->{backend} = Bench::SleepBackend->new(delay_ms => DELAY_MS);
     return;
 }
