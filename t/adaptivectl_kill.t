@@ -91,6 +91,24 @@ SCRIPT
     };
 }
 
+# What was interrupted is undone days later, perhaps: the file may be another one by then.
+subtest 'a file that was edited meanwhile' => sub {
+    my $t = Adaptive::Tree->new(layout => 'file');
+    my @wrong;
+    for my $at (1 .. MOST_STEPS) {
+        last if killed_at($t, 'both', $at, 'enable')->{status} == 0;
+        wait_unlocked($t);
+        my $edited = Adaptive::Server::read_text($t->config) . "# edited at $at\n";
+        Adaptive::Tree::write_text($t->config, $edited);
+        my $result = $t->ctl('disable');
+        push @wrong, "$at: $result->{output}" if Adaptive::Server::read_text($t->config) !~ /^# edited at $at$/m;
+        unlink glob "$t->{root}/ctl/*.journal";
+        $t->ctl('disable');
+    }
+    is "@wrong", '', 'keeps what was edited';
+    like Adaptive::Server::read_text($t->config), qr/^# edited at 2$/m, 'more than once';
+};
+
 subtest 'two at once' => sub {
     my $t = Adaptive::Tree->new(layout => 'file')->start;
     $t->ctl('check');

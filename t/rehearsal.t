@@ -11,7 +11,7 @@ use Adaptive::Server;
 
 plan skip_all => 'event ends' if mpm() ne 'adaptive';
 
-use constant SECONDS => 20;
+use constant { SECONDS => 20, CHILDREN => 2 };
 
 # Which configuration answers.
 sub conf_now { my ($s) = @_; return (eval { http_get($s->url('/'), timeout => 5)->{headers}{'x-conf'} }) // '' }
@@ -29,7 +29,8 @@ sub readers {
 
 for my $signal (qw(USR1 HUP)) {
     subtest "a mistake in the configuration, SIG$signal" => sub {
-        my $s = Adaptive::Server->new(conf => number(1) . "CustomLog |/bin/cat common\n")->start;
+        my $s = Adaptive::Server->new(mpm_conf => "StartServers @{[CHILDREN]}\n", conf => number(1) . "CustomLog |/bin/cat common\n")->start;
+        wait_for { $s->child_pids == CHILDREN } SECONDS, "the children";
         my @children = sort $s->child_pids;
         $s->write_conf(conf => number(2) . "NoSuchDirective on\n")->log_mark;
         $s->signal($signal);
@@ -63,6 +64,21 @@ for my $signal (qw(USR1 HUP)) {
         ok($s->stop, 'stops');
     };
 }
+
+# Some hundred thousand bytes of warnings before what counts.
+subtest 'many warnings' => sub {
+    my $warnings = q{LoadModule dir_module modules/mod_dir.so} . "\n";
+    $warnings x= 4000;
+    my $s = Adaptive::Server->new(conf => number(1))->start;
+    $s->write_conf(conf => number(2) . $warnings . "NoSuchDirective on\n");
+    $s->signal('USR1');
+    ok($s->wait_log(qr/ADP0105: not restarted: .*Invalid command 'NoSuchDirective'/, SECONDS), 'the mistake is quoted, not what comes before it');
+    $s->write_conf(conf => number(3) . $warnings);
+    $s->signal('USR1');
+    wait_conf($s, 3);
+    unlike($s->error_log, qr/ADP0106/, 'and nobody takes it for another MPM');
+    ok($s->stop, 'stops');
+};
 
 subtest 'a configuration that takes long to read' => sub {
     my $s = Adaptive::Server->new(test_module => 1, conf => $TEST_CONF . number(1) . "AdpTestHangAtRead tmp/hang\n")->start;

@@ -160,6 +160,7 @@ static void give_restart(rehearsal_t *rehearsal, ap_unixd_mpm_retained_data *mpm
 
 /* --- what it said ------------------------------------------------------------------------- */
 
+/* The end of it: the list of modules comes last, and so does what is wrong. */
 static char *output_of(const rehearsal_t *rehearsal, apr_pool_t *p)
 {
     struct stat info = { 0 };
@@ -169,18 +170,19 @@ static char *output_of(const rehearsal_t *rehearsal, apr_pool_t *p)
     (void)fstat(rehearsal->output_fd, &info);
     size = info.st_size < MOST_OUTPUT ? info.st_size : MOST_OUTPUT;
     text = apr_pcalloc(p, (apr_size_t)size + 1);
-    if (pread(rehearsal->output_fd, text, (size_t)size, 0) < 0) {
+    if (pread(rehearsal->output_fd, text, (size_t)size, info.st_size - size) < 0) {
         text[0] = '\0';
     }
     return text;
 }
 
-/* As one line of the log. */
+/* Its last part as one line of the log: the mistake stands after all the warnings. */
 static char *quoted(char *text)
 {
+    size_t length = strlen(text);
     char *c;
 
-    text[strlen(text) < MOST_QUOTED ? strlen(text) : MOST_QUOTED] = '\0';
+    text += length < MOST_QUOTED ? 0 : length - MOST_QUOTED;
     for (c = text; *c; c++) {
         if (*c == '\n' || *c == '\r' || *c == '\t') {
             *c = ' ';

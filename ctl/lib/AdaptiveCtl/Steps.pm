@@ -44,6 +44,17 @@ sub write_file {
     return;
 }
 
+# From one text to the other, also when it is done already. What somebody else has written meanwhile is not overwritten: undoing may
+# come days later.
+sub change_text {
+    my ($path, $from, $to) = @_;
+    my $now = read_file($path) // '';
+    return if $now eq $to;
+    $now eq $from or fail("$path has been changed by somebody else meanwhile, so it is left as it is. See that it has the right LoadModule line of an MPM; "
+        . 'then remove the .journal file below --state (/var/lib/adaptivectl), if there is one.');
+    return write_file($path, $to);
+}
+
 sub set_mark {
     my ($path, $wanted) = @_;
     # a2query and a2enmod do without
@@ -75,7 +86,7 @@ sub remove_link {
 my %DO = (
     link   => { do => \&make_link,   undo => \&remove_link },
     unlink => { do => \&remove_link, undo => \&make_link },
-    write  => { do => sub { write_file($_[0]{path}, $_[0]{new}) }, undo => sub { write_file($_[0]{path}, $_[0]{old}) } },
+    write  => { do => sub { change_text(@{ $_[0] }{qw(path old new)}) }, undo => sub { change_text(@{ $_[0] }{qw(path new old)}) } },
     mark   => { do => sub { set_mark($_[0]{path}, $_[0]{new}) },   undo => sub { set_mark($_[0]{path}, $_[0]{old}) } },
 );
 
