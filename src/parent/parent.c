@@ -297,6 +297,7 @@ static int run_children(run_t *run)
     r->mpm->mpm_state = AP_MPMQ_RUNNING;
     ADP_PAUSE(run_begins);
     replenish_start_missing(g, now_us);
+    ADP_PAUSE(run_serves);
     log_start(g);
     ADP_PAUSE(run_began);
     if (!serve(run)) {
