@@ -65,6 +65,26 @@ for my $signal (qw(USR1 HUP)) {
     };
 }
 
+# httpd asks whether the server stops before it starts a log's program again: a restart that is only asked for is no stop, and may
+# be refused. The parent finds both at once, when it wakes, or when it looks again while a configuration is read.
+for my $signal (qw(USR1 HUP)) {
+    subtest "a log's program ends in the moment of SIG$signal" => sub {
+        my $s = Adaptive::Server->new(hooked => 1, conf => number(1) . "CustomLog |/bin/cat common\n")->start;
+        my $programs = sub { return grep { Adaptive::Server::read_text("/proc/$_/cmdline") =~ m{^/bin/cat(?:\0|$)} } $s->direct_children };
+        $s->write_conf(conf => number(2) . "NoSuchDirective on\n")->log_mark;
+        $s->pause_at('parent_sleeps');
+        $s->wait_paused('parent_sleeps', SECONDS);
+        my ($program) = $programs->();
+        kill 'KILL', $program;
+        wait_for { grep { $_ == $program } $s->zombie_pids } SECONDS, 'its end';
+        $s->signal($signal);
+        $s->release('parent_sleeps');
+        ok($s->wait_log(qr/ADP0105: not restarted: /, SECONDS), 'the restart is refused');
+        ok((wait_for { grep { $_ != $program } $programs->() } SECONDS, 'the program'), 'the program is started again');
+        ok($s->stop, 'stops');
+    };
+}
+
 # Some hundred thousand bytes of warnings before what counts.
 subtest 'many warnings' => sub {
     my $warnings = q{LoadModule dir_module modules/mod_dir.so} . "\n";

@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/testhook.h"
 
-#include "ap_mpm.h"
 #include "apr_strings.h"
 #include "http_config.h"
 
@@ -287,11 +286,6 @@ bool rehearsal_lets_end(generation_t *g)
         if (!begin(rehearsal, g)) {
             go_ahead(g, "no process for it could be started");
         }
-    }
-    if (rehearsal->pid) {
-        /* The signal's handler has said that the server stops: children that are forked now would
-         * believe it, and piped logs not be started again. */
-        mpm->mpm_state = AP_MPMQ_RUNNING;
     }
     return rehearsal->accepted;
 }

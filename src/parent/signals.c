@@ -51,11 +51,38 @@ void signals_ignore_restarts(void)
     sigaction(AP_SIG_GRACEFUL, &ignore, NULL);
 }
 
-/* --- a terminal's SIGWINCH ---------------------------------------------------------- */
+/* --- what httpd's handlers do not know ------------------------------------------------ */
 
-/* httpd's handler of SIGWINCH; parent only. */
-static struct sigaction stop_gracefully;
+/* One of httpd's handlers, and ours that looks first. Parent only. */
+typedef struct filter_t {
+    int signal;
+    void (*handler)(int, siginfo_t *, void *);
+    struct sigaction httpds;
+} filter_t;
+
+static void on_window_change(int signo, siginfo_t *info, void *context);
+static void on_restart(int signo, siginfo_t *info, void *context);
+
+static filter_t filters[] = {
+    { .signal = AP_SIG_GRACEFUL_STOP, .handler = on_window_change },
+    { .signal = AP_SIG_GRACEFUL, .handler = on_restart },
+    { .signal = SIGHUP, .handler = on_restart }
+};
+#define FILTERS (sizeof(filters) / sizeof(filters[0]))
+
+static ap_unixd_mpm_retained_data *mpm;
 static volatile sig_atomic_t resized;
+
+static void let_httpd_note(int signo)
+{
+    size_t i;
+
+    for (i = 0; i < FILTERS; i++) {
+        if (filters[i].signal == signo) {
+            filters[i].httpds.sa_handler(signo);
+        }
+    }
+}
 
 /* The terminal in whose foreground the server runs was resized: that is no wish of anybody's. What
  * kill(2) sends has another code, from outside of a container too. */
@@ -71,36 +98,63 @@ static void on_window_change(int signo, siginfo_t *info, void *context)
         resized = 1;
     }
     else {
-        stop_gracefully.sa_handler(signo);
+        let_httpd_note(signo);
     }
 }
 
-/* Let on_window_change() look first. */
-static void filter_window_changes(void)
+/* httpd's says that the server stops. But a restart that is asked for has not begun, and may be
+ * refused (rehearsal.h): a piped log whose program ends meanwhile would not get another. No stop is
+ * noted between the two looks at the state, because those signals are blocked here. */
+static void on_restart(int signo, siginfo_t *info, void *context)
 {
-    struct sigaction filter = { .sa_sigaction = on_window_change };
-    sigset_t set;
+    int state = mpm->mpm_state;
 
-    if (!sigaction(AP_SIG_GRACEFUL_STOP, NULL, &stop_gracefully)
-        && !(stop_gracefully.sa_flags & SA_SIGINFO) && stop_gracefully.sa_handler != SIG_DFL
-        && stop_gracefully.sa_handler != SIG_IGN) {
-        filter.sa_flags = stop_gracefully.sa_flags | SA_SIGINFO;
-        filter.sa_mask = stop_gracefully.sa_mask;
-        sigaction(AP_SIG_GRACEFUL_STOP, &filter, NULL);
+    (void)info;
+    (void)context;
+    let_httpd_note(signo);
+    mpm->mpm_state = state;
+}
+
+/* Let our handler look first. */
+static void put_filter(filter_t *filter)
+{
+    struct sigaction ours = { .sa_sigaction = filter->handler };
+
+    if (!sigaction(filter->signal, NULL, &filter->httpds)
+        && !(filter->httpds.sa_flags & SA_SIGINFO) && filter->httpds.sa_handler != SIG_DFL
+        && filter->httpds.sa_handler != SIG_IGN) {
+        ours.sa_flags = filter->httpds.sa_flags | SA_SIGINFO;
+        obeyed(&ours.sa_mask);
+        sigaction(filter->signal, &ours, NULL);
+    }
+}
+
+static void filter_signals(void)
+{
+    sigset_t set;
+    size_t i;
+
+    mpm = ap_unixd_mpm_get_retained_data();
+    for (i = 0; i < FILTERS; i++) {
+        put_filter(&filters[i]);
     }
     sigemptyset(&set);
     sigaddset(&set, AP_SIG_GRACEFUL_STOP);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* The module will be unloaded, and the filter with it. Until it is back the signal waits. */
-static void unfilter_window_changes(void)
+/* The module will be unloaded, and the filters with it. Until they are back SIGWINCH waits. */
+static void unfilter_signals(void)
 {
-    struct sigaction now;
+    size_t i;
 
-    if (!sigaction(AP_SIG_GRACEFUL_STOP, NULL, &now) && now.sa_flags & SA_SIGINFO
-        && now.sa_sigaction == on_window_change) {
-        sigaction(AP_SIG_GRACEFUL_STOP, &stop_gracefully, NULL);
+    for (i = 0; i < FILTERS; i++) {
+        struct sigaction now;
+
+        if (!sigaction(filters[i].signal, NULL, &now) && now.sa_flags & SA_SIGINFO
+            && now.sa_sigaction == filters[i].handler) {
+            sigaction(filters[i].signal, &filters[i].httpds, NULL);
+        }
     }
 }
 
@@ -160,7 +214,7 @@ static apr_status_t pool_is_cleared(void *unused)
     sigset_t set;
 
     (void)unused;
-    unfilter_window_changes();
+    unfilter_signals();
     stop_hearing_questions();
     obeyed(&set);
     sigdelset(&set, AP_SIG_GRACEFUL_STOP);
@@ -174,6 +228,6 @@ void signals_listen(apr_pool_t *pconf, int one_process)
      * noted, and only then those that were held are noted. */
     apr_pool_cleanup_register(pconf, NULL, pool_is_cleared, apr_pool_cleanup_null);
     ap_unixd_mpm_set_signals(pconf, one_process);
-    filter_window_changes();
+    filter_signals();
     hear_questions(on_question);
 }

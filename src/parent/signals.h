@@ -5,13 +5,14 @@
  * runs, and forget what is noted when the configuration's pool is cleared. So that none is lost:
  *
  *   pre_config           handlers are there before anything tells others that there is a server
- *   run                  blocked but for the parent's sleep; noted, looked at
+ *   run                  noted, looked at; blocked from the look before a sleep to the sleep
  *   last look of a run   held from here ...
  *   pool is cleared      ... to here, where they are noted for the next run; SIGWINCH waits until
  *                        pre_config
  *
  * A SIGWINCH that the kernel sends because the terminal was resized (docker run -t, a server in the
- * foreground) is not obeyed.
+ * foreground) is not obeyed. And a restart that is noted does not yet say that the server stops, as
+ * httpd's handler has it: AP_MPMQ_STOPPING begins where a run ends.
  *
  * All of this is for the parent, which has one thread. */
 #ifndef ADP_SIGNALS_H
