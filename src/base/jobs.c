@@ -73,6 +73,18 @@ bool jobs_run_one(jobs_t *q, void *worker)
     return true;
 }
 
+void jobs_settle(jobs_t *q)
+{
+    if (atomic_load_explicit(&q->count, memory_order_relaxed) > 0) {
+        return;
+    }
+    lock_take(&q->lock);
+    if (!q->head && !q->announced) {
+        wakeup_receive(q->event_fd);
+    }
+    lock_give(&q->lock);
+}
+
 int64_t jobs_oldest_us(jobs_t *q, int64_t now_us)
 {
     int64_t waited_us = 0;

@@ -37,6 +37,9 @@ static bool is_ready_beside_probe(child_t *child)
 
 static bool answer(child_t *child, steward_question_e question)
 {
+    if (question != STEWARD_ASK_NOTHING) {
+        jobs_settle(&child->jobs);
+    }
     switch (question) {
     case STEWARD_ASK_READY:
         return poller_has_ready(&child->poller);

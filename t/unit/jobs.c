@@ -131,11 +131,38 @@ static void test_behind_poller(void)
     jobs_close(&q);
 }
 
+/* What a janitor leaves in the poller looks like work that waits. */
+static void test_settle(void)
+{
+    task_t tasks[2] = { task(1), task(2) };
+    poller_token_t token = 0;
+    poller_t p;
+    jobs_t q;
+
+    jobs_open(&q);
+    poller_open(&p);
+    poller_add_edge(&p, q.event_fd, 7);
+    jobs_push(&q, &tasks[0].job, 0);
+    jobs_settle(&q);
+    ok(poller_has_ready(&p), "a job that waits is seen");
+    jobs_run_one(&q, NULL);
+    ok(poller_has_ready(&p), "its event stays when somebody else has run it");
+    jobs_settle(&q);
+    ok(!poller_has_ready(&p), "... until it is taken back");
+    jobs_push(&q, &tasks[1].job, 0);
+    jobs_settle(&q);
+    is(poller_wait(&p, &token, 0), 1, "the next job has an event");
+    ok(jobs_run_one(&q, NULL), "... and is there");
+    poller_close(&p);
+    jobs_close(&q);
+}
+
 int main(void)
 {
-    tap_begin(120);
+    tap_begin(125);
     test_order();
     test_events();
     test_behind_poller();
+    test_settle();
     return tap_done();
 }
