@@ -180,6 +180,17 @@ static bool sample_idle(pinning_t *p, int own, int64_t elapsed_us, affinity_samp
     return seen == p->processors;
 }
 
+/* What this process has used of processors since the last sample. */
+static double sample_use(pinning_t *p, int64_t elapsed_us)
+{
+    struct timespec ts = { 0, 0 };
+    int64_t before_us = p->cpu_us;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+    p->cpu_us = (int64_t)ts.tv_sec * CLOCK_US_PER_S + ts.tv_nsec / 1000;
+    return elapsed_us > 0 ? (double)(p->cpu_us - before_us) / (double)elapsed_us : 0.0;
+}
+
 static int64_t sample_pause_us(const pinning_t *p)
 {
     return AFFINITY_SAMPLE_US
@@ -210,6 +221,7 @@ int64_t pinning_round(child_t *child, int64_t now_us)
     }
     sample.place = place_among_siblings(child);
     cpu = processor_at(p, sample.place);
+    sample.used = sample_use(p, now_us - p->sampled_us);
     if (sample_idle(p, held ? atomic_load(&child->ext->processor) - 1 : cpu,
                     now_us - p->sampled_us, &sample) && p->sampled_us > 0
         && (affinity_decide(&p->affinity, &sample, &again) != held

@@ -22,6 +22,7 @@ typedef struct pinning_t {
     int64_t sample_us;          /* when the next is due; CLOCK_NEVER: none is */
     int64_t sampled_us;         /* when the last was */
     int64_t *idle_ticks;        /* of each processor, at the last sample */
+    int64_t cpu_us;             /* what this process had used of them, then */
 } pinning_t;
 
 /* The steward, before the first worker. */

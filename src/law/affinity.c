@@ -12,6 +12,8 @@
 /* There is time enough for everybody: what it pays to hold is not missed. */
 #define CALM_IDLE     0.7
 #define CALM_SAMPLES  10
+/* A child that uses so little of a processor is at rest, whoever keeps that busy. */
+#define RESTING_USE   0.05
 /* How long it waits after it had to let go, at first and at most; one that held for as long as the
  * last before it had to begins anew. */
 #define FIRST_PENALTY_US INT64_C(500000)
@@ -62,8 +64,8 @@ bool affinity_decide(affinity_t *a, const affinity_sample_t *s, bool *again)
     bool possible = s->processors > 1 && is_among_the_even(s);
 
     smooth_idle(a, s);
-    a->even = a->most_idle < BUSY_IDLE ? a->even + 1 : 0;
-    a->calm = s->mean_idle > CALM_IDLE ? a->calm + 1 : 0;
+    a->even = a->most_idle < BUSY_IDLE && s->used >= RESTING_USE ? a->even + 1 : 0;
+    a->calm = s->mean_idle > CALM_IDLE || s->used < RESTING_USE ? a->calm + 1 : 0;
     if (a->holds && (!possible || is_uneven(a))) {
         let_go(a, s);
     }

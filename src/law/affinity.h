@@ -5,7 +5,8 @@
  * each processor neither is so (docs/dev/controller.md has figures). But connections stay with
  * their child: if those of one get busy while the others' sleep, its processor has too much to do
  * and others nothing. So children take hold of their processors only while all of these are busy,
- * and let go as soon as one has nothing to do.
+ * and let go as soon as one has nothing to do; or when they have little to do themselves, and it is
+ * others who keep the processors busy.
  *
  * Pure, like the controller. A child's steward asks (src/child/pinning.c).
  */
@@ -34,6 +35,7 @@ typedef struct affinity_sample_t {
     double own_idle;            /* the child's processor */
     double most_idle;           /* the idlest of those that the server may use */
     double mean_idle;
+    double used;                /* of processors, by the child itself: 0..processors */
     int children;               /* that accept */
     int place;                  /* of the child among them, from 0 */
     int processors;             /* that the server may use */

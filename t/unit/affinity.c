@@ -6,6 +6,7 @@
 
 static int64_t now_us = 1000000;
 static int place;               /* of the child */
+static double used = 0.5;       /* by it, of a processor */
 
 /* `samples` more, all the same; true: it holds after them. */
 static bool after(affinity_t *a, int samples, double own_idle, double most_idle, int children,
@@ -16,12 +17,29 @@ static bool after(affinity_t *a, int samples, double own_idle, double most_idle,
     while (samples-- > 0) {
         affinity_sample_t s = { .now_us = now_us += AFFINITY_SAMPLE_US, .own_idle = own_idle,
                                 .most_idle = most_idle, .mean_idle = (own_idle + most_idle) / 2,
-                                .children = children, .place = place,
+                                .children = children, .place = place, .used = used,
                                 .processors = 2 };
 
         holds = affinity_decide(a, &s, again);
     }
     return holds;
+}
+
+/* Others keep the processors busy. */
+static void test_strangers(void)
+{
+    affinity_t a = { 0 };
+    bool again;
+
+    used = 0.01;
+    ok(!after(&a, 20, 0.0, 0.0, 4, &again), "a child at rest does not take hold because of others");
+    ok(!again, "... and need not look again");
+    used = 0.5;
+    ok(after(&a, 10, 0.0, 0.0, 4, &again), "one that works does");
+    used = 0.01;
+    ok(!after(&a, 10, 0.0, 0.0, 4, &again), "and lets go when it rests, whatever they do");
+    ok(!again, "... and need not look again");
+    used = 0.5;
 }
 
 static void test_hold(void)
@@ -87,6 +105,7 @@ static void test_numbers(void)
 int main(void)
 {
     tap_begin(20);
+    test_strangers();
     test_hold();
     test_penalty();
     test_calm();
