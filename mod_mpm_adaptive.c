@@ -16,6 +16,7 @@
 #include "parent/parent.h"
 #include "parent/signals.h"
 #include "report/dump_config.h"
+#include "report/handler.h"
 #include "report/status.h"
 
 #include "ap_listen.h"
@@ -376,6 +377,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_handler(bulkhead_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
     conn_register_filters();
     status_register_hooks();
+    handler_register_hooks();
     dump_config_register_hooks();
 }
 

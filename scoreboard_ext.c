@@ -20,6 +20,8 @@
 #define NONSENSE_US    (86400 * CLOCK_US_PER_S)
 
 _Static_assert(sizeof(ext_limits_t) % 8 == 0 && sizeof(ext_limits_t) / 8 < MOST_WORDS, "limits");
+_Static_assert(sizeof(ext_ceilings_t) % 8 == 0 && sizeof(ext_ceilings_t) / 8 < MOST_WORDS,
+               "ceilings");
 _Static_assert(sizeof(ext_plan_t) % 8 == 0 && sizeof(ext_plan_t) / 8 < MOST_WORDS, "plan");
 _Static_assert(sizeof(ext_decision_t) % 8 == 0, "decision");
 _Static_assert(sizeof(ext_second_t) == 56, "a second is a cache line with its sum");
@@ -220,6 +222,23 @@ static void tame_decision(ext_decision_t *decision)
     decision->service_us = tamed(decision->service_us);
 }
 
+static void tame_ceilings(ext_ceilings_t *ceilings)
+{
+    int i;
+
+    ceilings->count = ceilings->count < 0 || ceilings->count > CTL_CEILINGS ? 0 : ceilings->count;
+    for (i = 0; i < ceilings->count; i++) {
+        ext_ceiling_t *row = &ceilings->row[i];
+
+        tame_enum(&row->ceiling, CTL_CEILINGS);
+        tame_enum(&row->unit, EXT_UNITS);
+        tame_time(&row->most);
+        tame_time(&row->used);
+        row->threads = tamed(row->threads);
+        row->source[sizeof(row->source) - 1] = '\0';
+    }
+}
+
 static void tame_second(ext_second_t *second)
 {
     tame(&second->threads);
@@ -229,6 +248,7 @@ static void tame_second(ext_second_t *second)
     tame(&second->draining);
     tame(&second->target);
     tame(&second->busy);
+    tame(&second->max_threads);
     if (second->waited_us < 0) {
         second->waited_us = 0;
     }
@@ -265,8 +285,11 @@ void scoreboard_ext_destroy(scoreboard_ext_t *ext)
     munmap(ext, scoreboard_ext_size(ext->slot_count));
 }
 
-void scoreboard_ext_reset(ext_child_t *child)
+void scoreboard_ext_reset(scoreboard_ext_t *ext, int slot)
 {
+    ext_child_t *child = &ext->children[slot];
+
+    atomic_fetch_add(&ext->counters[EXT_REQUESTS_OF_THE_GONE], atomic_load(&child->requests));
     /* nobody else looks: the slot is free */
     memset(child, 0, sizeof(*child));
 }
@@ -293,6 +316,11 @@ static int64_t wall_now_us(void)
     return (int64_t)ts.tv_sec * CLOCK_US_PER_S + ts.tv_nsec / 1000;
 }
 
+void scoreboard_ext_write_ceilings(scoreboard_ext_t *ext, const ext_ceilings_t *ceilings)
+{
+    WRITE(&ext->ceilings, ceilings);
+}
+
 void scoreboard_ext_write_limits(scoreboard_ext_t *ext, const ext_limits_t *limits)
 {
     WRITE(&ext->limits, limits);
@@ -313,6 +341,15 @@ void scoreboard_ext_write_plan(scoreboard_ext_t *ext, const ext_plan_t *plan)
 
     stamped.wall_us = wall_now_us();
     WRITE(&ext->plan, &stamped);
+}
+
+bool scoreboard_ext_read_ceilings(const scoreboard_ext_t *ext, ext_ceilings_t *ceilings)
+{
+    if (!READ_AGAIN(&ext->ceilings, ceilings)) {
+        return false;
+    }
+    tame_ceilings(ceilings);
+    return true;
 }
 
 bool scoreboard_ext_read_plan(const scoreboard_ext_t *ext, ext_plan_t *plan)

@@ -14,6 +14,8 @@
  *   decisions    rings of the last EXT_DECISIONS changes, one of children and one of threads, so
  *                that many children do not push out what the parent decided; any process
  *   classes      who holds threads: names, and what was refused; workers of any child
+ *   counters     what has happened since the server was started; any process
+ *   ceilings     what limits the number of threads, and how much of it is used; the parent
  *   seconds      ring of the last EXT_SECONDS seconds; written by the parent
  *
  * All but children[] consist of records that are copied in and out whole. A record carries a
@@ -34,7 +36,7 @@
 
 /* Raise it with every change of what lies in the shared memory, records of controller.h
  * included. Where the compiler can see a change (EXT_PINNED) it does not forget. */
-#define EXT_VERSION   10
+#define EXT_VERSION   11
 
 /* The size that a type has in this version, where a pointer has 64 bits. Not equal: raise the
  * version above (or ADP_RETAINED_VERSION), then write the new size here. */
@@ -122,8 +124,9 @@ typedef struct ext_child_t {
     _Atomic int64_t waited_most_us; /* the most of it, and of busy threads, since the parent */
     _Atomic int busy_most;          /* ... last looked, which takes them: then 0 */
     _Atomic int64_t ready_us;       /* when it began to take connections, monotonic */
-    /* requests read in each of the last seconds, for people: see ext_count_request() */
+    /* requests read in each of the last seconds, for people: see ext_count_request(); and ever */
     _Atomic uint64_t by_second[EXT_RATE_SECONDS];
+    _Atomic uint64_t requests;
     /* what the parent grants */
     _Atomic int most_threads;       /* threads that it may have */
     _Atomic int ceiling;            /* ctl_ceiling_e: why not more */
@@ -181,6 +184,9 @@ static inline void ext_count_request(ext_child_t *child, int64_t second)
 {
     _Atomic uint64_t *place = &child->by_second[second % EXT_RATE_SECONDS];
     uint64_t seen = atomic_load_explicit(place, memory_order_relaxed);
+
+    /* in the same cache line: hardly any cost */
+    atomic_fetch_add_explicit(&child->requests, 1, memory_order_relaxed);
 
     while (seen >> 32 != (uint32_t)second) {
         if (atomic_compare_exchange_weak(place, &seen, (uint64_t)second << 32 | 1)) {
@@ -275,8 +281,49 @@ typedef struct ext_second_t {
     uint32_t arrivals;              /* in this second; spread evenly where the parent slept */
     float demand;                   /* threads needed for the load itself, */
     float spare;                    /* ... and to spare */
-    int32_t reserved;
+    int32_t max_threads;            /* that might run, by the ceiling of then */
 } ext_second_t;
+
+/* What limits the number of threads, as the parent last measured it. */
+typedef struct ext_ceiling_t {
+    int32_t ceiling;                /* ctl_ceiling_e */
+    int32_t unit;                   /* ext_unit_e: of most and used */
+    int64_t most;                   /* of what is limited */
+    int64_t used;                   /* of it, by whomever */
+    double threads;                 /* that it allows now, those that run included */
+    char source[40];                /* "memory.max", "RLIMIT_NPROC"; "" for a directive */
+} ext_ceiling_t;
+
+typedef enum {
+    EXT_UNIT_THREADS,
+    EXT_UNIT_CHILDREN,
+    EXT_UNIT_BYTES,
+    EXT_UNIT_TASKS,
+    EXT_UNIT_DESCRIPTORS,
+    EXT_UNITS
+} ext_unit_e;
+
+/* The ceilings that there are, the one that allows the fewest threads first. */
+typedef struct ext_ceilings_t {
+    int32_t count;
+    int32_t reserved;
+    ext_ceiling_t row[CTL_CEILINGS];
+} ext_ceilings_t;
+
+/* What happens, counted since the server was started. */
+typedef enum {
+    EXT_CHILDREN_STARTED,
+    EXT_CHILDREN_ENDED,
+    EXT_CHILDREN_CRASHED,           /* of these, by a signal that was not ours */
+    EXT_CHILDREN_DIED_YOUNG,        /* ... at their start or soon after it */
+    EXT_FORKS_REFUSED,
+    EXT_THREADS_STARTED,
+    EXT_THREADS_REFUSED,
+    EXT_RESTARTS,                   /* that were done; */
+    EXT_RESTARTS_REFUSED,           /* ... and because the configuration was no good */
+    EXT_REQUESTS_OF_THE_GONE,       /* requests read by children that have ended */
+    EXT_COUNTERS
+} ext_counter_e;
 
 /* --- the memory -------------------------------------------------------------------- */
 
@@ -293,14 +340,21 @@ typedef enum {
 
 typedef struct scoreboard_ext_t {
     int slot_count;
+    _Atomic int slots_used;         /* no slot beyond was ever used; the parent, for status pages */
     _Atomic int64_t logged_us[LOG_KINDS];   /* when last, monotonic; any process */
     _Atomic uint64_t shed;          /* requests that were answered with 503; any child */
     _Atomic int64_t drain_timeout_us;       /* of the latest configuration; the parent */
     _Atomic uint64_t refused;               /* requests of any class, ever */
     _Atomic uint64_t refused_told;          /* ... as of the last line in the log */
+    _Atomic uint64_t counters[EXT_COUNTERS];    /* any process */
+    _Atomic int64_t started_us;             /* the server, monotonic; the parent */
+    _Atomic int64_t generation_us;          /* ... and this configuration */
+    _Atomic int64_t restart_refused_us;     /* monotonic; 0: the last one was done; the parent */
+    _Atomic int failures_in_a_row;          /* of children that were started; the parent */
     ext_class_t classes[EXT_CLASSES];
     EXT_RECORD(ext_limits_t) limits;
     EXT_RECORD(ext_plan_t) plan;
+    EXT_RECORD(ext_ceilings_t) ceilings;
     _Atomic uint64_t decisions_noted;       /* how many were ever begun, */
     _Atomic uint64_t noted[EXT_KINDS];      /* ... and of each kind */
     EXT_RECORD(ext_decision_t) decisions[EXT_KINDS][EXT_DECISIONS];
@@ -319,7 +373,8 @@ EXT_PINNED(ctl_child_plan_t, 72);
 EXT_PINNED(ext_plan_t, 248);
 EXT_PINNED(ext_decision_t, 104);
 EXT_PINNED(ext_second_t, 56);
-EXT_PINNED(scoreboard_ext_t, 61632);
+EXT_PINNED(ext_ceilings_t, 728);
+EXT_PINNED(scoreboard_ext_t, 62464);
 
 /* Map shared memory for slot_count children. Returns 0 or an errno value. The parent; lives
  * until the process ends. Pages that nobody writes cost nothing. */
@@ -330,8 +385,15 @@ void scoreboard_ext_destroy(scoreboard_ext_t *ext);
 /* Bytes of the shared memory for slot_count children. */
 size_t scoreboard_ext_size(int slot_count);
 
-/* Forget what an earlier child wrote, before a new one is started in its slot. Parent. */
-void scoreboard_ext_reset(ext_child_t *child);
+/* Forget what an earlier child wrote, before a new one is started in its slot; its requests go
+ * on being counted. Parent. */
+void scoreboard_ext_reset(scoreboard_ext_t *ext, int slot);
+
+/* It has happened (once more). Any process, any thread. */
+static inline void ext_count(scoreboard_ext_t *ext, ext_counter_e what)
+{
+    atomic_fetch_add_explicit(&ext->counters[what], 1, memory_order_relaxed);
+}
 
 /* True if a message of this kind may be logged at now_us (monotonic µs): at most one a
  * second from all processes together. Any process, any thread; not the parent, which another
@@ -347,6 +409,9 @@ void scoreboard_ext_write_limits(scoreboard_ext_t *ext, const ext_limits_t *limi
 
 /* Parent, with each plan. */
 void scoreboard_ext_write_plan(scoreboard_ext_t *ext, const ext_plan_t *plan);
+
+/* Parent, when it has measured. */
+void scoreboard_ext_write_ceilings(scoreboard_ext_t *ext, const ext_ceilings_t *ceilings);
 
 /* What a child is doing from now on; cheap and without effect if nothing is new, so the
  * parent may call it for every slot in every round. slot out of range: ignored. */
@@ -383,6 +448,7 @@ void scoreboard_ext_write_second(scoreboard_ext_t *ext, ext_history_t *history,
 /* False: nothing was written yet (or, most unlikely, it changed at every attempt). */
 bool scoreboard_ext_read_limits(const scoreboard_ext_t *ext, ext_limits_t *limits);
 bool scoreboard_ext_read_plan(const scoreboard_ext_t *ext, ext_plan_t *plan);
+bool scoreboard_ext_read_ceilings(const scoreboard_ext_t *ext, ext_ceilings_t *ceilings);
 bool scoreboard_ext_read_slot(const scoreboard_ext_t *ext, int slot, ext_slot_t *state);
 
 bool scoreboard_ext_read_class_name(const ext_class_t *class, ext_class_name_t *name);

@@ -26,6 +26,8 @@ my %accepted = (
     AdaptiveMemory       => [qw(80% 1% 95% 62.5% 16M 512M 512MB 1.5G 2G 2gb 1T 16T)],
     AdaptiveMaxWait      => [qw(off 0 10 10s 100ms 0.1 1h 90S)],
     AdaptiveDrainTimeout => [qw(off Off 0 0s 1 600 10min 24h 30d 1500ms)],
+    AdaptiveStatusSocket => [qw(on off On a.sock /run/x/y.sock), 'on root', 'a.sock daemon'],
+    AdaptiveStatusListen => [qw(127.0.0.1:8042 8042 localhost:80 [::1]:8042 127.9.9.9:1)],
 );
 
 my %refused = (
@@ -37,9 +39,12 @@ my %refused = (
     AdaptiveMemory       => [qw(0% 0.5% 96% 100% 80 512 15M 17T 1K 2GiB -5% -1G % G lots nan% inf% 0x10M)],
     AdaptiveMaxWait      => [qw(0.05 99ms -1 2h on never nan inf)],
     AdaptiveDrainTimeout => [qw(0.5 -1 31d 999ms on never nan inf)],
+    AdaptiveStatusListen => [qw(0.0.0.0:8042 10.0.0.1:80 127.0.0.1 :8042 [::]:80 127.0.0.1:0 127.0.0.1:70000 nonsense)],
 );
 
 my %range = (
+    AdaptiveStatusListen => qr/an address of this machine alone and a port/,
+    AdaptiveStatusSocket => qr/no path/,
     AdaptiveMode         => qr/on, observe, off/,
     AdaptiveAffinity     => qr/neither on nor off/,
     AdaptiveBulkheads    => qr/neither on nor off/,

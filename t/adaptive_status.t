@@ -7,6 +7,7 @@ use lib 't/lib';
 use Test::More;
 use Time::HiRes ();
 use Adaptive::Paths qw(is_static module_file);
+use Adaptive::Desk;
 use Adaptive::Probe;
 use Adaptive::Server;
 use Adaptive::Wait qw(ok_within);
@@ -40,11 +41,11 @@ sub section {
     return $body =~ m{(<h2>Adaptive control</h2>.*)}s ? $1 : '';
 }
 
-# The rows of its table, newest first: [cells].
-sub decisions {
-    my ($rows) = section() =~ m{<table[^>]*class="adaptive-decisions">(.*?)</table>}s or return;
-    return map { [ m{<td>(.*?)</td>}gs ] } $rows =~ m{<tr>(<td>.*?)</tr>}gs;
-}
+# What it tells of what was done, newest first.
+sub stories { return section() =~ m{<li>(.*?)</li>}gs }
+
+# The decisions behind that, one by one, newest first.
+sub decisions { return map { @{ $_->{details} } } @{ (desk_state(desk_socket($s)) // { decisions => [] })->{decisions} } }
 
 sub lines { return scalar(() = $s->log_since_mark =~ /$_[0]/g) }
 
@@ -81,7 +82,7 @@ subtest 'page' => sub {
     like $section, qr{Limits found: up to @{[MOST]} threads in @{[CHILDREN]} children of @{[THREADS]}: \w+}, 'what limits were found';
     like $section, qr{Nearest ceiling: MaxRequestWorkers; @{[MOST]} threads may run, \d+% of these are busy}, 'which ceiling is nearest';
     unlike $section, qr{<script|javascript:|\bon\w+=}i, 'there is no script';
-    is section('?notable') =~ /<table/ ? 'a table' : 'none', 'none', 'and with ?notable no table';
+    unlike $section, qr{<a }, 'and no link to a page that is not there';
 };
 
 my @socks;
@@ -97,13 +98,12 @@ subtest 'growth' => sub {
     cmp_ok $auto->{AdaptiveThreadsBusyPeak}, '>=', 21, 'so does the peak';
     cmp_ok $auto->{AdaptiveThreads}, '>=', 21, 'and AdaptiveThreads';
     cmp_ok $auto->{AdaptiveDecisionsTotal}, '>', $before, 'it took a decision';
-    my ($row) = grep { $_->[1] =~ /children/ } decisions();
-    ok $row, 'which the page has in its table' or return;
-    like $row->[0], qr/\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}\z/, 'with the time of day';
-    like $row->[1], qr/\A\d+ &rarr; \d+ children/, 'what changed';
-    like $row->[2], qr/\w+ \w+/, 'and why';
-    like section(), qr{threads busy in \d children; (?:the server grew from \d+ to \d+ children|child \d+ began to grow from \d+ threads) [\d.]+ \w+ ago because \w+},
-        'the first line tells of it';
+    my ($story) = grep { /children/ } stories();
+    ok $story, 'of which the page tells' or return;
+    like $story, qr/\A\d{4}-\d\d-\d\d \d\d:\d\d:\d\d grew: \d+ -&gt; \d+ children.*(?: because|, and) \w+/, 'with the time, what changed and why';
+    my ($row) = grep { $_->{kind} eq 'children' } decisions();
+    cmp_ok $row->{children_after}, '>', $row->{children_before}, 'JSON has the decisions behind it';
+    like section(), qr{threads busy in \d children.* [\d.]+ \w+ ago: grew: }, 'the first line tells of it';
     like $s->error_log, qr/mpm_adaptive:info.*ADP0093: growing from \d+ to \d+ children \(\d+ threads possible\): \w+/,
         'and so does the log';
     cmp_ok lines(qr{ADP0093}), '<=', 1, 'in one line';
@@ -122,18 +122,11 @@ subtest 'a ceiling' => sub {
     is lines(qr/ADP0091/), 1, 'for one line of each';
 };
 
-# In milliseconds: what a cell of the table says.
-sub milliseconds {
-    my ($text) = @_;
-    my ($number, $unit) = $text =~ /\A([\d.]+) (us|ms|s)\b/ or return 0;
-    return $number * { us => 0.001, ms => 1, s => 1000 }->{$unit};
-}
-
 subtest 'what is shown fits together' => sub {
     my @rows = decisions();
     my $auto = $s->auto;
-    my ($busy)   = sort { $b <=> $a } map { $_->[3] } @rows;
-    my ($waited) = sort { $b <=> $a } map { milliseconds($_->[6]) } @rows;
+    my ($busy)   = sort { $b <=> $a } map { $_->{busy} } @rows;
+    my ($waited) = sort { $b <=> $a } map { 1000 * $_->{waited_seconds} } @rows;
     cmp_ok $auto->{AdaptiveThreadsBusyPeak}, '>=', $busy, 'no row has more busy threads than the peak';
     cmp_ok $auto->{AdaptiveWaitedPeakMs} + 1, '>=', $waited, 'nor a longer wait';
     unlike section(), qr/\b1 threads busy at most/, 'one thread is not many';
@@ -231,14 +224,15 @@ for my $mode (qw(observe off)) {
         ok_within { $other->auto->{AdaptiveChildrenServing} > 1 } 10, 'it did';
         is $other->auto->{AdaptiveMode}, $mode eq 'observe' ? 1 : 0, 'the key';
         like section(), qr/AdaptiveMode $mode: .*MinSpareThreads and MaxSpareThreads decide/, 'the page';
-        ok scalar(grep { $_->[1] !~ /observed only/ && $_->[2] =~ /MinSpareThreads/ } decisions()), 'its table has what was done';
+        ok scalar(grep { !$_->{observed} && $_->{because} =~ /MinSpareThreads/ } decisions()), 'JSON has what was done';
         if ($mode eq 'observe') {
             ok $other->wait_log(qr/ADP\d{4}: AdaptiveMode observe: .*would grow from \d+ to \d+ /, 10), 'and what the controller would have done: the log';
-            ok_within { scalar grep { $_->[1] =~ /observed only/ } decisions() } 10, 'the table';
+            ok_within { scalar grep { $_->{observed} } decisions() } 10, 'JSON';
+            ok_within { scalar grep { /observed only/ } stories() } 10, 'and the page';
         }
         else {
             unlike $other->error_log, qr/would (?:grow|shrink)/, 'the controller is not asked: the log';
-            is scalar(grep { $_->[1] =~ /observed only/ } decisions()), 0, 'the table';
+            is scalar(grep { $_->{observed} } decisions()), 0, 'JSON';
         }
         lift_hold($other);
         is scalar(grep { (read_response($_) // { status => 0 })->{status} == 200 } @held), 12, 'requests are answered';
@@ -282,7 +276,7 @@ MDCertificateAuthority http://127.0.0.1:\@PORT2\@/
 CONF
         for my $query ('', '?notable') {
             my $page = http_get($other->url("/server-status$query"))->{body};
-            my ($before, $section, $after) = $page =~ m{\A(.*)(<hr>\s*<h2>Adaptive control</h2>.*?</dl>\n(?:<p>The last.*?</(?:table|ul)>\n)?)(.*)\z}s;
+            my ($before, $section, $after) = $page =~ m{\A(.*)(<hr>\s*<h2>Adaptive control</h2>.*?</dl>\n(?:<p>What was done last.*?</ul>\n)?)(.*)\z}s;
             is_deeply unbalanced($section // '<none>'), [], "the section is whole: server-status$query";
             unlike $before, qr{</body>}, 'inside of the page';
             like $after, qr{Proxy LoadBalancer Status.*</body></html>\s*\z}s, 'with others around it';
@@ -296,6 +290,13 @@ CONF
         ok $other->stop, 'it stops';
     };
 }
+
+subtest 'the way to the page' => sub {
+    my $other = Adaptive::Server->new(modules => ['status'], conf => "<Location /a&b>\nSetHandler adaptive-status\n</Location>\n")->start;
+    local $s = $other;
+    like section(), qr{<a href="/a&amp;b">}, 'where its handler is mapped there is a link';
+    ok $other->stop, 'it stops';
+};
 
 subtest 'without mod_status' => sub {
     my $plain = Adaptive::Server->new(test_module => 1, conf => $TEST_CONF)->start;

@@ -136,7 +136,9 @@ subtest 'a child that becomes ready while the next configuration is read' => sub
         mpm_conf => "StartServers 1\nServerLimit 1\nThreadsPerChild 2\nThreadLimit 2\n", conf => $TEST_CONF)->start;
     my ($oldest) = $s->child_pids;
     my @full = hold_requests($s, 2);
+    $s->log_mark;
     load_conf($s, 1, "AdpTestSlowStart 1500\n");
+    $s->wait_log(qr/ADP0098/, SECONDS);
     my $pid = wait_for { (grep { $_ != $oldest } $s->direct_children)[0] } SECONDS, 'another child';
     my $forked = time;
     $s->pause_at('open_logs');

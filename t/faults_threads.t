@@ -110,7 +110,7 @@ subtest 'children without a single worker' => sub {
     cmp_ok(scalar complaints($s), '<=', 2 * (time - $begun) + 4, 'at most once a second and child') or diag join "\n", complaints($s);
     ok($s->alive, 'it is alive');
     is(http_get($s->url('/'))->{status}, 200, 'the other child serves');
-    limit_processes($MANY, $s->pid, $s->direct_children);
+    limit_processes($MANY, $s->pid, $s->all_children);
     ok((wait_for { $s->child_pids >= 2 } 30, 'a replacement'), 'the replacement comes when it may');
     ok($s->stop, 'stops');
 };

@@ -24,7 +24,7 @@ sub wait_conf { my ($s, $number) = @_; return ok((wait_for { conf_now($s) eq $nu
 sub readers {
     my ($s) = @_;
     my %zombie = map { $_ => 1 } $s->zombie_pids;
-    return grep { !$zombie{$_} && Adaptive::Server::read_text("/proc/$_/cmdline") =~ /\0-t\0/ } $s->direct_children;
+    return grep { !$zombie{$_} && Adaptive::Server::read_text("/proc/$_/cmdline") =~ /\0-t\0/ } $s->all_children;
 }
 
 for my $signal (qw(USR1 HUP)) {

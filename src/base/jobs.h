@@ -44,8 +44,8 @@ void jobs_push(jobs_t *q, job_t *job, int64_t now_us);
 /* Take the oldest job, if any, and run it in this thread. Returns whether there was one. */
 bool jobs_run_one(jobs_t *q, void *worker);
 
-/* Whoever ran the last job without having been told of it by the poller (a janitor) has left an event
- * there that stands for nothing: take it back. Any thread. */
+/* Whoever ran the last job without having been told of it by the poller (a janitor) has left an
+ * event there that stands for nothing: take it back. Any thread. */
 void jobs_settle(jobs_t *q);
 
 /* How long the oldest job has waited, 0 if there is none. Any thread. */

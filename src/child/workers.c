@@ -117,6 +117,7 @@ static void refused(child_t *child, apr_status_t rv, int64_t now_us)
 {
     workers_t *workers = &child->workers;
 
+    ext_count(child->board, EXT_THREADS_REFUSED);
     workers->backoff_us = workers->backoff_us ? workers->backoff_us * 2 : FIRST_BACKOFF_US;
     if (workers->backoff_us > LAST_BACKOFF_US) {
         workers->backoff_us = LAST_BACKOFF_US;
@@ -151,6 +152,7 @@ int workers_start(child_t *child, int count, int64_t now_us)
             refused(child, rv, now_us);
             break;
         }
+        ext_count(child->board, EXT_THREADS_STARTED);
         workers->backoff_us = 0;
         workers->used = MAX(workers->used, i + 1);
         started++;

@@ -10,12 +10,15 @@
 #include "base/version.h"
 
 #include "apr_strings.h"
+#include "http_config.h"
 #include "unixd.h"
 
 #include <sys/param.h>
 
 /* Threads that mod_http2 adds for each worker. */
 #define HTTP2_COMPANIONS          1.5
+
+#define STATUS_SOCKET "adaptive-status.sock"
 
 /* How often control groups are asked whether their limits have changed. */
 #define GROUPS_INTERVAL_US (5 * CLOCK_US_PER_S)
@@ -25,6 +28,8 @@ static limits_t limits;
 static int64_t descriptors_held;
 static int expected_threads;    /* that the limits found allow, whatever is configured */
 static ctl_ceiling_e expected_ceiling;
+static resolve_note_t notes[RESOLVE_MOST_NOTES];    /* of the effective configuration */
+static int note_count;
 
 const adp_config_t *config_get(void)
 {
@@ -125,8 +130,10 @@ void config_resolve(config_fixed_t *fixed, bool to_console, server_rec *s)
     result = resolve(&input, fixed);
     effective = result.config;
     *fixed = result.fixed;
-    for (i = 0; i < result.note_count; i++) {
-        tell(&result.notes[i], to_console, s);
+    note_count = result.note_count;
+    for (i = 0; i < note_count; i++) {
+        notes[i] = result.notes[i];
+        tell(&notes[i], to_console, s);
     }
     complete_limits();
 }
@@ -174,6 +181,22 @@ char *config_describe(char *buffer, size_t size)
                  limits_describe(&limits, found, sizeof(found)),
                  describe_origin(from, sizeof(from)), config_mode_name(effective.adaptive_mode));
     return buffer;
+}
+
+int config_notes(const char **texts, int most)
+{
+    int i;
+
+    for (i = 0; i < note_count && i < most; i++) {
+        texts[i] = notes[i].text;
+    }
+    return i;
+}
+
+const char *config_status_socket(apr_pool_t *p)
+{
+    return ap_runtime_dir_relative(p, effective.status_socket ? effective.status_socket
+                                                              : STATUS_SOCKET);
 }
 
 void config_log_limits(server_rec *s)

@@ -50,6 +50,13 @@ const char *config_mode_name(ext_mode_e mode);
 /* One line on what was found and what follows from it. Returns buffer. */
 char *config_describe(char *buffer, size_t size);
 
+/* What was corrected and why, as it was logged: pointers to at most `most` texts, which live as
+ * long as the configuration. Returns how many. */
+int config_notes(const char **notes, int most);
+
+/* Where the Unix socket of AdaptiveStatusSocket is, or would be; allocated in p. */
+const char *config_status_socket(apr_pool_t *p);
+
 /* Log that line, as a notice. Once a start, when logs are open. */
 void config_log_limits(server_rec *s);
 

@@ -11,8 +11,10 @@
 #include "mpm_common.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define LEAST_MEMORY_PERCENT   1.0
 #define MOST_MEMORY_PERCENT    95.0
@@ -240,6 +242,72 @@ static const char *set_memory(cmd_parms *cmd, void *dummy, const char *arg)
                        NULL);
 }
 
+/* "on", "off", or a path, and a group. */
+static const char *set_status_socket(cmd_parms *cmd, void *dummy, const char *arg,
+                                     const char *group)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    const struct group *found;
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    if (!arg[0]) {
+        return ADPNO(0019) "AdaptiveStatusSocket \"\": no path; write on, off, or a path, or leave "
+               "the line out (on)";
+    }
+    given.status_socket_off = !ap_cstr_casecmp(arg, "off");
+    given.status_socket = given.status_socket_off || !ap_cstr_casecmp(arg, "on") ? NULL : arg;
+    given.status_group = (gid_t)-1;
+    given.status_group_name = group;
+    if (group) {
+        found = getgrnam(group);
+        if (!found) {
+            return apr_pstrcat(cmd->pool, ADPNO(0017) "AdaptiveStatusSocket ", arg, " \"", group,
+                               "\": there is no such group; write the name of one whose members "
+                               "may look at the server's state, or leave it out (root only)",
+                               NULL);
+        }
+        given.status_group = found->gr_gid;
+    }
+    return NULL;
+}
+
+static bool is_loopback(const apr_sockaddr_t *address)
+{
+    return address->family == AF_INET
+           ? ntohl(address->sa.sin.sin_addr.s_addr) >> 24 == 127
+           : address->family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address->sa.sin6.sin6_addr);
+}
+
+static const char *set_status_listen(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    apr_sockaddr_t *address = NULL;
+    apr_port_t port = 0;
+    char *host = NULL, *scope = NULL;
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    if (apr_parse_addr_port(&host, &scope, &port, arg, cmd->temp_pool) != APR_SUCCESS || scope
+        || port == 0
+        || apr_sockaddr_info_get(&address, host ? host : "127.0.0.1", APR_UNSPEC, port, 0,
+                                 cmd->temp_pool) != APR_SUCCESS
+        || !is_loopback(address)) {
+        return apr_pstrcat(cmd->pool, ADPNO(0018) "AdaptiveStatusListen \"", arg, "\": not an "
+                           "address of this machine alone and a port; write for example "
+                           "AdaptiveStatusListen 127.0.0.1:8042, or leave the line out (none). "
+                           "For others, have a virtual host with access control pass it on", NULL);
+    }
+    given.status_listen = arg;
+    memset(&given.status_address, 0, sizeof(given.status_address));
+    memcpy(&given.status_address, &address->sa, address->salen);
+    return NULL;
+}
+
 /* Where a number goes: cmd_parms.info. */
 #define INTEGER_DIRECTIVE(name, field, help) \
     AP_INIT_TAKE1(name, set_integer, (void *)APR_OFFSETOF(directives_t, field), RSRC_CONF, help)
@@ -287,6 +355,12 @@ const command_rec config_commands[] = {
     SWITCH_DIRECTIVE("AdaptiveAffinity", affinity,
                      "on (default): a busy child keeps to a processor of its own; off: it does "
                      "not"),
+    AP_INIT_TAKE12("AdaptiveStatusSocket", set_status_socket, NULL, RSRC_CONF,
+                   "A Unix socket that shows the server's state, whatever happens: on (default: "
+                   "adaptive-status.sock in DefaultRuntimeDir), off, or a path; and a group that "
+                   "may connect (root only)"),
+    AP_INIT_TAKE1("AdaptiveStatusListen", set_status_listen, NULL, RSRC_CONF,
+                  "The same on an address of the loopback device: 127.0.0.1:8042 (off)"),
     AP_GRACEFUL_SHUTDOWN_TIMEOUT_COMMAND,
     { NULL, { NULL }, NULL, 0, NO_ARGS, NULL }
 };

@@ -7,8 +7,10 @@
 #include "scoreboard_ext.h"
 
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* The adaptive directives' defaults. Waiting: shorter than what a user or a kernel's scheduler
  * would notice. Holding: load that comes and goes within half a minute finds its threads. Memory:
@@ -44,6 +46,12 @@ typedef struct directives_t {
     int64_t drain_timeout_us;   /* 0: unlimited */
     double memory_share;
     int64_t memory_bytes;       /* 0: the share counts */
+    const char *status_socket;  /* NULL: the usual */
+    bool status_socket_off;
+    gid_t status_group;         /* -1: none */
+    const char *status_group_name;
+    const char *status_listen;  /* NULL: nowhere */
+    struct sockaddr_in6 status_address;     /* or a sockaddr_in */
 } directives_t;
 
 /* A file that says nothing. */
@@ -56,7 +64,7 @@ static inline directives_t directives_defaults(void)
         .max_spare_threads = DIRECTIVES_NOT_SET, .adaptive_mode = EXT_MODE_ON,
         .affinity = true, .bulkheads = true, .max_wait_us = DIRECTIVES_MAX_WAIT_US,
         .wait_target_us = DIRECTIVES_WAIT_TARGET_US, .hold_us = DIRECTIVES_HOLD_US,
-        .memory_share = DIRECTIVES_MEMORY_SHARE
+        .memory_share = DIRECTIVES_MEMORY_SHARE, .status_group = (gid_t)-1
     };
 }
 

@@ -7,8 +7,10 @@
 #include "law/controller.h"
 #include "scoreboard_ext.h"
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* Which numbers the configuration file gives; the others are defaults, which the controller
  * need not obey. */
@@ -44,6 +46,11 @@ typedef struct adp_config_t {
     int64_t drain_timeout_us;   /* AdaptiveDrainTimeout, 0: unlimited */
     double memory_share;        /* AdaptiveMemory: of what the server may have ... */
     int64_t memory_bytes;       /* ... or this much, if not 0 */
+    const char *status_socket;  /* AdaptiveStatusSocket, below DefaultRuntimeDir; NULL: the usual */
+    bool status_socket_off;
+    gid_t status_group;         /* who may look, besides the parent's user; -1: nobody */
+    const char *status_listen;  /* AdaptiveStatusListen as it was given; NULL: nowhere */
+    struct sockaddr_in6 status_address;     /* ... or a sockaddr_in */
     double cpus;                /* processors that the server may use, > 0 (limits.h) */
     ctl_ceiling_e ceiling;      /* what max_request_workers comes from */
 } adp_config_t;

@@ -18,6 +18,7 @@
 
 #include "cgroup.h"
 #include "law/controller.h"
+#include "scoreboard_ext.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -168,6 +169,9 @@ int limits_max_threads(const limits_t *limits, const limits_usage_t *usage,
  * the scoreboard. */
 int limits_expected_threads(const limits_t *limits, const limits_usage_t *usage,
                             ctl_ceiling_e *why);
+
+/* All that limits them, in the long run, for status pages: the one that allows the fewest first. */
+ext_ceilings_t limits_ceilings(const limits_t *limits, const limits_usage_t *usage);
 
 /* Descriptors that this process has open. 0: unknown. Reads a directory with an entry for each. */
 int64_t limits_count_descriptors(const char *root);

@@ -1,6 +1,8 @@
 /* From limits and usage to a number of threads. The rest of limits.h is in limits.c. */
 #include "limits.h"
 
+#include <stdio.h>
+
 #define KB INT64_C(1024)
 #define MB (1024 * KB)
 
@@ -42,10 +44,47 @@
 typedef struct lowest_t {
     double threads;
     ctl_ceiling_e why;
+    ext_ceilings_t *all;        /* all that was considered; NULL: not wanted */
 } lowest_t;
 
-static void lower(lowest_t *lowest, double threads, ctl_ceiling_e why)
+/* What is limited, and how much of it is used. */
+typedef struct amount_t {
+    ext_unit_e unit;
+    int64_t most;
+    int64_t used;
+    const char *source;
+} amount_t;
+
+/* Of several that are of one kind (nested groups) the lowest stays. */
+static void list(ext_ceilings_t *all, double threads, ctl_ceiling_e why, const amount_t *amount)
 {
+    ext_ceiling_t row = {
+        .ceiling = (int32_t)why, .unit = (int32_t)amount->unit, .most = amount->most,
+        .used = amount->used > 0 ? amount->used : 0, .threads = threads > 0.0 ? threads : 0.0
+    };
+    int i, j;
+
+    (void)snprintf(row.source, sizeof(row.source), "%s", amount->source);
+    for (i = 0; i < all->count && all->row[i].ceiling != (int32_t)why; i++) {
+    }
+    if (i < all->count && all->row[i].threads <= row.threads) {
+        return;
+    }
+    if (i == all->count) {
+        all->count++;
+    }
+    /* what allows more moves behind it; if there was one of its kind, into that one's place */
+    for (j = i; j > 0 && all->row[j - 1].threads > row.threads; j--) {
+        all->row[j] = all->row[j - 1];
+    }
+    all->row[j] = row;
+}
+
+static void lower(lowest_t *lowest, double threads, ctl_ceiling_e why, amount_t amount)
+{
+    if (lowest->all) {
+        list(lowest->all, threads, why, &amount);
+    }
     if (threads < lowest->threads) {
         lowest->threads = threads;
         lowest->why = why;
@@ -158,19 +197,23 @@ static void consider_memory(lowest_t *lowest, const limits_t *l, const limits_us
         lower(lowest, threads_by_memory(l, u, (double)l->memory.level[i].most,
                                         (double)u->memory[i].used,
                                         (double)u->memory[i].growth, p->memory_share, expected),
-              CTL_CGROUP_MEMORY);
+              CTL_CGROUP_MEMORY,
+              (amount_t) { EXT_UNIT_BYTES, l->memory.level[i].most, u->memory[i].used,
+                           l->memory.level[i].file });
     }
     if (l->total_bytes != LIMITS_NONE && u->available_bytes != LIMITS_NONE) {
         lower(lowest, threads_by_memory(l, u, (double)l->total_bytes, (double)u->system.used,
                                         (double)u->system.growth, p->memory_share, expected),
-              CTL_AVAILABLE_MEMORY);
+              CTL_AVAILABLE_MEMORY,
+              (amount_t) { EXT_UNIT_BYTES, l->total_bytes, u->system.used, "MemTotal" });
     }
     if (p->memory_bytes > 0) {
         /* for the children alone, and nobody is killed beyond it: no reserve */
         double left = (double)p->memory_bytes - (double)u->children_bytes - yet_to_come(u);
 
         lower(lowest, u->threads + (left > 0.0 ? left : 0.0) / thread_cost(l, u, expected),
-              CTL_ADAPTIVE_MEMORY);
+              CTL_ADAPTIVE_MEMORY,
+              (amount_t) { EXT_UNIT_BYTES, p->memory_bytes, u->children_bytes, "" });
     }
 }
 
@@ -195,44 +238,51 @@ static void consider_tasks(lowest_t *lowest, const limits_t *l, const limits_usa
     for (i = 0; i < l->pids.count; i++) {
         if (u->tasks[i] != CGROUP_NONE) {
             lower(lowest, threads_by_tasks(l, u, l->pids.level[i].most, (double)u->tasks[i]),
-                  CTL_CGROUP_PIDS);
+                  CTL_CGROUP_PIDS,
+                  (amount_t) { EXT_UNIT_TASKS, l->pids.level[i].most, u->tasks[i],
+                               l->pids.level[i].file });
         }
     }
     if (l->system_tasks != LIMITS_NONE && u->system_tasks != LIMITS_NONE) {
         lower(lowest, threads_by_tasks(l, u, l->system_tasks, (double)u->system_tasks),
-              CTL_PROCESS_LIMIT);
+              CTL_PROCESS_LIMIT,
+              (amount_t) { EXT_UNIT_TASKS, l->system_tasks, u->system_tasks, l->system_file });
     }
     if (l->user_tasks != LIMITS_NONE) {
         double ours = u->threads * (1.0 + l->policy.companions) + TASKS_OF_A_CHILD * u->children;
+        double used = (double)l->user_tasks_of_others + ours;
 
-        lower(lowest, threads_by_tasks(l, u, l->user_tasks,
-                                       (double)l->user_tasks_of_others + ours),
-              CTL_PROCESS_LIMIT);
+        lower(lowest, threads_by_tasks(l, u, l->user_tasks, used), CTL_PROCESS_LIMIT,
+              (amount_t) { EXT_UNIT_TASKS, l->user_tasks, (int64_t)used, "RLIMIT_NPROC" });
     }
 }
 
 /* --- all together ----------------------------------------------------------------- */
 
-static void consider_slots(lowest_t *lowest, const limits_t *l)
+static void consider_slots(lowest_t *lowest, const limits_t *l, const limits_usage_t *u)
 {
     const limits_policy_t *p = &l->policy;
     int fitting = limits_threads_by_descriptors(l);
 
-    lower(lowest, (double)p->max_children * p->threads_per_child, p->slots_ceiling);
+    lower(lowest, (double)p->max_children * p->threads_per_child, p->slots_ceiling,
+          (amount_t) { EXT_UNIT_CHILDREN, p->max_children, u->children, "" });
     if (p->max_request_workers != LIMITS_NOT_SET) {
-        lower(lowest, p->max_request_workers, CTL_MAX_REQUEST_WORKERS);
+        lower(lowest, p->max_request_workers, CTL_MAX_REQUEST_WORKERS,
+              (amount_t) { EXT_UNIT_THREADS, p->max_request_workers, u->threads, "" });
     }
     if (fitting < p->threads_per_child) {
-        lower(lowest, (double)p->max_children * fitting, CTL_DESCRIPTORS);
+        lower(lowest, (double)p->max_children * fitting, CTL_DESCRIPTORS,
+              (amount_t) { EXT_UNIT_DESCRIPTORS, l->descriptors, l->descriptors_held,
+                           "RLIMIT_NOFILE" });
     }
 }
 
 static int most_threads(const limits_t *l, const limits_usage_t *u, bool expected,
-                        ctl_ceiling_e *why)
+                        ext_ceilings_t *all, ctl_ceiling_e *why)
 {
-    lowest_t lowest = { INT32_MAX, CTL_SERVER_LIMIT };
+    lowest_t lowest = { INT32_MAX, CTL_SERVER_LIMIT, all };
 
-    consider_slots(&lowest, l);
+    consider_slots(&lowest, l, u);
     if (u->read_us != 0) {
         consider_memory(&lowest, l, u, expected);
         consider_tasks(&lowest, l, u);
@@ -243,13 +293,22 @@ static int most_threads(const limits_t *l, const limits_usage_t *u, bool expecte
 
 int limits_max_threads(const limits_t *limits, const limits_usage_t *usage, ctl_ceiling_e *why)
 {
-    return most_threads(limits, usage, false, why);
+    return most_threads(limits, usage, false, NULL, why);
 }
 
 int limits_expected_threads(const limits_t *limits, const limits_usage_t *usage,
                             ctl_ceiling_e *why)
 {
-    return most_threads(limits, usage, true, why);
+    return most_threads(limits, usage, true, NULL, why);
+}
+
+ext_ceilings_t limits_ceilings(const limits_t *limits, const limits_usage_t *usage)
+{
+    ext_ceilings_t all = { 0 };
+    ctl_ceiling_e why;
+
+    (void)most_threads(limits, usage, true, &all, &why);
+    return all;
 }
 
 bool limits_is_due(const limits_t *limits, const limits_usage_t *usage, int threads, int64_t now_us)

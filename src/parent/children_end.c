@@ -49,7 +49,8 @@ static void take_out(generation_t *g, int i)
     }
     ap_run_child_status(g->server, slot->pid, slot->generation, i, MPM_CHILD_EXITED);
     slots_clean_row(i, g->config->thread_limit);
-    scoreboard_ext_reset(&r->board->children[i]);
+    scoreboard_ext_reset(r->board, i);
+    ext_count(r->board, EXT_CHILDREN_ENDED);
     for (EACH_SLOT(r, j, SLOTS_TAKEN)) {
         if (r->slots[j].successor == i) {
             r->slots[j].successor = -1;
@@ -69,6 +70,7 @@ static void did_not_last(generation_t *g, start_failure_e how, int64_t started_u
     retained_t *r = g->retained;
 
     start_pace_failed(&r->start_pace, how, started_us, now_us);
+    ext_count(r->board, EXT_CHILDREN_DIED_YOUNG);
     if (r->start_pace.failures > 1 && log_is_due(&r->failures_logged_us, FAILURES_LOG_US, now_us)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0084)
                      "%d children in a row ended at their start or soon after it (see the "
@@ -90,6 +92,9 @@ bool children_ended(generation_t *g, apr_proc_t *process, apr_exit_why_e why, in
         return false;
     }
     slot = &r->slots[i];
+    if (APR_PROC_CHECK_SIGNALED(why)) {
+        ext_count(r->board, EXT_CHILDREN_CRASHED);
+    }
     starting = slot->state == SLOT_STARTING && !census_view(g, i).ready;
     if (verdict == APEXIT_CHILDFATAL && census_is_current(g, slot) && starting) {
         *give_up = true;

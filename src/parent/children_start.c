@@ -2,6 +2,7 @@
 #include "children.h"
 
 #include "census.h"
+#include "desk.h"
 #include "slots.h"
 
 #include "base/clock.h"
@@ -73,6 +74,7 @@ static void be_child(generation_t *g, int slot, int bucket, int lifeline_fd)
 #if AP_HAS_THREAD_LOCAL
     ap_thread_current_after_fork();
 #endif
+    desk_leave();
     /* only the parent holds lifelines, so that its end is seen by all */
     for (i = 0; i < r->lifeline_count; i++) {
         if (r->lifelines[i] >= 0) {
@@ -107,6 +109,7 @@ static pid_t fork_child(generation_t *g, int slot, int bucket, const int lifelin
 
 static void fork_refused(generation_t *g, int error, int64_t now_us)
 {
+    ext_count(g->retained->board, EXT_FORKS_REFUSED);
     start_pace_failed(&g->retained->start_pace, START_REFUSED, now_us, now_us);
     if (log_is_due(&g->retained->refused_logged_us, CLOCK_US_PER_S, now_us)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, error, g->server, ADPNO(0082)
@@ -132,7 +135,7 @@ int children_start(generation_t *g, int bucket, int64_t now_us)
         return CHILDREN_REFUSED;
     }
     slots_clean_row(slot, g->config->thread_limit);
-    scoreboard_ext_reset(&r->board->children[slot]);
+    scoreboard_ext_reset(r->board, slot);
     /* more when it is there and the next round shares out what may be */
     atomic_store(&r->board->children[slot].most_threads, r->start_threads);
     pid = fork_child(g, slot, bucket, lifeline);
@@ -152,6 +155,7 @@ int children_start(generation_t *g, int bucket, int64_t now_us)
     slots_enter(&r->slots[slot], SLOT_STARTING);
     r->slots_used = MAX(r->slots_used, slot + 1);
     r->turnover++;
+    ext_count(r->board, EXT_CHILDREN_STARTED);
     start_pace_started(&r->start_pace, now_us);
     ap_get_scoreboard_process(slot)->pid = pid;
     ap_get_scoreboard_process(slot)->generation = r->mpm->my_generation;

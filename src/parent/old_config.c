@@ -4,6 +4,7 @@
 
 #include "census.h"
 #include "children.h"
+#include "desk.h"
 #include "reaper.h"
 #include "signals.h"
 #include "slots.h"
@@ -31,8 +32,8 @@
 static belongings_own_t own_things(const generation_t *g)
 {
     const retained_t *r = g->retained;
-    pid_t *pids = apr_palloc(g->pconf, sizeof(*pids) * (size_t)MAX(r->slots_used, 1));
-    int i, count = 0;
+    pid_t *pids = apr_palloc(g->pconf, sizeof(*pids) * (size_t)(r->slots_used + DESK_MOST));
+    int i, count = desk_pids(pids, DESK_MOST);
 
     for (EACH_SLOT(r, i, SLOTS_TAKEN)) {
         pids[count++] = r->slots[i].pid;

@@ -5,6 +5,7 @@
 #include "belongings.h"
 #include "census.h"
 #include "children.h"
+#include "desk.h"
 #include "doze.h"
 #include "draining.h"
 #include "handover.h"
@@ -99,6 +100,8 @@ static int64_t round_of(run_t *run)
     replenish_start_missing(g, now_us);
     relieve(g);
     slots_show(g->retained, now_us);
+    next_us = clock_earlier(next_us, desk_round(g, now_us));
+    atomic_store(&g->retained->board->failures_in_a_row, g->retained->start_pace.failures);
     publish_times(g->retained, now_us);
     run_monitor(run, now_us);
     if (g->retained->start_pace.failures) {
@@ -165,6 +168,7 @@ static void end_generation(const run_t *run)
     ++r->mpm->my_generation;
     ap_scoreboard_image->global->running_generation = r->mpm->my_generation;
     announce_restart(g);
+    ext_count(r->board, EXT_RESTARTS);
     ADP_PAUSE(generation_ends);
     /* old children accept until new ones are ready, see handover.h, if they can */
     if (!r->mpm->is_ungraceful && old_config_takes_away(g, run->semaphore)) {
@@ -199,6 +203,7 @@ static int end_run(const run_t *run)
         end_generation(run);
     }
     if (!mpm->shutdown_pending) {
+        desk_end_generation();
         ADP_PAUSE(run_ended);
         return OK;
     }
@@ -211,6 +216,7 @@ static int end_run(const run_t *run)
         stop_gracefully(g);
         old_config_release_log_readers(g);
     }
+    desk_close();
     return DONE;
 }
 
@@ -246,6 +252,7 @@ static void run_one_process(generation_t *g)
     score->pid = getpid();
     score->generation = r->mpm->my_generation;
     r->slots_used = 1;
+    atomic_store(&r->board->slots_used, 1);
     r->mpm->mpm_state = AP_MPMQ_RUNNING;
     /* those that come from now on are for the child's handlers */
     signals_hold(NULL);
@@ -303,9 +310,22 @@ static int run_children(run_t *run)
     if (!serve(run)) {
         r->mpm->mpm_state = AP_MPMQ_STOPPING;
         stop_at_once(g, false);
+        desk_close();
         return !OK;
     }
     return end_run(run);
+}
+
+/* For status pages. */
+static void note_times(scoreboard_ext_t *board)
+{
+    int64_t now_us = clock_now_us();
+
+    if (!atomic_load(&board->started_us)) {
+        atomic_store(&board->started_us, now_us);
+    }
+    atomic_store(&board->generation_us, now_us);
+    atomic_store(&board->restart_refused_us, 0);
 }
 
 int parent_run(generation_t *g, bool one_process)
@@ -317,6 +337,7 @@ int parent_run(generation_t *g, bool one_process)
     ap_log_pid(g->pconf, ap_pid_fname);
     ADP_PAUSE(pid_file);
     atomic_store(&r->board->drain_timeout_us, g->config->drain_timeout_us);
+    note_times(r->board);
     if (!r->mpm->was_graceful) {
         if (ap_run_pre_mpm(g->server->process->pool, SB_SHARED) != OK) {
             r->mpm->mpm_state = AP_MPMQ_STOPPING;
@@ -331,6 +352,7 @@ int parent_run(generation_t *g, bool one_process)
     }
     retained_adopt_strangers(r);
     r->parent_pid = getpid();
+    desk_open(g);
     reaper_begin();
     rc = run_children(&run);
     reaper_end();

@@ -2,6 +2,7 @@
 #include "reaper.h"
 
 #include "children.h"
+#include "desk.h"
 
 #include "base/clock.h"
 
@@ -36,7 +37,8 @@ bool reaper_round(generation_t *g)
     while (!give_up && apr_proc_wait_all_procs(&process, &status, &why, APR_NOWAIT, g->pconf)
                        == APR_CHILD_DONE) {
         if (!children_ended(g, &process, why, status, clock_now_us(), &give_up)
-            && !rehearsal_ended(g, &process, why, status)) {
+            && !rehearsal_ended(g, &process, why, status)
+            && !desk_ended(g, process.pid, clock_now_us())) {
             /* piped loggers, mod_cgid's daemon: whoever registered it hears of it */
             apr_proc_other_child_alert(&process, APR_OC_REASON_DEATH, status);
         }

@@ -190,8 +190,10 @@ static char *quoted(char *text)
     return text;
 }
 
-static void refuse_restart(rehearsal_t *rehearsal)
+static void refuse_restart(rehearsal_t *rehearsal, scoreboard_ext_t *board)
 {
+    ext_count(board, EXT_RESTARTS_REFUSED);
+    atomic_store(&board->restart_refused_us, clock_now_us());
     rehearsal->ungraceful = false;
     rehearsal->times = 0;
 }
@@ -218,7 +220,7 @@ static void judge(generation_t *g, int exit_code)
                      "not restarted: httpd does not accept the configuration as it is now, and "
                      "would have ended. The server goes on with the one that it has. Mend it, "
                      "then restart again. httpd -t says: %s", quoted(text));
-        refuse_restart(rehearsal);
+        refuse_restart(rehearsal, g->retained->board);
     }
     else if (!strstr(text, OURS_IN_OUTPUT)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, g->server, ADPNO(0106)
@@ -226,7 +228,7 @@ static void judge(generation_t *g, int exit_code)
                      "any more. httpd cannot change its MPM in a restart, and would have ended. "
                      "The server goes on as it is. To change the MPM stop the server, and start "
                      "it");
-        refuse_restart(rehearsal);
+        refuse_restart(rehearsal, g->retained->board);
     }
     /* asked for once more while it was read: that may be another configuration by now */
     else if (!g->retained->mpm->restart_pending || ++rehearsal->times >= MOST_TIMES) {

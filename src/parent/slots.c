@@ -106,6 +106,7 @@ void slots_show(const retained_t *retained, int64_t now_us)
 {
     int i;
 
+    atomic_store(&retained->board->slots_used, retained->slots_used);
     for (i = 0; i < retained->slots_used; i++) {
         const slot_t *slot = &retained->slots[i];
 

@@ -104,6 +104,7 @@ static void measure(generation_t *g, const ctl_child_sample_t *sample, int64_t n
 {
     retained_t *r = g->retained;
     pid_t pids[MEASURED_CHILDREN];
+    ext_ceilings_t ceilings;
     int connections = 0;
     int i, count = 0;
     bool changed;
@@ -122,6 +123,8 @@ static void measure(generation_t *g, const ctl_child_sample_t *sample, int64_t n
     limits_refresh_usage(config_limits(), &r->usage, now_us);
     limits_note_children(&r->usage, count, sample->threads, connections - sample->busy,
                          limits_children_bytes("", pids, count));
+    ceilings = limits_ceilings(config_limits(), &r->usage);
+    scoreboard_ext_write_ceilings(r->board, &ceilings);
     if (changed) {
         config_expect(&r->usage);
         status_show(r->board, g->config);

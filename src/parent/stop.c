@@ -64,6 +64,7 @@ static void await_children(generation_t *g, int64_t until_us)
         reaper_round(g);
         children_look(g);
         draining_repeat_orders(g);
+        slots_show(g->retained, clock_now_us());
         parent_dump_if_asked(g);
         if (any_child(g)) {
             doze_until(g, MIN(until_us, clock_now_us() + CLOCK_US_PER_S),

@@ -23,6 +23,15 @@ static void dump_number(apr_file_t *out, const char *directive, int value, int g
     apr_file_printf(out, "  %-20s %7d  %s%s\n", directive, value, source, other);
 }
 
+/* Where adaptivectl status asks. */
+static void dump_socket(apr_file_t *out, apr_pool_t *p, const adp_config_t *config)
+{
+    const char *path = config->status_socket_off ? "off" : config_status_socket(p);
+
+    apr_file_printf(out, "  %-20s %s  %s\n", "AdaptiveStatusSocket", path,
+                    config->status_socket || config->status_socket_off ? "given" : "default");
+}
+
 static void dump(apr_pool_t *pconf, server_rec *s)
 {
     const adp_config_t *config = config_get();
@@ -46,6 +55,7 @@ static void dump(apr_pool_t *pconf, server_rec *s)
     dump_number(out, "StartServers", config->start_servers, given->start_servers);
     dump_number(out, "MinSpareThreads", config->min_spare_threads, given->min_spare_threads);
     dump_number(out, "MaxSpareThreads", config->max_spare_threads, given->max_spare_threads);
+    dump_socket(out, pconf, config);
 }
 
 void dump_config_register_hooks(void)

@@ -83,7 +83,8 @@ static void add_to_history(ext_history_t *history, scoreboard_ext_t *board,
         .starting = sample->starting, .draining = plan->draining, .target = plan->plan.target,
         .busy = plan->busy_most,
         .waited_us = plan->waited_most_us < INT32_MAX ? (int32_t)plan->waited_most_us : INT32_MAX,
-        .demand = (float)plan->plan.demand, .spare = (float)plan->plan.spare
+        .demand = (float)plan->plan.demand, .spare = (float)plan->plan.spare,
+        .max_threads = plan->limits.max_threads
     };
 
     scoreboard_ext_write_second(board, history, &now, sample->arrivals, sample->now_us);

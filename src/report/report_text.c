@@ -563,34 +563,64 @@ static bool is_mostly_blocked(const ctl_child_sample_t *sample)
     return sample->busy > 1 && 2 * sample->blocked > sample->busy;
 }
 
+static void add_ceiling_state(text_t *out, ctl_ceiling_e ceiling, const ext_plan_t *plan)
+{
+    const ctl_child_sample_t *sample = &plan->sample;
+
+    add_ceiling(out, ceiling, plan);
+    text_add(out, " reached");
+    if (is_found(ceiling)) {
+        text_add(out, " at %d threads", plan->limits.max_threads);
+    }
+    text_add(out, ": ");
+    add_count(out, sample->busy, "thread", "threads");
+    text_add(out, " busy in ");
+    add_count(out, sample->serving + sample->parked, "child", "children");
+    if (is_mostly_blocked(sample)) {
+        text_add(out, ", most of which wait for something else (a backend, a lock)");
+    }
+    if (sample->waited_us > 0) {
+        text_add(out, ", requests wait ");
+        add_duration(out, sample->waited_us);
+    }
+    else if (sample->exhausted > 0) {
+        text_add(out, ", requests wait");
+    }
+}
+
+static void add_ceiling_remedy(text_t *out, ctl_ceiling_e ceiling, const ext_plan_t *plan)
+{
+    text_add(out, "%s%s", is_mostly_blocked(&plan->sample)
+                          ? "find out for what, and if more threads would help, " : "",
+             report_remedy(ceiling));
+}
+
 const char *report_ceiling_text(char *text, size_t size, ctl_ceiling_e ceiling,
                                 const ext_plan_t *plan)
 {
-    const ctl_child_sample_t *sample = &plan->sample;
     text_t out = text_begin(text, size);
 
-    add_ceiling(&out, ceiling, plan);
-    text_add(&out, " reached");
-    if (is_found(ceiling)) {
-        text_add(&out, " at %d threads", plan->limits.max_threads);
-    }
-    text_add(&out, ": ");
-    add_count(&out, sample->busy, "thread", "threads");
-    text_add(&out, " busy in ");
-    add_count(&out, sample->serving + sample->parked, "child", "children");
-    if (is_mostly_blocked(sample)) {
-        text_add(&out, ", most of which wait for something else (a backend, a lock)");
-    }
-    if (sample->waited_us > 0) {
-        text_add(&out, ", requests wait ");
-        add_duration(&out, sample->waited_us);
-    }
-    else if (sample->exhausted > 0) {
-        text_add(&out, ", requests wait");
-    }
-    text_add(&out, "; %s%s", is_mostly_blocked(sample)
-                            ? "find out for what, and if more threads would help, " : "",
-            report_remedy(ceiling));
+    add_ceiling_state(&out, ceiling, plan);
+    text_add(&out, "; ");
+    add_ceiling_remedy(&out, ceiling, plan);
+    return text;
+}
+
+const char *report_ceiling_state(char *text, size_t size, ctl_ceiling_e ceiling,
+                                 const ext_plan_t *plan)
+{
+    text_t out = text_begin(text, size);
+
+    add_ceiling_state(&out, ceiling, plan);
+    return text;
+}
+
+const char *report_ceiling_remedy(char *text, size_t size, ctl_ceiling_e ceiling,
+                                  const ext_plan_t *plan)
+{
+    text_t out = text_begin(text, size);
+
+    add_ceiling_remedy(&out, ceiling, plan);
     return text;
 }
 

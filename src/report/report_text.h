@@ -85,6 +85,12 @@ const char *report_thread_text(char *text, size_t size, int slot, ext_mode_e mod
 const char *report_ceiling_text(char *text, size_t size, ctl_ceiling_e ceiling,
                                 const ext_plan_t *plan);
 
+/* The two parts of it: what is so, and what can be done. */
+const char *report_ceiling_state(char *text, size_t size, ctl_ceiling_e ceiling,
+                                 const ext_plan_t *plan);
+const char *report_ceiling_remedy(char *text, size_t size, ctl_ceiling_e ceiling,
+                                  const ext_plan_t *plan);
+
 /* "below MaxRequestWorkers 400 again after 2 min 5 s: 120 threads busy" */
 const char *report_ceiling_over_text(char *text, size_t size, ctl_ceiling_e ceiling,
                                      int64_t lasted_us, const ext_plan_t *plan);

@@ -70,7 +70,7 @@ static void test_counts(scoreboard_ext_t *ext)
     waitpid(pid, NULL, 0);
     is(classes_held(child, place), 2, "threads that serve it");
     is(classes_held(&ext->children[0], place), 0, "... in that child");
-    scoreboard_ext_reset(child);
+    scoreboard_ext_reset(ext, (int)(child - ext->children));
     is(classes_held(child, place), 0, "who takes the slot of a child that ended has none of it");
     classes_begin(child, place, 1000 * S);
     classes_take_back(child, place);
@@ -97,7 +97,7 @@ static void test_full(scoreboard_ext_t *ext)
     ok(missing >= 0, "the others have none");
     snprintf(text, sizeof(text), "host%d", missing);
     is(add(ext, text, 2010 * S), CLASSES_NO_PLACE, "not while all hold a thread");
-    scoreboard_ext_reset(&ext->children[2]);
+    scoreboard_ext_reset(ext, 2);
     is(add(ext, text, 2000 * S), CLASSES_NO_PLACE, "... or has done so just before");
     evicted = add(ext, text, 2010 * S);
     ok(evicted != CLASSES_NO_PLACE, "who is quiet makes room");
@@ -154,7 +154,7 @@ static void test_pace(scoreboard_ext_t *ext)
     }
     is(slow, 30, "a backend that dies is slow within half a second, at any moment");
     ok(!is_slow(child, place, now_us), "... and not any more when it is back");
-    scoreboard_ext_reset(child);
+    scoreboard_ext_reset(ext, (int)(child - ext->children));
     classes_begin(child, place, now_us);
     ok(!is_slow(child, place, now_us + 100 * MS), "a class that nobody knows is given a moment");
     ok(is_slow(child, place, now_us + 300 * MS), "... but not more");

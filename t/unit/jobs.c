@@ -159,7 +159,7 @@ static void test_settle(void)
 
 int main(void)
 {
-    tap_begin(125);
+    tap_begin(120);
     test_order();
     test_events();
     test_behind_poller();

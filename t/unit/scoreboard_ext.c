@@ -35,7 +35,7 @@ static void test_records(scoreboard_ext_t *ext)
     waitpid(pid, NULL, 0);
     is(atomic_load(&child->threads), 7, "what a child writes, the parent reads");
     atomic_store(&ext->children[SLOTS - 2].threads, 9);
-    scoreboard_ext_reset(child);
+    scoreboard_ext_reset(ext, (int)(child - ext->children));
     ok(!atomic_load(&child->threads) && !ext_idle(child) && !atomic_load(&child->ready)
        && !atomic_load(&child->closed) && !atomic_load(&child->wants_successor)
        && !atomic_load(&child->wants_relief) && !atomic_load(&child->exhausted),

@@ -410,9 +410,20 @@ sub threads_of {
     return $stat && $stat->{state} ne 'Z' ? $stat->{threads} : 0;
 }
 
-sub direct_children {
+sub all_children {
     my ($self) = @_;
     return split ' ', read_text("/proc/$self->{pid}/task/$self->{pid}/children");
+}
+
+# Without those that the parent has for itself: the desk, which shows the server's state, and who reads the next configuration.
+sub direct_children {
+    my ($self) = @_;
+    return grep { read_text("/proc/$_/comm") ne "adp-desk\n" && read_text("/proc/$_/cmdline") !~ /\0-t\0/ } $self->all_children;
+}
+
+sub desk_pids {
+    my ($self) = @_;
+    return grep { read_text("/proc/$_/comm") eq "adp-desk\n" } $self->all_children;
 }
 
 # The server's children that serve. Their threads tell them from the processes of other modules (mod_cgid's daemon, piped logs).
@@ -430,7 +441,7 @@ sub daemon_pids {
 
 sub zombie_pids {
     my ($self) = @_;
-    return grep { my $stat = stat_of($_); $stat && $stat->{state} eq 'Z' } $self->direct_children;
+    return grep { my $stat = stat_of($_); $stat && $stat->{state} eq 'Z' } $self->all_children;
 }
 
 # Every living process that descends from the server, also those that were detached from it.
