@@ -7,6 +7,7 @@ use lib 't/lib';
 
 use Test::More;
 
+use Adaptive::Cgroup;
 use Adaptive::Client;
 use Adaptive::Files;
 use Adaptive::Process;
@@ -139,6 +140,23 @@ subtest "$CONCURRENT at once" => sub {
     cmp_ok $server->auto->{BusyWorkers}, '>=', $CONCURRENT, 'the scoreboard shows a busy worker for each';
     $_->close for @all;
     busy_falls_to(1);
+};
+
+# Memory that was found is handed out a part at a time, and measured again before the rest. What is handed out just now is not all that there will be: a backend's share
+# is not to be judged by it (AdaptiveBulkheads), or most of these are refused.
+subtest 'in a small control group' => sub {
+    plan skip_all => 'about mod_mpm_adaptive' if mpm() ne 'adaptive';
+    my $group = Adaptive::Cgroup->new(memory => 48 * 1024 * 1024) or plan skip_all => 'no control group can be made here';
+    my $small = Adaptive::Server->new(wrapper => $group->wrapper, modules => [qw(status proxy proxy_http)],
+        mpm_conf => "StartServers 1\nThreadsPerChild 64\nMaxRequestWorkers 128\n",
+        conf => "Timeout 60\nProxyPass /http/ http://127.0.0.1:$backend/ upgrade=websocket\n")->start;
+    # another class has to be there, and the backend known to be slow, for a share to be judged
+    http_get($small->url('/server-status?auto'));
+    my @all = map { Adaptive::WebSocket->begin($small->port, '/http/') } 1 .. $CONCURRENT;
+    is scalar(grep { eval { $_->finish_handshake; 1 } or diag $@ } @all), $CONCURRENT, 'all upgraded';
+    unlike $small->error_log, qr/ADP0130/, 'nobody is refused';
+    $_->close for @all;
+    ok $small->stop, 'it stops';
 };
 
 subtest 'a graceful restart' => sub {

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "board/classes.h"
 #include "law/share.h"
+#include "report/handler.h"
 #include "report/report_text.h"
 
 #include "apr_strings.h"
@@ -117,6 +118,18 @@ static class_t class_of(const bulkheads_t *b, const request_rec *r)
 
 /* --- how many threads there are ----------------------------------------------------------- */
 
+/* Of a limit that was found the parent hands out a part at a time, and measures again before the
+ * rest: what is handed out now is no ceiling as long as more is expected to follow. */
+static int threads_to_come(const child_t *child)
+{
+    ext_ceilings_t found;
+
+    if (!scoreboard_ext_read_ceilings(child->board, &found) || found.count == 0) {
+        return 0;
+    }
+    return (int)MIN(found.row[0].threads, INT32_MAX);
+}
+
 /* What the parent found last. Not to be relied on, but nothing worse follows from it than a
  * request that is refused, or is not. */
 static int ceiling_of(const child_t *child)
@@ -129,7 +142,7 @@ static int ceiling_of(const child_t *child)
         return child->one_process ? child->workers.limit : config_expected_threads();
     }
     most = (int64_t)MAX(plan.limits.max_children, 1) * MAX(plan.limits.threads_per_child, 1);
-    return (int)MIN(most, plan.limits.max_threads);
+    return (int)MIN(most, MAX(plan.limits.max_threads, threads_to_come(child)));
 }
 
 static void look_at_siblings(child_t *child)
@@ -276,6 +289,9 @@ int bulkhead_hook_handler(request_rec *r)
     }
     /* of the request before it on this thread, or of this one before an internal redirect */
     bulkhead_end(conn);
+    if (handler_is_status(r)) {
+        return DECLINED;        /* who looks why threads are held is not refused for that */
+    }
     now_us = clock_coarse_us();
     class = class_of(&conn->child->bulkheads, r);
     place = class_place(conn->child, &class, now_us);
