@@ -11,15 +11,15 @@ _adaptivectl()
         --service)
             mapfile -t COMPREPLY < <(compgen -W "$(systemctl list-units --no-legend --plain --type=service 'apache2*' 'httpd*' 2>/dev/null |
                 cut -d' ' -f1)" -- "$word"); return ;;
-        --config|--httpd)
+        --config|--httpd|--socket)
             mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --state)
             mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
-        --drain-seconds)
+        --drain-seconds|--interval|--warning|--critical|--url)
             return ;;
     esac
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'enable disable check import help version' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'enable disable check import status help version' -- "$word")
         return
     fi
     case $command in
@@ -27,6 +27,7 @@ _adaptivectl()
         disable) usual="$usual --no-restart --drain-seconds --service --to" ;;
         check)   usual="--config --httpd --state --service --help" ;;
         import)  usual="$usual --from" ;;
+        status)  usual="--json --watch --interval --check --warning --critical --socket --url --config --httpd --help" ;;
         *)       return ;;
     esac
     if [ "$command" = import ] && [ "${word#-}" = "$word" ]; then

@@ -11,6 +11,7 @@ use AdaptiveCtl::Check;
 use AdaptiveCtl::Import;
 use AdaptiveCtl::Say;
 use AdaptiveCtl::Site;
+use AdaptiveCtl::Status;
 use AdaptiveCtl::Switch;
 
 my @USUAL   = qw(config=s httpd=s state=s dry-run|n help|h);
@@ -19,8 +20,14 @@ my @RESTART = qw(service=s no-restart drain-seconds=i);
 my %COMMANDS = (
     enable  => { run => \&AdaptiveCtl::Switch::enable,  options => [@RESTART] },
     disable => { run => \&AdaptiveCtl::Switch::disable, options => [ @RESTART, 'to=s' ] },
-    check   => { run => \&AdaptiveCtl::Check::check,    options => ['service=s'] },
+    check   => { run => \&AdaptiveCtl::Check::check,    options => ['service=s'], reads => 1 },
     import  => { run => \&AdaptiveCtl::Import::import_settings, options => ['from=s'], files => 1 },
+    status  => {
+        run => sub { AdaptiveCtl::Status::status($_[1]) },
+        options => [qw(socket=s url=s json watch|w interval=s check warning=s critical=s)],
+        without_site => 1,
+        reads        => 1,
+    },
 );
 
 my $USAGE = <<'USAGE';
@@ -28,12 +35,14 @@ usage: adaptivectl enable   [--dry-run] [--no-restart] [--drain-seconds N] [--se
        adaptivectl disable  [--to MPM] [--dry-run] [--no-restart] [--drain-seconds N] [--service UNIT]
        adaptivectl check    [--service UNIT]
        adaptivectl import   [--from MPM] [--dry-run] [FILE...]
+       adaptivectl status   [--json | --watch [--interval S] | --check [--warning P] [--critical P]] [--socket PATH | --url URL]
        adaptivectl help | version
 
   enable    switches the server to mpm_adaptive: tests the configuration, stops the server, switches, starts it,
             checks that it answers, and goes back to what was there before if anything fails
   disable   goes back to the MPM that was there before, in the same way (--to mpm_event: to that one)
   check     which MPM is active, what conflicts, what is skipped or not safe, what this machine allows
+  status    how the server is, what limits it, what it did last, who holds threads: once, live, as JSON, or for a monitor
   import    writes what the settings of event, worker or prefork become, with the reason for each
 
   With every command: --config FILE (httpd.conf, apache2.conf), --httpd PROGRAM, --state DIRECTORY.
@@ -42,8 +51,18 @@ USAGE
 
 sub version { return $AdaptiveCtl::Site::VERSION }
 
+# Options may stand before the command.
+sub command_first {
+    my (@words) = @_;
+    return @words if !@words || $words[0] !~ /\A-/;
+    my ($place) = grep { $COMMANDS{ $words[$_] } } 0 .. $#words;
+    return @words if !defined $place;
+    my ($command) = splice @words, $place, 1;
+    return ($command, @words);
+}
+
 sub parse {
-    my ($name, @args) = @_;
+    my ($name, @args) = command_first(@_);
     usage_error("no command is given.\n\n$USAGE") if !defined $name;
     my $command = $COMMANDS{$name} or usage_error("there is no command \"$name\".\n\n$USAGE");
     my (%option, @wrong);
@@ -65,8 +84,10 @@ sub run {
         if (($name // '') =~ /\A(?:help|--help|-h)\z/) { print $USAGE; return 0 }
         if (($name // '') =~ /\A(?:version|--version)\z/) { print 'adaptivectl ' . version() . "\n"; return 0 }
         my ($command, $option, @files) = parse($name, @args);
+        # whoever reads may have seen enough; only what changes something goes on without a reader
+        $SIG{PIPE} = 'DEFAULT' if $command->{reads};
         if ($option->{help}) { print $USAGE; return 0 }
-        return $command->{run}->(AdaptiveCtl::Site->new($option), $option, @files);
+        return $command->{run}->($command->{without_site} ? undef : AdaptiveCtl::Site->new($option), $option, @files);
     };
     return $status // 0 if !$@;
     die $@ if !ref $@;
