@@ -25,7 +25,7 @@ use Bench::Stats qw(median);
 use Bench::Table;
 use Bench::Timeline qw(timeline);
 
-my @MODULES = qw(Tools Burst Bursts Backend Compute Mixed Reload Memory);
+my @MODULES = qw(Tools Burst Bursts Backend Compute Mixed Reload Memory Status);
 
 use constant { ATTEMPTS => 3 };
 
