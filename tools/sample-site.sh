@@ -84,6 +84,7 @@ CONF
 
 echo "Serving $root/htdocs with mpm_adaptive"
 echo "    http://127.0.0.1:$PORT/"
+echo "    http://127.0.0.1:$PORT/adaptive-status   what it does and why"
 echo "    http://127.0.0.1:$PORT/server-status"
 echo "Log: $root/logs/error_log. Ctrl-C stops it."
 
