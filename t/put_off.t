@@ -31,7 +31,8 @@ sub ask {
     return $sock;
 }
 
-sub status_of { return (read_response($_[0], timeout => 60) // { status => 0 })->{status} }
+# What computes is lowered, and beside programs of others that compute it gets a hundredth of a processor.
+sub status_of { return (read_response($_[0], timeout => 300) // { status => 0 })->{status} }
 
 sub readable {
     my ($sock) = @_;
