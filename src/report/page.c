@@ -41,8 +41,10 @@ static void put_head(out_t *out, const view_t *view, const verdict_t *verdict)
     out_text(out, "</span></h1>\n<p id=\"when\">");
     page_put_time(out, view, view->wall_us);
     out_text(out, "</p>\n</header>\n");
-    /* outside of what is replaced: the script says here that nothing comes any more */
-    out_text(out, "<p id=\"stale\" role=\"alert\" hidden></p>\n<main id=\"status\">\n");
+    /* outside of what is replaced: the script says here that nothing comes any more; and, to
+     * screen readers, what the verdict has become */
+    out_text(out, "<p id=\"stale\" role=\"alert\" hidden></p>\n"
+             "<p id=\"said\" role=\"status\"></p>\n<main id=\"status\">\n");
 }
 
 /* --- the verdict ---------------------------------------------------------------------------- */
@@ -69,15 +71,30 @@ static void put_cause(out_t *out, const verdict_cause_t *cause)
     out_text(out, "</li>\n");
 }
 
+/* Without numbers: those change every second, and nobody wants to hear that. */
+static void put_say(out_t *out, const verdict_t *verdict)
+{
+    int i;
+
+    out_format(out, " data-say=\"%s.", level_title(verdict->level));
+    for (i = 0; i < verdict->count; i++) {
+        out_text(out, " ");
+        out_html(out, verdict->causes[i].title);
+        out_text(out, ".");
+    }
+    out_text(out, "\"");
+}
+
 static void put_verdict_section(out_t *out, const verdict_t *verdict)
 {
     int i;
 
-    out_format(out, "<section id=\"verdict\" class=\"%s\" aria-label=\"Is it well?\">\n"
-               "<p class=\"sentence\" role=\"status\"><strong>"
+    out_format(out, "<section id=\"verdict\" class=\"%s\" aria-label=\"Is it well?\"",
+               verdict_level_name(verdict->level));
+    put_say(out, verdict);
+    out_format(out, ">\n<p class=\"sentence\"><strong>"
                "<span class=\"mark\" aria-hidden=\"true\">%s</span> %s.</strong> ",
-               verdict_level_name(verdict->level), level_mark(verdict->level),
-               level_title(verdict->level));
+               level_mark(verdict->level), level_title(verdict->level));
     page_put_sentence(out, verdict->sentence);
     out_text(out, "</p>\n");
     if (verdict->count > 0) {

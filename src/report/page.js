@@ -9,6 +9,38 @@
     let timer = 0;
 
     const stale = document.getElementById('stale');
+    const said = document.getElementById('said');
+    let verdict = document.getElementById('verdict').dataset.say;
+
+    // The story that the address names (a mark of the chart leads there) is open, and stands out.
+    const aim = (jump) => {
+        const story = location.hash.startsWith('#story-') && document.getElementById(location.hash.slice(1));
+
+        if (!story) {
+            return;
+        }
+        story.classList.add('aimed');
+        if (jump) {
+            for (let part = story.parentElement; part; part = part.parentElement) {
+                if (part.tagName === 'DETAILS') {
+                    part.open = true;
+                }
+            }
+            story.querySelector('details').open = true;
+            story.querySelector('summary').focus({ preventScroll: true });
+            story.scrollIntoView({ block: 'nearest' });
+        }
+    };
+
+    // Read out only when it has become another one: its numbers change every second.
+    const say = () => {
+        const now = document.getElementById('verdict').dataset.say;
+
+        if (now !== verdict) {
+            verdict = now;
+            said.textContent = now;
+        }
+    };
 
     // What an element is, whatever stands before it: by the part of the page that it is in, and where it leads.
     const nameOf = (element) => {
@@ -54,7 +86,7 @@
         for (const part of Array.from(now.children)) {
             const same = part.id && next.querySelector('#' + part.id);
 
-            // a verdict that is still the same is not read out again
+            // what is as it was is not touched
             if (same && same.outerHTML === part.outerHTML) {
                 same.replaceWith(part);
             }
@@ -62,6 +94,8 @@
         const state = remember(now);
         now.replaceWith(document.importNode(next, true));
         restore(document.getElementById('status'), state);
+        aim(false);
+        say();
         document.title = fresh.title;
         document.getElementById('when').textContent = fresh.getElementById('when').textContent;
         const icon = document.querySelector('link[rel=icon]');
@@ -106,5 +140,12 @@
             refresh();
         }
     });
+    window.addEventListener('hashchange', () => {
+        for (const old of document.querySelectorAll('.aimed')) {
+            old.classList.remove('aimed');
+        }
+        aim(true);
+    });
+    aim(true);
     timer = setTimeout(refresh, pauseMs);
 })();

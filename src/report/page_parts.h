@@ -14,7 +14,7 @@ void page_put_children(out_t *out, const view_t *view);
 void page_put_stories(out_t *out, const view_t *view, const story_t *stories);
 void page_put_settings(out_t *out, const view_t *view);
 
-/* chart.c: the last ten minutes. stories as by story_list(); they are linked to by number. */
+/* chart.c: the last ten minutes. stories as by story_list(); they are linked to by name. */
 void chart_put(out_t *out, const view_t *view, const story_t *stories);
 
 /* page_text.c: small texts that the parts share. */
@@ -23,6 +23,8 @@ void chart_put(out_t *out, const view_t *view, const story_t *stories);
 void page_put_duration(out_t *out, int64_t us);
 /* Local time, "19:52:04"; with the date if that is not today's. */
 void page_put_time(out_t *out, const view_t *view, int64_t wall_us);
+/* What a story is called in links: by its first decision, because it may go on. */
+void page_put_story_name(out_t *out, const view_t *view, const story_t *story);
 /* "1 thread", "3 threads". */
 void page_put_count(out_t *out, int64_t count, const char *one, const char *many);
 /* "205 MB", "8192 threads". */

@@ -3,9 +3,11 @@
 
 #include "report_text.h"
 
+#include <sys/param.h>
+
 #define US_PER_S INT64_C(1000000)
 
-/* Rows that are shown at once; the rest is a click away, or in ?json. */
+/* Rows that are shown at once; of the others, holders are in ?json, stories a click away. */
 #define HOLDERS_SHOWN 8
 #define STORIES_SHOWN 8
 /* A child that drains for longer is marked. */
@@ -18,11 +20,26 @@ static const char *kind_words(view_holder_kind_e kind)
     return kind == VIEW_BACKEND ? "backend" : kind == VIEW_VHOST ? "virtual host" : "requests for";
 }
 
-static void put_holder(out_t *out, const view_t *view, const view_holder_t *holder)
+/* A column that nobody needs takes room from one that they do. */
+static bool any_refused(const view_t *view)
+{
+    int i;
+
+    for (i = 0; i < view->holder_count && i < HOLDERS_SHOWN; i++) {
+        if (view->holders[i].refused > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_holder(out_t *out, const view_t *view, const view_holder_t *holder,
+                       bool has_refused)
 {
     double part = view->threads > 0 ? (double)holder->threads / view->threads : 0.0;
 
-    out_format(out, "<tr><th scope=\"row\"><small>%s</small> ", kind_words(holder->kind));
+    out_format(out, "<tr><th scope=\"row\" class=\"name\"><small>%s</small> ",
+               kind_words(holder->kind));
     out_html(out, holder->name);
     out_format(out, "</th><td class=\"n\">%d</td><td class=\"wide\">", holder->threads);
     page_put_bar(out, part, "plain");
@@ -30,15 +47,17 @@ static void put_holder(out_t *out, const view_t *view, const view_holder_t *hold
     if (holder->oldest_us > 0) {
         page_put_duration(out, holder->oldest_us);
     }
-    out_text(out, "</td><td class=\"n\">");
-    if (holder->refused > 0) {
-        out_format(out, "%llu", (unsigned long long)holder->refused);
+    out_text(out, "</td>");
+    if (has_refused) {
+        out_format(out, "<td class=\"n%s\">%llu</td>", holder->refused > 0 ? "" : " zero",
+                   (unsigned long long)holder->refused);
     }
-    out_text(out, "</td></tr>\n");
+    out_text(out, "</tr>\n");
 }
 
 void page_put_holders(out_t *out, const view_t *view)
 {
+    bool has_refused = any_refused(view);
     int i;
 
     out_text(out, "<section id=\"holders\" aria-labelledby=\"holders-title\">\n"
@@ -50,10 +69,11 @@ void page_put_holders(out_t *out, const view_t *view)
     out_text(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" "
              "aria-labelledby=\"holders-title\"><table>\n<thead><tr><th scope=\"col\">Who</th>"
              "<th scope=\"col\" class=\"n\">Threads</th><th scope=\"col\" class=\"wide\"></th>"
-             "<th scope=\"col\" class=\"n\">The longest for</th>"
-             "<th scope=\"col\" class=\"n\">Refused</th></tr></thead>\n<tbody>\n");
+             "<th scope=\"col\" class=\"n\">Longest for</th>");
+    out_text(out, has_refused ? "<th scope=\"col\" class=\"n\">Refused</th></tr></thead>\n<tbody>\n"
+                              : "</tr></thead>\n<tbody>\n");
     for (i = 0; i < view->holder_count && i < HOLDERS_SHOWN; i++) {
-        put_holder(out, view, &view->holders[i]);
+        put_holder(out, view, &view->holders[i], has_refused);
     }
     out_text(out, "</tbody></table></div>\n");
     if (view->holder_count > HOLDERS_SHOWN) {
@@ -70,6 +90,12 @@ static const char *ceiling_level(double part)
     return part >= 1.0 ? "red" : part >= 0.8 ? "amber" : "green";
 }
 
+/* The same as its colour. */
+static const char *ceiling_words(double part)
+{
+    return part >= 1.0 ? ", <em>reached</em>" : part >= 0.8 ? ", <em>near</em>" : "";
+}
+
 static void put_ceiling(out_t *out, const view_t *view, const ext_ceiling_t *row)
 {
     ctl_ceiling_e ceiling = (ctl_ceiling_e)row->ceiling;
@@ -77,7 +103,8 @@ static void put_ceiling(out_t *out, const view_t *view, const ext_ceiling_t *row
 
     out_text(out, "<li><p><strong>");
     out_html(out, controller_ceiling_text(ceiling));
-    out_format(out, "</strong>: %d of %.0f threads run</p>", view->threads, row->threads);
+    out_format(out, "</strong>: %d of %.0f threads run%s</p>", view->threads, row->threads,
+               ceiling_words(part));
     page_put_bar(out, part, ceiling_level(part));
     out_text(out, "<p class=\"source\">");
     if (row->unit == EXT_UNIT_BYTES) {
@@ -93,7 +120,7 @@ static void put_ceiling(out_t *out, const view_t *view, const ext_ceiling_t *row
         out_html(out, row->source);
         out_text(out, ")");
     }
-    out_text(out, " in use. To raise it: ");
+    out_text(out, " in use. For more: ");
     out_html(out, report_remedy(ceiling));
     out_text(out, ".</p></li>\n");
 }
@@ -138,22 +165,41 @@ static void put_held_by(out_t *out, const view_child_t *child)
     }
 }
 
+static void put_cells(out_t *out, const int *numbers, int count)
+{
+    int i;
+
+    for (i = 0; i < count; i++) {
+        /* what is nothing does not catch the eye */
+        out_format(out, numbers[i] > 0 ? "<td class=\"n\">%d</td>" : "<td class=\"n zero\">%d</td>",
+                   numbers[i]);
+    }
+}
+
+static int at_least_none(int64_t number)
+{
+    return number > 0 ? (int)MIN(number, INT32_MAX) : 0;
+}
+
 static void put_child_row(out_t *out, const view_t *view, const view_child_t *child)
 {
     bool is_old = child->generation != view->generation;
     bool is_late = child->state == EXT_SLOT_DRAINING && child->since_us >= LONG_DRAIN_US;
-    int others = child->connections - child->keep_alive - child->busy;
+    const int numbers[] = {
+        child->busy, at_least_none((int64_t)child->idle + child->benched), child->starting,
+        child->connections, child->keep_alive, child->writing, child->closing,
+        at_least_none((int64_t)child->waiting_io + child->suspended + child->put_off)
+    };
 
     out_format(out, "<tr%s><th scope=\"row\" class=\"n\">%d</th><td class=\"n\">%d</td>"
-               "<td class=\"n\">%d%s</td><td>%s%s for ",
+               "<td class=\"n\">%d%s</td><td class=\"state\">%s%s for ",
                is_late ? " class=\"late\"" : "", child->slot, child->pid, child->generation,
                is_old ? " <small>old</small>" : "", is_late ? "<strong>late:</strong> " : "",
                view_state_name(child->state));
     page_put_duration(out, child->since_us);
-    out_format(out, "</td><td class=\"n\">%d</td><td class=\"n\">%d</td><td class=\"n\">%d</td>"
-               "<td class=\"n\">%d</td><td class=\"n\">%d</td><td class=\"n\">%d</td><td>",
-               child->busy, child->idle + child->benched, child->starting, child->connections,
-               child->keep_alive, others > 0 ? others : 0);
+    out_text(out, "</td>");
+    put_cells(out, numbers, (int)(sizeof(numbers) / sizeof(numbers[0])));
+    out_text(out, "<td class=\"by\">");
     put_held_by(out, child);
     if (child->out_of_descriptors) {
         out_text(out, " <strong>out of descriptors</strong>");
@@ -161,20 +207,51 @@ static void put_child_row(out_t *out, const view_t *view, const view_child_t *ch
     out_text(out, "</td></tr>\n");
 }
 
+/* "62 serving, 2 draining (the first for 12 min 34 s)" */
+static void put_states(out_t *out, const view_t *view)
+{
+    bool any = false;
+    int state;
+
+    out_text(out, "<p>");
+    for (state = EXT_SLOT_FREE + 1; state < EXT_SLOT_STATES; state++) {
+        if (view->children[state] <= 0) {
+            continue;
+        }
+        out_format(out, "%s%d %s", any ? ", " : "", view->children[state],
+                   view_state_name((ext_slot_state_e)state));
+        any = true;
+        if (state == EXT_SLOT_DRAINING) {
+            out_text(out, " (the first for ");
+            page_put_duration(out, view->longest_us[state]);
+            out_text(out, ")");
+        }
+    }
+    out_text(out, any ? ".</p>\n" : "None.</p>\n");
+}
+
+#define CHILDREN_HEAD \
+    "<tr><th scope=\"col\" class=\"n\" rowspan=\"2\">Slot</th>" \
+    "<th scope=\"col\" class=\"n\" rowspan=\"2\">Pid</th>" \
+    "<th scope=\"col\" class=\"n\" rowspan=\"2\"><abbr title=\"Generation\">Gen.</abbr></th>" \
+    "<th scope=\"col\" rowspan=\"2\">State</th>" \
+    "<th scope=\"colgroup\" class=\"group\" colspan=\"3\">Threads</th>" \
+    "<th scope=\"colgroup\" class=\"group\" colspan=\"5\">Connections</th>" \
+    "<th scope=\"col\" rowspan=\"2\">Held by</th></tr>\n" \
+    "<tr><th scope=\"col\" class=\"n\">busy</th><th scope=\"col\" class=\"n\">idle</th>" \
+    "<th scope=\"col\" class=\"n\">starting</th><th scope=\"col\" class=\"n\">all</th>" \
+    "<th scope=\"col\" class=\"n\">kept alive</th><th scope=\"col\" class=\"n\">writing</th>" \
+    "<th scope=\"col\" class=\"n\">closing</th><th scope=\"col\" class=\"n\">waiting</th></tr>"
+
 void page_put_children(out_t *out, const view_t *view)
 {
     int i;
 
     out_text(out, "<section id=\"children\" aria-labelledby=\"children-title\">\n"
-             "<h2 id=\"children-title\">Children</h2>\n<div class=\"scroll tall\" id=\"rows\" "
-             "tabindex=\"0\" role=\"region\" aria-labelledby=\"children-title\"><table>\n<thead>"
-             "<tr><th scope=\"col\" class=\"n\">Slot</th><th scope=\"col\" class=\"n\">Pid</th>"
-             "<th scope=\"col\" class=\"n\">Gen.</th><th scope=\"col\">State</th>"
-             "<th scope=\"col\" class=\"n\">Threads busy</th>"
-             "<th scope=\"col\" class=\"n\">idle</th><th scope=\"col\" class=\"n\">starting</th>"
-             "<th scope=\"col\" class=\"n\">Connec&shy;tions</th>"
-             "<th scope=\"col\" class=\"n\">kept alive</th>"
-             "<th scope=\"col\" class=\"n\">waiting</th><th scope=\"col\">Held by</th></tr>"
+             "<h2 id=\"children-title\">Children</h2>\n");
+    put_states(out, view);
+    out_text(out, "<div class=\"scroll tall\" id=\"rows\" tabindex=\"0\" role=\"region\" "
+             "aria-labelledby=\"children-title\"><table>\n<thead>" CHILDREN_HEAD
              "</thead>\n<tbody>\n");
     for (i = 0; i < view->child_count; i++) {
         put_child_row(out, view, &view->child[i]);
@@ -212,14 +289,14 @@ static void put_decision(out_t *out, const view_t *view, const ext_decision_t *d
 
 static void put_story_item(out_t *out, const view_t *view, const story_t *story)
 {
-    const ext_decision_t *newest = &view->decisions[story->first];
     int i;
 
-    /* a decision's number does not change, so that what was opened stays open */
-    out_format(out, "<li id=\"story-%llu-%d\"><details id=\"d-%llu-%d\"><summary><time>",
-               (unsigned long long)newest->number, newest->kind,
-               (unsigned long long)view->decisions[story->first + story->count - 1].number,
-               newest->kind);
+    out_text(out, "<li id=\"story-");
+    page_put_story_name(out, view, story);
+    /* its name does not change, so that what was opened stays open */
+    out_text(out, "\"><details id=\"d-");
+    page_put_story_name(out, view, story);
+    out_text(out, "\"><summary><time>");
     page_put_time(out, view, story->began_wall_us);
     out_text(out, "</time> ");
     page_put_sentence(out, story->text);
@@ -248,7 +325,12 @@ void page_put_stories(out_t *out, const view_t *view, const story_t *stories)
     }
     out_text(out, "</ul>\n");
     if (stories[i].count > 0) {
-        out_text(out, "<p class=\"more\">Earlier ones are in <a href=\"?json\">JSON</a>.</p>\n");
+        out_text(out, "<details id=\"earlier\"><summary>Earlier</summary>\n"
+                 "<ul class=\"stories\">\n");
+        for (; stories[i].count > 0; i++) {
+            put_story_item(out, view, &stories[i]);
+        }
+        out_text(out, "</ul></details>\n");
     }
     out_text(out, "</section>\n");
 }

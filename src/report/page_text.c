@@ -28,6 +28,13 @@ void page_put_time(out_t *out, const view_t *view, int64_t wall_us)
     out_text(out, text);
 }
 
+void page_put_story_name(out_t *out, const view_t *view, const story_t *story)
+{
+    const ext_decision_t *oldest = &view->decisions[story->first + story->count - 1];
+
+    out_format(out, "%llu-%d", (unsigned long long)oldest->number, oldest->kind);
+}
+
 void page_put_count(out_t *out, int64_t count, const char *one, const char *many)
 {
     out_format(out, "%lld %s", (long long)count, count == 1 ? one : many);
