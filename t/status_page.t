@@ -43,6 +43,43 @@ subtest 'with its script' => sub {
     is join("\n", $browser->console), '', 'no error, no violation of the policy';
 };
 
+# Moves on until the script has brought the page up to date once more.
+sub next_look {
+    $browser->js('document.querySelector("#status").dataset.mark = "old"');
+    return wait_for { $browser->js('return document.querySelector("#status").dataset.mark') ? 0 : 1 } SECONDS, 'the next look';
+}
+
+subtest 'what is read out' => sub {
+    is $browser->js('return document.querySelector("#said").textContent'), '', 'nothing, after many numbers have changed';
+    is $browser->js('return document.querySelector("#said").getAttribute("role") + document.querySelectorAll("main [role=status], main [aria-live]").length'), 'status0',
+        'nothing else is, whatever is replaced';
+    my @held = hold_requests($s, 27);
+    ok((wait_for { $browser->js('return document.querySelector("#said").textContent') =~ /\A(?:Have a look|Act now)\. / } SECONDS, 'a word on it'), 'a verdict that is another one');
+    lift_hold($s);
+    read_response($_) for @held;
+    ok((wait_for { $browser->js('return document.querySelector("#said").textContent') eq 'Well.' } SECONDS, 'its end'), '... and its end');
+};
+
+# With the keyboard: Tab to a mark of the chart, Enter.
+subtest 'from a mark to its story' => sub {
+    my $link = 'document.querySelector("svg.chart.wide a[href^=\'#story-\']")';
+    ok((wait_for { $browser->js("return !!$link") } SECONDS, 'a mark'), 'what was done has a mark');
+    my $href = $browser->js("$link.focus(); return $link.getAttribute('href')");
+    like $browser->js("return $link.querySelector('title').textContent"), qr/\A\d\d:\d\d:\d\d \w+/, '... that says what it was';
+    ok next_look(), 'at the next look';
+    is $browser->js('return document.activeElement.getAttribute("href")'), $href, '... it has the focus still';
+    $browser->press([ Enter => 13 ]);
+    my $story = 'document.querySelector(location.hash || "#none")';
+    ok((wait_for { $browser->js("return $story && $story.querySelector('details').open") } SECONDS, 'it to open'), 'Enter opens its story');
+    is $browser->js('return location.hash'), $href, '... that one';
+    is $browser->js("return $story.contains(document.activeElement)"), JSON::PP::true, '... and goes there';
+    ok next_look(), 'at the next look';
+    is $browser->js("return $story.querySelector('details').open"), JSON::PP::true, '... it is open still';
+    is $browser->js("return $story.classList.contains('aimed')"), JSON::PP::true, '... and stands out still';
+    $browser->js('location.hash = ""');
+    is join("\n", $browser->console), '', 'no error, no violation of the policy';
+};
+
 subtest 'a reload of the server' => sub {
     my $rows = $browser->js('return document.querySelectorAll("#minutes tbody tr").length');
     ok($s->graceful, "is done");
@@ -75,12 +112,34 @@ subtest 'text of strangers' => sub {
     close $_ for @socks;
 };
 
+# Text of the chart that is shown, and is not within it.
+my $CUT_OFF = <<'JS';
+return Array.from(document.querySelectorAll('svg.chart')).filter((s) => s.getClientRects().length).flatMap((s) => {
+    const all = s.getBoundingClientRect();
+    return Array.from(s.querySelectorAll('text')).filter((t) => {
+        const text = t.getBoundingClientRect();
+        return text.left < all.left - 1 || text.right > all.right + 1 || text.bottom > all.bottom + 1;
+    }).map((t) => t.textContent);
+});
+JS
+
+subtest 'on a wall' => sub {
+    $browser->resize(1920, 1080, 0);
+    $browser->go($url);
+    is $browser->js('return document.documentElement.scrollWidth'), 1920, 'the page does not move to the side';
+    my $box = 'const at = (id) => document.getElementById(id).getBoundingClientRect();';
+    ok $browser->js("$box return at('ceilings').left >= at('history').right && at('holders').left >= at('history').right"), 'what limits it and who holds threads stand beside the chart';
+    cmp_ok $browser->js("$box return Math.max(at('ceilings').top, at('history').top)"), '<', 1080, '... without scrolling';
+    is_deeply $browser->js($CUT_OFF), [], 'no text of the chart is cut off';
+};
+
 subtest 'on a phone' => sub {
     $browser->resize(390, 844, 1);
     $browser->go($url);
     is $browser->js('return document.documentElement.scrollWidth'), 390, 'the page does not move to the side';
     is $browser->js('return getComputedStyle(document.querySelector("svg.chart.narrow")).display'), 'block', 'the chart is one for it';
     is $browser->js('return getComputedStyle(document.querySelector("svg.chart.wide")).display'), 'none', '... and the other is not there';
+    is_deeply $browser->js($CUT_OFF), [], 'no text of it is cut off';
     $browser->resize(1280, 900, 0);
 };
 
