@@ -4,26 +4,29 @@
 
 #include <string.h>
 
+/* The assembler knows how long it is; in C the end of one object has no distance from another. */
 #define ASSET(name, file) \
     __asm__(".pushsection .rodata\n" \
-            ".balign 1\n" \
+            ".balign 4\n" \
+            ".globl asset_" #name "_size\n.hidden asset_" #name "_size\n" \
+            "asset_" #name "_size:\n.long 1f - 0f\n" \
             ".globl asset_" #name "\n.hidden asset_" #name "\nasset_" #name ":\n" \
-            ".incbin \"" file "\"\n" \
-            ".globl asset_" #name "_end\n.hidden asset_" #name "_end\nasset_" #name "_end:\n" \
+            "0: .incbin \"" file "\"\n1:\n" \
             ".popsection\n"); \
-    extern const char asset_##name[], asset_##name##_end[]
+    extern const char asset_##name[]; \
+    extern const unsigned asset_##name##_size
 
 ASSET(style, "src/report/page.css");
 ASSET(script, "src/report/page.js");
 
 void page_put_style(out_t *out)
 {
-    out_bytes(out, asset_style, (size_t)(asset_style_end - asset_style));
+    out_bytes(out, asset_style, asset_style_size);
 }
 
 void page_put_script(out_t *out)
 {
-    out_bytes(out, asset_script, (size_t)(asset_script_end - asset_script));
+    out_bytes(out, asset_script, asset_script_size);
 }
 
 /* In the tab: a shape for each level, so that the colour is not all there is. */

@@ -320,7 +320,7 @@ void page_put_stories(out_t *out, const view_t *view, const story_t *stories)
         return;
     }
     out_text(out, "<ul class=\"stories\">\n");
-    for (i = 0; stories[i].count > 0 && i < STORIES_SHOWN; i++) {
+    for (i = 0; i < STORIES_SHOWN && stories[i].count > 0; i++) {
         put_story_item(out, view, &stories[i]);
     }
     out_text(out, "</ul>\n");

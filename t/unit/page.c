@@ -89,12 +89,11 @@ static bool has_only_known_attributes(const char *html)
 
 static void test_views(void)
 {
-    static const char *const names[] = { "none", "made", "worst" };
-    view_t *(*const make[])(void) = { view_made_none, view_made, view_made_worst };
+    static const char *const names[] = { "none", "usual", "worst" };
     size_t i;
 
     for (i = 0; i < 3; i++) {
-        char *page = page_of(make[i](), RENDER_PAGE);
+        char *page = page_of(view_made_by_name(names[i]), RENDER_PAGE);
 
         ok(page && !strncmp(page, "<!DOCTYPE html>", 15), names[i]);
         is(unclosed(page), 0, "each element is closed");
@@ -402,6 +401,8 @@ static void test_assets(void)
 
     ok(strstr(style, "prefers-color-scheme: dark") != NULL, "the style");
     ok(strstr(script, "'use strict'") != NULL, "the script");
+    is(style[strlen(style) - 1], '\n', "... whole");
+    is(script[strlen(script) - 1], '\n', "... whole");
     ok(!strstr(style, "url(") && !strstr(style, "@import"), "loads nothing else");
     free(style);
     free(script);
