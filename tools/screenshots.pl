@@ -16,6 +16,9 @@ my $build = $ENV{ADAPTIVE_BUILD} // '.build';
 my $missing = Adaptive::Browser::missing();
 die "$missing\n" if $missing;
 
+# As far as the end of the chart, and small enough for a document.
+my @size = (1100, 1095);
+
 # Requests a second, for so many seconds: quiet, a morning, a burst, a slow backend, the evening.
 my @own     = qw(8:100 25:80 60:60 220:25 60:60 40:90 90:40 20:150);
 my @proxied = qw(4:150 20:115 40:70 150:15 15:250);
@@ -36,12 +39,12 @@ my @load = map {
 } [ '/adp/sleep?ms=300', @own ], [ '/shop/sleep?ms=900', @proxied ];
 print "Load for $seconds s.\n";
 sleep $seconds - 15;
-my $browser = Adaptive::Browser->new(dir => $s->root . '/tmp/chromium', size => [ 1100, 1250 ]) or die "no browser\n";
+my $browser = Adaptive::Browser->new(dir => $s->root . '/tmp/chromium', size => [@size]) or die "no browser\n";
 for my $scheme (qw(light dark)) {
-    $browser->resize(1100, 1250, 0);
+    $browser->resize(@size, 0);
     $browser->dark($scheme);
     $browser->go($url);
-    $browser->picture("docs/user/images/status-$scheme.png", [ 1100, 1250 ]);
+    $browser->picture("docs/user/images/status-$scheme.png", [@size]);
 }
 $browser->resize(390, 844, 1);
 $browser->dark('light');
