@@ -36,7 +36,7 @@
 
 /* Raise it with every change of what lies in the shared memory, records of controller.h
  * included. Where the compiler can see a change (EXT_PINNED) it does not forget. */
-#define EXT_VERSION   11
+#define EXT_VERSION   12
 
 /* The size that a type has in this version, where a pointer has 64 bits. Not equal: raise the
  * version above (or ADP_RETAINED_VERSION), then write the new size here. */
@@ -111,6 +111,7 @@ typedef struct ext_child_t {
     _Atomic int put_off;            /* requests that wait without a thread (src/child/put_off.h) */
     _Atomic int lowered;            /* of threads: they serve what computes, after the others */
     _Atomic int carrying;           /* of threads: they serve connections with HTTP/2 streams */
+    _Atomic int nameless;           /* requests that hold a thread for a class without a place */
     ext_flag_t ready;               /* its workers take connections */
     ext_flag_t closed;              /* its listeners are closed for good */
     ext_flag_t wants_successor;     /* MaxConnectionsPerChild is near (src/child/quota.h) */

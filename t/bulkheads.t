@@ -8,6 +8,7 @@ use IO::Socket::INET;
 use Socket qw(SOMAXCONN);
 use Test::More;
 use Time::HiRes qw(sleep time);
+use Adaptive::Client;
 use Adaptive::Process;
 use Adaptive::Server;
 use Adaptive::Wait;
@@ -152,6 +153,39 @@ subtest 'two children' => sub {
     is(scalar(grep { status_of($_) == 503 } @refused), @refused, 'with 503');
     my %refused = map { $_ => 1 } @refused;
     end_well($s, grep { !$refused{$_} } @sent);
+};
+
+# For one connection the kernel may wake all threads that idle, and on a busy machine they stay awake for a while before one takes
+# it. Awake they are not idle, but what holds them is gone in a moment: nobody may be refused for that.
+subtest 'threads that have only been woken' => sub {
+    my $few    = THREADS / 2 + 1;
+    my $others = THREADS - $few;
+    my $port   = new_backend();
+    my $s      = Adaptive::Server->new(
+        hooked   => 1,
+        modules  => [qw(status proxy proxy_http)],
+        mpm_conf => "StartServers 1\nThreadsPerChild @{[THREADS]}\nMaxRequestWorkers @{[THREADS]}\n",
+        conf     => "KeepAliveTimeout 60\nProxyTimeout 300\nProxyPass /dead/ http://127.0.0.1:$port/ retry=0\n",
+    )->start;
+    make_known($s);
+    my @kept = map { Adaptive::Client->new($s->port) } 1 .. $few;
+    is(scalar(grep { $_->get('/1k.html')->{status} == 200 } @kept), $few, 'somebody else is there');
+
+    $s->pause_at('bulkhead_counted');
+    $_->send(http_request('/dead/', keep => 1)) for @kept;
+    wait_for { $s->paused('bulkhead_counted') == $few } 30, 'a thread for each';
+    $s->pause_at('accept_counted');
+    my @new = map { ask($s, '/1k.html') } 1 .. $others;
+    # the last threads are kept for those who are connected
+    ok((wait_for { $few + $s->paused('accept_counted') >= THREADS - 2 } 30, 'the others to be woken'), 'nearly all threads are awake');
+    $s->release('bulkhead_counted');
+    ok((wait_for { asked() + ended(map { $_->sock } @kept) >= $few } 30, 'the requests to get on'), 'the requests get on');
+    is(asked(), $few, 'all are passed to the backend, nobody is refused');
+
+    $s->release('accept_counted');
+    is(scalar(grep { status_of($_) == 200 } @new), $others, 'those for whom they have been woken are served');
+    unlike($s->error_log, qr/ADP0130/, 'nothing is logged');
+    end_well($s, map { $_->sock } @kept);
 };
 
 subtest 'ErrorDocument' => sub {

@@ -203,6 +203,34 @@ int classes_held(const ext_child_t *child, int place)
     return held_of(atomic_load_explicit(&child->holdings[place].work, memory_order_relaxed));
 }
 
+void classes_begin_nameless(ext_child_t *child)
+{
+    atomic_fetch_add_explicit(&child->nameless, 1, memory_order_relaxed);
+}
+
+void classes_end_nameless(ext_child_t *child)
+{
+    atomic_fetch_sub_explicit(&child->nameless, 1, memory_order_relaxed);
+}
+
+/* Another process may have written anything. */
+static int believable_count(int count)
+{
+    return count < 0 ? 0 : count < MOST_HELD ? count : MOST_HELD;
+}
+
+int classes_serving(const ext_child_t *child)
+{
+    int serving = believable_count(atomic_load_explicit(&child->nameless, memory_order_relaxed))
+                  + believable_count(atomic_load_explicit(&child->carrying, memory_order_relaxed));
+    int i;
+
+    for (i = 0; i < EXT_CLASSES; i++) {
+        serving += classes_held(child, i);
+    }
+    return serving;
+}
+
 share_seen_t classes_seen(const ext_child_t *child, int place, int64_t now_us)
 {
     const ext_holding_t *h = &child->holdings[place];

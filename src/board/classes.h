@@ -5,9 +5,10 @@
  * atomics. The parent never reads it; status pages do.
  *
  * The table has room for the classes that are busy. When it is full a place goes to another class
- * once nothing has come for the old one for some seconds and no thread serves it; a class that
- * finds no place is not counted. Whoever remembers a place asks each time whether it is still the
- * class's own. A request that has begun keeps the place, so that the counts are always even.
+ * once nothing has come for the old one for some seconds and no thread serves it. Requests of
+ * classes that find no place are counted together. Whoever remembers a place asks each time whether
+ * it is still the class's own. A request that has begun keeps the place, so that the counts are
+ * always even.
  *
  * Pure C: tested without httpd.
  */
@@ -49,6 +50,15 @@ void classes_take_back(ext_child_t *child, int place);
 
 /* Threads of this child that serve the class. */
 int classes_held(const ext_child_t *child, int place);
+
+/* A request of a class without a place begins, and ends. */
+void classes_begin_nameless(ext_child_t *child);
+void classes_end_nameless(ext_child_t *child);
+
+/* Threads of a child that serve requests, of whatever class, or carry streams. Unlike ext_busy()
+ * without those that have only been woken, of which there are many for a moment when clients come
+ * together: for one connection the kernel may wake all that idle. */
+int classes_serving(const ext_child_t *child);
 
 /* How long they do so. */
 share_seen_t classes_seen(const ext_child_t *child, int place, int64_t now_us);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/testhook.h"
 #include "board/classes.h"
 #include "law/share.h"
 #include "report/handler.h"
@@ -161,7 +162,7 @@ static void look_at_siblings(child_t *child)
     atomic_store(&b->ceiling, ceiling_of(child));
 }
 
-/* The child's own, the class's part of it left out. */
+/* The child's own, the class's part of it left out. Busy are all that have been woken, at most. */
 static share_room_t own_room(const child_t *child)
 {
     int most = atomic_load_explicit(&child->rooms.most, memory_order_relaxed);
@@ -211,6 +212,25 @@ static share_pace_t pace_of(const child_t *child, int place, int64_t now_us)
     return pace;
 }
 
+/* Of those that are busy, only who serves a request holds a thread for longer than a moment. Many
+ * others are awake when clients come together: they find that a sibling was faster, or wait for
+ * each other before they have anything to serve. */
+static void leave_out_woken(const child_t *child, share_room_t *all, share_room_t *own)
+{
+    int i, slots = atomic_load(&child->bulkheads.slots);
+
+    own->busy = MIN(own->busy, classes_serving(child->ext));
+    all->busy = own->busy;
+    for (i = 0; i < slots; i++) {
+        if (i != child->slot && child_has_kin(child, i)) {
+            const ext_child_t *ext = &child->board->children[i];
+
+            all->busy += MIN(MIN(ext_busy(ext), classes_serving(ext)),
+                             child->config->thread_limit);
+        }
+    }
+}
+
 /* --- refusing ----------------------------------------------------------------------------- */
 
 static void log_refused(child_t *child, int place, const share_room_t *all,
@@ -249,6 +269,11 @@ static bool is_too_many(child_t *child, int place, int64_t now_us)
     all.held = (int)pace.held;
     if (!share_is_over(&all, &own) || !share_is_slow(&pace)
         || !classes_has_others(child->board, place, now_us)) {
+        return false;
+    }
+    /* last, because it looks at all classes of all children */
+    leave_out_woken(child, &all, &own);
+    if (!share_is_near(&all) || !share_is_over(&all, &own)) {
         return false;
     }
     atomic_fetch_add(&child->board->classes[place].refused, 1);
@@ -296,10 +321,13 @@ int bulkhead_hook_handler(request_rec *r)
     class = class_of(&conn->child->bulkheads, r);
     place = class_place(conn->child, &class, now_us);
     if (place == CLASSES_NO_PLACE) {
+        classes_begin_nameless(conn->child->ext);
+        conn->holds = HOLDS_NAMELESS;
         return DECLINED;
     }
     classes_note_seen(conn->child->board, place, now_us);
     classes_begin(conn->child->ext, place, now_us);
+    ADP_PAUSE(bulkhead_counted);
     if (!is_error_document(r, &class) && is_too_many(conn->child, place, now_us)) {
         classes_take_back(conn->child->ext, place);
         apr_table_setn(r->err_headers_out, "Retry-After", RETRY_AFTER);
@@ -312,8 +340,11 @@ int bulkhead_hook_handler(request_rec *r)
 
 void bulkhead_end(conn_t *conn)
 {
-    if (conn->holds > 0) {
-        classes_end(conn->child->ext, conn->holds - 1, clock_coarse_us() - conn->holds_since_us);
-        conn->holds = 0;
+    if (conn->holds == HOLDS_NAMELESS) {
+        classes_end_nameless(conn->child->ext);
     }
+    else if (conn->holds > 0) {
+        classes_end(conn->child->ext, conn->holds - 1, clock_coarse_us() - conn->holds_since_us);
+    }
+    conn->holds = 0;
 }

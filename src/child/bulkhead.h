@@ -19,6 +19,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+/* conn_t.holds. */
+#define HOLDS_NAMELESS (-1)
+
 /* What a child knows of its siblings, as of the last look at them. */
 typedef struct bulkheads_t {
     bool counts;                /* constant, like the next */

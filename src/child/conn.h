@@ -76,7 +76,8 @@ struct conn_t {
     bool is_shed;               /* its next request gets 503: it has waited too long */
     bool was_put_off;           /* its turn has come: it is not put off again */
     uint32_t target;            /* of its last request: target.h */
-    int holds;                  /* the class that its thread serves (bulkhead.h), plus 1; 0: none */
+    int holds;                  /* the class that its thread serves (bulkhead.h), plus 1; 0: none;
+                                 * HOLDS_NAMELESS: one without a place */
     int64_t holds_since_us;
     bool no_request;            /* it ends with no request under way */
     conn_state_t cs;            /* c->cs */

@@ -77,6 +77,31 @@ static void test_counts(scoreboard_ext_t *ext)
     is(atomic_load(&child->holdings[place].work), 0, "what is refused has neither begun nor ended");
 }
 
+static void test_serving(scoreboard_ext_t *ext)
+{
+    ext_child_t *child = &ext->children[0];
+    int a = add(ext, "http://10.0.0.1:80", 1000 * S), b = add(ext, "b", 1000 * S);
+
+    scoreboard_ext_reset(ext, 0);
+    is(classes_serving(child), 0, "no thread serves anybody");
+    atomic_store(&child->threads, 10);
+    is(classes_serving(child), 0, "... although ten are awake");
+    classes_begin(child, a, 1000 * S);
+    classes_begin(child, b, 1000 * S);
+    classes_begin(child, b, 1000 * S);
+    classes_begin_nameless(child);
+    is(classes_serving(child), 4, "requests of two classes, and one of a class without a place");
+    atomic_store(&child->carrying, 2);
+    is(classes_serving(child), 6, "... and threads that carry streams");
+    classes_end_nameless(child);
+    classes_end(child, b, 0);
+    is(classes_serving(child), 4, "two have ended");
+    atomic_store(&child->nameless, -5);
+    atomic_store(&child->carrying, INT32_MAX);
+    ok(classes_serving(child) > 0, "what somebody made up overflows no sum");
+    scoreboard_ext_reset(ext, 0);
+}
+
 static void test_full(scoreboard_ext_t *ext)
 {
     char text[20];
@@ -164,12 +189,13 @@ int main(void)
 {
     scoreboard_ext_t *ext = NULL;
 
-    tap_begin(30);
+    tap_begin(34);
     is(scoreboard_ext_create(&ext, SLOTS), 0, "shared memory");
     test_names(ext);
     test_others(ext);
     test_counts(ext);
     test_pace(ext);
+    test_serving(ext);
     test_full(ext);
     scoreboard_ext_destroy(ext);
     return tap_done();

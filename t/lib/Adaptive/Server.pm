@@ -256,6 +256,12 @@ sub wait_paused {
     return $pid;
 }
 
+# How many threads have come there since pause_at.
+sub paused {
+    my ($self, $name) = @_;
+    return scalar(() = read_text("$self->{root}/hooks/at.$name") =~ /^\d+$/mg);
+}
+
 sub release {
     my ($self, @names) = @_;
     unlink map {"$self->{root}/hooks/pause.$_"} @names;
