@@ -93,8 +93,9 @@ typedef struct ctl_hold_t {
     ctl_peak_t peak;
     int64_t step_us;            /* of the last step down */
     int64_t retired_us;         /* when something was retired, < 0: never, or it was missed */
+    int64_t left_us;            /* what was retired last had not been needed since then */
     int doublings;              /* of the hold time, learned */
-    int64_t learned_us;
+    int64_t learned_us;         /* when that was confirmed last */
 } ctl_hold_t;
 
 /* What threads do while they are busy: compute, or wait for something else. */
@@ -255,6 +256,8 @@ typedef struct ctl_child_state_t {
     double blocked_part;        /* of the busy threads */
     bool cpu_bound;              /* the others */
     ctl_hold_t parking;         /* how long surplus children are kept from being parked then */
+    int64_t used_us;            /* when all children there are were last in use, */
+    int used;                   /* ... and how many they were */
     int64_t filling_us;         /* since then the demand surely grows */
     double busy_smooth;
     int batch;                  /* children that the next panic starts */

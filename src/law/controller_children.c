@@ -23,14 +23,19 @@
 #define DWELL_US         (2000 * (int64_t)US_PER_MS)
 #define DWELL_DOUBLINGS  5
 #define DWELL_MISSED     16
-/* The hold time of children, likewise. */
-#define HOLD_DOUBLINGS   3
+/* The hold time of children is short, as most bursts do not come back soon, and what it takes to
+ * keep them for one that does is learned from the first that misses them. */
+#define HOLD_DOUBLINGS   4
+#define HOLD_MISSED      3
+/* They are in use if at most this part of them is not: a number of children is never quite that
+ * of the time before. */
+#define UNUSED_PART      8
 #define LARGEST_BATCH    32     /* forked in one go */
 /* Work waits in a child for a thread, and that is not the child's own business any more. */
 #define PANIC_FACTOR     5
 /* A parked child is kept so long. */
 #ifndef PARKED_MS
-#define PARKED_MS        20000
+#define PARKED_MS        15000
 #endif
 #define PARKED_US        (PARKED_MS * (int64_t)US_PER_MS)
 #define BLOCKED_TIME_US  (100 * US_PER_MS)
@@ -392,12 +397,28 @@ static int needed_lately(ctl_child_state_t *state, const children_look_t *l)
     return ctl_min(ctl_peak(&state->parking.peak), ctl_max(ctl_peak(&state->hold.peak), l->need));
 }
 
+static void note_use(ctl_child_state_t *state, const children_look_t *l, int64_t hold_us)
+{
+    int all = l->have + l->parked;
+
+    if (l->need < all - all / UNUSED_PART) {
+        return;
+    }
+    if (all >= state->used - state->used / UNUSED_PART) {
+        /* they were all kept for it */
+        ctl_hold_confirm(&state->hold, l->now_us, hold_us, l->now_us - state->used_us);
+    }
+    state->used_us = l->now_us;
+    state->used = all;
+}
+
 static void learn(ctl_child_state_t *state, const children_look_t *l, const ctl_child_plan_t *plan,
                   int64_t hold_us)
 {
-    const ctl_lesson_t hold = { hold_us, HOLD_DOUBLINGS, 1 };
-    const ctl_lesson_t dwell = { DWELL_US, DWELL_DOUBLINGS, DWELL_MISSED };
+    const ctl_lesson_t hold = { hold_us, HOLD_DOUBLINGS, HOLD_MISSED, l->now_us - state->used_us };
+    const ctl_lesson_t dwell = { DWELL_US, DWELL_DOUBLINGS, DWELL_MISSED, CTL_UNUSED_UNKNOWN };
 
+    note_use(state, l, hold_us);
     ctl_hold_learn(&state->hold, l->now_us, &hold, plan->start > 0, plan->retire > 0);
     ctl_hold_learn(&state->parking, l->now_us, &dwell, plan->start + plan->resurrect > 0,
                    l->cpu_bound && plan->park > 0);

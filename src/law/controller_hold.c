@@ -120,6 +120,15 @@ int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int used,
     return have - ctl_ceil(excess * STEP_PART);
 }
 
+static void lengthen(ctl_hold_t *hold, const ctl_lesson_t *lesson, int64_t away_us)
+{
+    do {
+        hold->doublings++;
+    } while (hold->doublings < lesson->most_doublings
+             && ctl_hold_us(hold, lesson->hold_us) < away_us);
+    hold->doublings = ctl_min(hold->doublings, lesson->most_doublings);
+}
+
 void ctl_hold_learn(ctl_hold_t *hold, int64_t now_us, const ctl_lesson_t *lesson, bool missing,
                     bool retired)
 {
@@ -127,14 +136,23 @@ void ctl_hold_learn(ctl_hold_t *hold, int64_t now_us, const ctl_lesson_t *lesson
 
     if (retired) {
         hold->retired_us = now_us;
+        hold->left_us = now_us - lesson->unused_us;
     }
     if (missing && hold->retired_us >= 0 && now_us - hold->retired_us <= missed_us) {
-        hold->doublings = ctl_min(hold->doublings + 1, lesson->most_doublings);
+        lengthen(hold, lesson,
+                 lesson->unused_us == CTL_UNUSED_UNKNOWN ? 0 : now_us - hold->left_us);
         hold->learned_us = now_us;
         hold->retired_us = -1;
     }
     else if (hold->doublings && now_us - hold->learned_us >= FORGET_US) {
         hold->doublings--;
+        hold->learned_us = now_us;
+    }
+}
+
+void ctl_hold_confirm(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int64_t unused_us)
+{
+    if (hold->doublings && unused_us > ctl_hold_us(hold, hold_us) / 2) {
         hold->learned_us = now_us;
     }
 }

@@ -95,12 +95,16 @@ int ctl_hold_target(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int used,
                     int have, bool may_shrink);
 
 /* How a hold time learns: it doubles, at most so often, if what was retired is missed sooner
- * than this number of hold times later. */
+ * than this number of hold times later; as often as it takes to have kept that. */
 typedef struct ctl_lesson_t {
     int64_t hold_us;            /* at first */
     int most_doublings;
     int missed_within;
+    int64_t unused_us;          /* how long what is retired now has not been needed;
+                                 * CTL_UNUSED_UNKNOWN: it doubles once */
 } ctl_lesson_t;
+
+#define CTL_UNUSED_UNKNOWN (-1)
 
 /* The hold time with what was learned. */
 int64_t ctl_hold_us(const ctl_hold_t *hold, int64_t hold_us);
@@ -108,6 +112,10 @@ int64_t ctl_hold_us(const ctl_hold_t *hold, int64_t hold_us);
 /* The target has been carried out: more were started than before (missing), or fewer. */
 void ctl_hold_learn(ctl_hold_t *hold, int64_t now_us, const ctl_lesson_t *lesson, bool missing,
                     bool retired);
+
+/* What is held is needed again after unused_us. If it would have been gone with half the hold time,
+ * what was learned has proved right, and is remembered from now on. */
+void ctl_hold_confirm(ctl_hold_t *hold, int64_t now_us, int64_t hold_us, int64_t unused_us);
 
 /* In how long the target could fall if the need does not change, and nothing does before
  * calm_at_us; CTL_NEVER_US: it will not. */

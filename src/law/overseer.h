@@ -26,7 +26,7 @@
 /* A child costs more than a thread to start, some milliseconds against some 60 us, and is kept
  * longer, by this factor: docs/dev/controller.md, "The way down". */
 #ifndef CHILD_HOLDS
-#define CHILD_HOLDS 12
+#define CHILD_HOLDS 4
 #endif
 
 /* Its memory; outlives graceful restarts. The caller looks at `plan` only. */

@@ -27,7 +27,7 @@
 /* Raise the first number with every change of retained_t or slot_t; what changes the shared
  * memory raises EXT_VERSION. The compiler asks for it where a size changes (EXT_PINNED below). */
 #ifndef ADP_RETAINED_VERSION
-#define ADP_RETAINED_VERSION (100 * 5 + EXT_VERSION)
+#define ADP_RETAINED_VERSION (100 * 6 + EXT_VERSION)
 #endif
 
 /* A child as the parent sees it.
@@ -118,7 +118,7 @@ typedef struct retained_t {
 
 EXT_PINNED(config_fixed_t, 12);
 EXT_PINNED(slot_t, 72);
-EXT_PINNED(retained_t, 2064);
+EXT_PINNED(retained_t, 2096);
 
 /* The block, found or begun. pre_config; s may be NULL then. */
 retained_t *retained_get(void);

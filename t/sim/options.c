@@ -18,7 +18,7 @@ static const char usage[] =
     "  --child-start-ms N   mean from fork to accepting (10)\n"
     "  --thread-start-us N  median (60)\n"
     "  --hold-s N           how long spare threads are kept (5), --child-hold-s N and spare "
-    "children (60)\n"
+    "children (20)\n"
     "  --backlog N          connections that wait before more are refused (511)\n"
     "  --ablation           what is worse with each term switched off\n"
     "  --turn-s N           clients whose work takes turns do so each N seconds\n"
@@ -174,7 +174,7 @@ options_t options_parse(int argc, char **argv)
                                .backlog = 511,
                                .deal_first = true,
                                .hold_us = 5e6,
-                               .child_hold_us = 60e6 },
+                               .child_hold_us = 20e6 },
                     .seconds = 100,
                     .cpus = 8,
                     .knows_waiting = true,

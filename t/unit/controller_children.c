@@ -1,6 +1,7 @@
 /* The number of children: every reason, then courses of load. */
 
 #include "law/controller.h"
+#include "law/overseer.h"
 
 #include "random.h"
 #include "tap.h"
@@ -457,6 +458,54 @@ static void test_learning(void)
     is(s->sample.serving + s->sample.parked, 2, "... but not for ever");
 }
 
+/* One that comes back within the time in which it is missed is missed once, however long it was
+ * away. */
+static void test_learning_at_once(void)
+{
+    server_t *s = server_with(2);
+    int i, started[4];
+
+    s->limits.hold_us = 20 * S;
+    for (i = 0; i < 4; i++) {
+        serve(s, 10 * S, 1000, 400 * MS);
+        started[i] = s->started;
+        serve(s, 85 * S, 20, 400 * MS);
+    }
+    ok(started[1] > started[0], "a burst that comes back after 85 s misses its children");
+    is(started[2], started[1], "... and the next does not");
+    is(started[3], started[1], "... nor the one after that");
+}
+
+/* What a burst needs again and again is not forgotten while it does. */
+static void test_confirming(void)
+{
+    server_t *s = server_with(2);
+    int i, started = 0;
+
+    s->limits.hold_us = 20 * S;
+    for (i = 0; i < 30; i++) {
+        serve(s, 10 * S, 1000, 400 * MS);
+        serve(s, 85 * S, 20, 400 * MS);
+        started = i == 2 ? s->started : started;
+    }
+    is(s->started, started, "bursts for an hour: no child is started but for the first two");
+}
+
+/* 45 s after a burst that does not come back. */
+static void test_after_a_burst(void)
+{
+    server_t *s = server_with(2);
+
+    s->limits.hold_us = CHILD_HOLDS * 5 * S;
+    serve(s, 5 * S, 20, 400 * MS);
+    serve(s, 5 * S, 1200, 400 * MS);
+    ok(s->sample.serving > 8, "a burst: many children");
+    serve(s, 18 * S, 20, 400 * MS);
+    is(s->ended, 0, "... all kept for a while");
+    serve(s, 27 * S, 20, 400 * MS);
+    is(s->sample.serving + s->sample.parked, 2, "... and gone after 45 s");
+}
+
 static void test_looks(void)
 {
     server_t *s = server_with(2);
@@ -553,6 +602,9 @@ int main(void)
     test_slots();
     test_reload();
     test_learning();
+    test_learning_at_once();
+    test_confirming();
+    test_after_a_burst();
     test_looks();
     test_looks_at_ceiling();
     test_out_of_descriptors();

@@ -70,7 +70,7 @@ static int64_t later(int64_t now_us, int64_t interval_us)
 /* What was learned makes it longer, and it is kept in slices. */
 static int64_t longest_hold_us(int64_t hold_us)
 {
-    return 8 * hold_us * 16 / 15 + 5 * S;
+    return 16 * hold_us * 16 / 15 + 5 * S;
 }
 
 static double some_processors(void)
