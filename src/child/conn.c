@@ -90,33 +90,36 @@ void conn_discard(conn_t *conn)
     slab_give(&child->connections, conn);
 }
 
-void conn_trim(child_t *child, int threads)
+static void drop_pool(conn_t *conn)
+{
+    atomic_fetch_sub_explicit(&conn->child->pooled_connections, 1, memory_order_relaxed);
+    apr_pool_destroy(conn->pool);
+    conn->pool = NULL;
+}
+
+void conn_trim(child_t *child)
 {
     uint32_t left = atomic_load(&child->connections.item_count);
-    int most = POOLED_A_THREAD * threads;
-    conn_t *without = NULL;
+    conn_t *taken = NULL;
 
     ON_STEWARD();
-    /* free ones that have a pool lie on top of those that have none, but not strictly so */
     while (left-- > 0 && atomic_load_explicit(&child->pooled_connections, memory_order_relaxed)
-                         > most) {
+                         > 0) {
         conn_t *conn = slab_take(&child->connections);
 
         if (!conn) {
             break;
         }
         if (conn->pool) {
-            atomic_fetch_sub_explicit(&child->pooled_connections, 1, memory_order_relaxed);
-            apr_pool_destroy(conn->pool);
-            conn->pool = NULL;
+            drop_pool(conn);
         }
-        conn->suspended_next = without;
-        without = conn;
+        conn->suspended_next = taken;
+        taken = conn;
     }
-    while (without) {
-        conn_t *conn = without;
+    while (taken) {
+        conn_t *conn = taken;
 
-        without = conn->suspended_next;
+        taken = conn->suspended_next;
         slab_give(&child->connections, conn);
     }
 }

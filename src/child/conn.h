@@ -153,8 +153,9 @@ void conn_callback_ends(child_t *child, worker_t *worker);
  * on an ungraceful stop; connections stay their owners'. */
 void conn_shutdown_all(child_t *child);
 
-/* Destroy the pools of free connections that this number of threads does not need. The steward. */
-void conn_trim(child_t *child, int threads);
+/* Destroy the pools of free connections, which keep what their largest request needed. The next
+ * connections make small ones. The steward. */
+void conn_trim(child_t *child);
 
 /* One connection less in process_score.connections. A child that is draining ends with its last.
  * Any thread. */

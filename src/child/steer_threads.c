@@ -224,11 +224,12 @@ static ctl_thread_plan_t decide(child_t *child, const steward_facts_t *facts, in
     return orders.plan;
 }
 
-/* What many threads have needed lies about in as many arenas of the C library. */
+/* What many threads have needed lies in the pools of their connections, and about in as many arenas
+ * of the C library. */
 static void give_memory_back(child_t *child)
 {
     if (steward_gives_memory_back(&child->steer.steward, workers_live(child))) {
-        conn_trim(child, workers_live(child));
+        conn_trim(child);
         malloc_trim(0);
     }
 }

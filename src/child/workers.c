@@ -86,8 +86,13 @@ static apr_status_t start(child_t *child, worker_t *worker, apr_thread_start_t e
         join(worker);
     }
     if (!worker->pool) {
+        /* what a thread had goes back to the system with it */
+        worker->pool = own_pool_create(child->pool, "worker");
+        rv = worker->pool ? APR_SUCCESS : APR_ENOMEM;
+    }
+    if (rv == APR_SUCCESS) {
         /* the thread's own pool inherits it: worker_main() has httpd's again */
-        rv = apr_pool_create_ex(&worker->pool, child->pool, own_pool_bear_no_memory, NULL);
+        apr_pool_abort_set(own_pool_bear_no_memory, worker->pool);
     }
     if (rv == APR_SUCCESS) {
         rv = ap_thread_create(&worker->thread, child->workers.attributes, entry, worker,

@@ -34,6 +34,9 @@
 #define COUNTED          16
 #define COUNTED_AT_REST  4
 #define COUNTED_UNTIL_US (200 * US_PER_MS)
+/* Memory is given back when no more than this part of the threads is left: threads go by a third
+ * a second. */
+#define KEPT_PART        (2.0 / 3)
 /* Busy workers that are no reason to look while a look is not planned anyway. */
 #define FEW_BUSY         4
 
@@ -275,6 +278,7 @@ static void note_seen(steward_t *s, const steward_facts_t *f, const steward_look
     s->seen.live = f->live;
     s->seen.granted = f->granted;
     s->seen.waits = look->waited_us > 0;
+    s->most = ctl_max(s->most, f->live);
 }
 
 int64_t steward_settle(steward_t *s, const steward_facts_t *f, const steward_look_t *look,
@@ -301,9 +305,13 @@ int64_t steward_settle(steward_t *s, const steward_facts_t *f, const steward_loo
 
 bool steward_gives_memory_back(steward_t *s, int live)
 {
-    if (!s->shrunk || s->still || s->look_us != CTL_NEVER_US || live > s->target) {
+    bool fewer = live <= s->most * KEPT_PART;
+    bool rests = s->shrunk && s->look_us == CTL_NEVER_US;
+
+    if (s->watching || s->still || live > s->target || !(fewer || rests)) {
         return false;
     }
     s->shrunk = false;
+    s->most = live;
     return true;
 }

@@ -73,7 +73,8 @@ typedef struct steward_t {
     int64_t pause_us;           /* until then, while nothing changes; 0: as the controller says */
     bool still;                 /* all is as the last decision saw it */
     int target;                 /* threads that it decided on last */
-    bool shrunk;                /* threads have left since memory was last given back */
+    bool shrunk;                /* threads have left since memory was last given back, */
+    int most;                   /* ... and the most that there were */
     bool full;                  /* it could not have started another thread then */
     bool exhausted;             /* ... although work waited */
     int64_t told_parent_us;     /* when the parent was last woken for siblings, */
@@ -168,8 +169,9 @@ steward_orders_t steward_decide(steward_t *steward, const ctl_thread_sample_t *s
 int64_t steward_settle(steward_t *steward, const steward_facts_t *facts,
                        const steward_look_t *look, const ctl_thread_plan_t *plan);
 
-/* When no decision is due. True once, when the child has come to rest with fewer threads than it
- * had: what many threads have needed can be given back. */
+/* When no decision is due. True once when a third of the threads have left, and once when the
+ * child has come to rest with fewer than it had: what many threads have needed can be given back.
+ * A child that has a little to do may never come to rest. */
 bool steward_gives_memory_back(steward_t *steward, int live);
 
 #endif

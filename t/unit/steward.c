@@ -306,6 +306,24 @@ static void test_memory(void)
     ok(!steward_gives_memory_back(&s, 4), "not while decisions are planned");
 }
 
+/* A child that has a little to do always has a decision planned. */
+static void test_memory_of_many(void)
+{
+    steward_t s;
+
+    steward_init(&s, 0);
+    s.most = 64;
+    s.target = 64;
+    s.look_us = 17;
+    ok(!steward_gives_memory_back(&s, 43), "nearly all threads are there");
+    ok(steward_gives_memory_back(&s, 42), "a third of them has left: once");
+    ok(!steward_gives_memory_back(&s, 41), "and not for each that follows");
+    s.watching = true;
+    ok(!steward_gives_memory_back(&s, 28), "not while nobody is idle");
+    s.watching = false;
+    ok(steward_gives_memory_back(&s, 28), "a third of those");
+}
+
 int main(void)
 {
     tap_begin(20);
@@ -320,5 +338,6 @@ int main(void)
     test_rings();
     test_count();
     test_memory();
+    test_memory_of_many();
     return tap_done();
 }
