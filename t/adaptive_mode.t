@@ -17,7 +17,7 @@ plan skip_all => 'event does not adapt' if mpm() ne 'adaptive';
 
 use constant { EACH => 8, MOST => 6, BURST => 30 };
 
-# Children go after AdaptiveHold twice, not twelve times.
+# Children go after AdaptiveHold twice, not four times.
 local $ENV{ADAPTIVE_BUILD} = other_build(CHILD_HOLDS => 2);
 
 sub new_server {
