@@ -431,28 +431,48 @@ static const cgroup_level_t *tightest(const cgroup_levels_t *levels)
     return found;
 }
 
+/* What the share is a share of, and the group that says so; NULL: the machine. */
+static int64_t whole_memory(const limits_t *l, const cgroup_level_t **group)
+{
+    *group = tightest(&l->memory);
+    if (*group && (*group)->most < l->available_bytes) {
+        return (*group)->most;
+    }
+    *group = NULL;
+    return l->available_bytes;
+}
+
+int64_t limits_memory(const limits_t *limits)
+{
+    const cgroup_level_t *group;
+    int64_t whole = whole_memory(limits, &group);
+
+    if (limits->policy.memory_bytes > 0 && limits->policy.memory_bytes < whole) {
+        return limits->policy.memory_bytes;
+    }
+    return whole == LIMITS_NONE ? LIMITS_NONE
+           : (int64_t)(limits->policy.memory_share * (double)whole);
+}
+
 static void put_memory(text_t *w, const limits_t *l)
 {
-    const cgroup_level_t *group = tightest(&l->memory);
-    bool in_group = group && group->most < l->available_bytes;
-    int64_t whole = in_group ? group->most : l->available_bytes;
+    const cgroup_level_t *group;
+    int64_t whole = whole_memory(l, &group);
 
-    if (l->policy.memory_bytes > 0 && l->policy.memory_bytes < whole) {
-        text_add(w, "memory ");
-        put_bytes(w, l->policy.memory_bytes);
-        text_add(w, " (AdaptiveMemory)");
-        return;
-    }
-    if (whole == LIMITS_NONE) {
+    if (whole == LIMITS_NONE && l->policy.memory_bytes <= 0) {
         text_add(w, "memory unknown");
         return;
     }
     text_add(w, "memory ");
-    put_bytes(w, (int64_t)(l->policy.memory_share * (double)whole));
+    put_bytes(w, limits_memory(l));
+    if (l->policy.memory_bytes > 0 && l->policy.memory_bytes < whole) {
+        text_add(w, " (AdaptiveMemory)");
+        return;
+    }
     text_add(w, " (%g%% of %s ", (double)(int)(l->policy.memory_share * 1000.0 + 0.5) / 10.0,
-        in_group ? group->file : "MemAvailable");
+        group ? group->file : "MemAvailable");
     put_bytes(w, whole);
-    text_add(w, "%s)", in_group ? " of the control group" : "");
+    text_add(w, "%s)", group ? " of the control group" : "");
 }
 
 static void put_cpus(text_t *w, const limits_t *l)

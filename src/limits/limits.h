@@ -186,6 +186,9 @@ int limits_threads_by_descriptors(const limits_t *limits);
 /* Children for which the parent has descriptors. At least 1. */
 int limits_children_by_descriptors(const limits_t *limits);
 
+/* Bytes that the server may use by what was found and AdaptiveMemory says. LIMITS_NONE. */
+int64_t limits_memory(const limits_t *limits);
+
 /* "memory 205 MB (80% of memory.max 256 MB), 1.5 processors (cpu.max), 480 tasks (pids.max),
  * 20000 descriptors per child": what was found, each with its source. Returns buffer. */
 char *limits_describe(const limits_t *limits, char *buffer, size_t size);

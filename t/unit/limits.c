@@ -148,6 +148,7 @@ static void test_nothing(void)
     ok(!strcmp(limits_describe(l, text, sizeof(text)),
                "memory unknown, 1 processor, tasks without a limit, descriptors without a limit"),
        "no /proc: and that is said");
+    is(limits_memory(l), LIMITS_NONE, "no /proc: as much memory as there is");
 }
 
 /* Somebody gives the container other limits while the server runs. */
@@ -510,6 +511,7 @@ static void test_description(void)
         "memory 9830 MB (80% of MemAvailable 12.0 GB), 8 processors, 60000 tasks (RLIMIT_NPROC), "
         "1024 descriptors per child",
         "a machine");
+    is(limits_memory(&l), (int64_t)(0.8 * 12288 * MB), "its memory");
     l.descriptors_held = 900;
     ok(strstr(limits_describe(&l, text, sizeof(text)),
               ", 124 descriptors per child (1024 less 900 for logs and the like)"),
@@ -525,7 +527,9 @@ static void test_description(void)
         "of the control group), 512 tasks (pids.max of the control group), 1024 descriptors per "
         "child",
         "a container");
+    is(limits_memory(&l), 160 * MB, "its memory");
     l.policy.memory_bytes = 64 * MB;
+    is(limits_memory(&l), 64 * MB, "its memory, if a size was given");
     ok(strstr(limits_describe(&l, text, sizeof(text)), "memory 64 MB (AdaptiveMemory), "),
        "a size that was given");
     ok(strlen(limits_describe(&l, few, sizeof(few))) == sizeof(few) - 1,
