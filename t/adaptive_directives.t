@@ -25,6 +25,7 @@ my %accepted = (
     AdaptiveHold         => [qw(30 1 3600 1s 30s 1.5s 5000ms 2min 1h 90S)],
     AdaptiveMemory       => [qw(80% 1% 95% 62.5% 16M 512M 512MB 1.5G 2G 2gb 1T 16T)],
     AdaptiveMaxWait      => [qw(off 0 10 10s 100ms 0.1 1h 90S)],
+    AdaptiveOutputBuffer => [qw(off Off 0 4K 256K 256KB 1.5M 64m 1G)],
     AdaptiveDrainTimeout => [qw(off Off 0 0s 1 600 10min 24h 30d 1500ms)],
     AdaptiveStatusSocket => [qw(on off On a.sock /run/x/y.sock), 'on root', 'a.sock daemon'],
     AdaptiveStatusListen => [qw(127.0.0.1:8042 8042 localhost:80 [::1]:8042 127.9.9.9:1)],
@@ -38,6 +39,7 @@ my %refused = (
     AdaptiveHold         => [qw(0 0.9 3601 -30 61min 1d 30sec off nan inf 0x20)],
     AdaptiveMemory       => [qw(0% 0.5% 96% 100% 80 512 15M 17T 1K 2GiB -5% -1G % G lots nan% inf% 0x10M)],
     AdaptiveMaxWait      => [qw(0.05 99ms -1 2h on never nan inf)],
+    AdaptiveOutputBuffer => [qw(256 65536 3K 2G 1T -1K 256KiB K on nan inf 10%)],
     AdaptiveDrainTimeout => [qw(0.5 -1 31d 999ms on never nan inf)],
     AdaptiveStatusListen => [qw(0.0.0.0:8042 10.0.0.1:80 127.0.0.1 :8042 [::]:80 127.0.0.1:0 127.0.0.1:70000 nonsense)],
 );
@@ -52,6 +54,7 @@ my %range = (
     AdaptiveHold         => qr/1s to 1h/,
     AdaptiveMemory       => qr/1% to 95%.*16M to 16T/,
     AdaptiveMaxWait      => qr/100ms to 1h, or off/,
+    AdaptiveOutputBuffer => qr/4K to 1G, or off/,
     AdaptiveDrainTimeout => qr/1s to 30d, or off/,
 );
 

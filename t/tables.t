@@ -41,7 +41,7 @@ is_deeply [ grep { !$explained{$_} } @directives ], [], 'docs/user/directives.md
 my %registered = map { $_ => 1 } @directives;
 is_deeply [ grep { /^Adaptive/ && !$registered{$_} } sort keys %explained ], [], '... and none of its rows is of one that is not there';
 for my $file ('README.md', glob 'conf-examples/*.conf docs/*.md docs/*/*.md') {
-    my @used = grep { !/Name\z/ } Adaptive::Server::read_text($file) =~ /\b(Adaptive(?:Mode|Wait|Hold|Mem|Drain|Bulk)\w*)/g;
+    my @used = grep { !/Name\z/ } Adaptive::Server::read_text($file) =~ /\b(Adaptive(?:Mode|Wait|Hold|Mem|Drain|Bulk|Output)\w*)/g;
     my @unknown = grep { !$registered{$_} && $file ne 'docs/user/status.md' } @used;
     is_deeply \@unknown, [], "$file knows no other" if @used;
 }

@@ -13,6 +13,7 @@
 #include "hearing.h"
 #include "listeners.h"
 #include "lowering.h"
+#include "response.h"
 #include "self.h"
 #include "steer_threads.h"
 #include "token.h"
@@ -456,6 +457,7 @@ int child_run(const child_start_t *start)
     lowering_init(child);
     pinning_init(child);
     bulkhead_init(child);
+    response_init(child);
     ap_run_child_init(child->pool, start->server);
     steer_threads_init(child, clock_now_us());
     if (child->lifeline_fd >= 0) {

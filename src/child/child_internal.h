@@ -100,6 +100,8 @@ struct child_t {
     deadlines_t deadlines;
     slab_t connections;
     _Atomic int pooled_connections;     /* free ones that keep their pool */
+    _Atomic int64_t output_held;        /* bytes in memory that wait for readers (response.h) */
+    int64_t output_most;                /* ... which there may be, in all children */
     listeners_t listeners;
     workers_t workers;
     bench_t bench;

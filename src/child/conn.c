@@ -67,6 +67,7 @@ conn_t *conn_new(child_t *child)
     conn->has_callback = false;
     conn->computes = conn->was_put_off = conn->is_shed = false;
     conn->holds = 0;
+    response_clear(conn);
     conn->target = TARGET_UNKNOWN;
     claim_acquire(&conn->claim);
     return conn;
@@ -133,6 +134,7 @@ step_e conn_close(conn_t *conn)
         poller_remove(&child->poller, conn->fd);
     }
     conn->fd = -1;
+    response_drop(conn);
     conn_discard(conn);         /* closes the socket: it lives in the pool */
     conn_uncount(child);
     listeners_connection_closed(child);

@@ -21,6 +21,7 @@
 
 #include "first_byte.h"
 #include "fwd.h"
+#include "response.h"
 #include "worker.h"
 
 #include "base/claim.h"
@@ -81,6 +82,7 @@ struct conn_t {
     int64_t holds_since_us;
     bool no_request;            /* it ends with no request under way */
     conn_state_t cs;            /* c->cs */
+    response_t response;        /* what waits for a slow reader */
     bool state_is_new;          /* a module has left it while nobody had the connection */
     ap_sb_handle_t *sbh;        /* c->sbh while a thread has it */
     request_rec *r;             /* the request that is being read or served, or NULL */

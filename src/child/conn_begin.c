@@ -174,6 +174,7 @@ static apr_status_t read_too_late(ap_filter_t *f, apr_bucket_brigade *bb, ap_inp
 
 void conn_register_filters(void)
 {
+    response_register();
     too_late = ap_register_input_filter("ADAPTIVE_TOO_LATE", read_too_late, NULL,
                                         (ap_filter_type)(AP_FTYPE_NETWORK - 1));
 }

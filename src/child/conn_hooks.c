@@ -56,7 +56,12 @@ static void note_first_request(conn_t *conn)
  * state of its own, or its requests would change the carrier's under the poller. */
 int conn_hook_pre_connection(conn_rec *c, void *csd)
 {
+    conn_t *conn = conn_of_conn_rec(c);
+
     (void)csd;
+    if (conn) {
+        response_begin(conn);
+    }
     if (c->master) {
         c->cs = apr_pcalloc(c->pool, sizeof(*c->cs));
         c->cs->state = CONN_STATE_PROCESSING;
@@ -115,6 +120,7 @@ int conn_hook_post_read_request(request_rec *r)
     if (conn) {
         const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
 
+        response_note_request(conn, r);
         if (shed_request(conn, r)) {
             return HTTP_SERVICE_UNAVAILABLE;
         }

@@ -4,6 +4,7 @@
 #include "conn_internal.h"
 #include "listeners.h"
 #include "put_off.h"
+#include "response.h"
 
 #include "base/clock.h"
 #include "base/testhook.h"
@@ -80,16 +81,6 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
     return STEP_AGAIN;
 }
 
-static apr_status_t flush_core_output(conn_rec *c)
-{
-    ap_filter_t *f = c->output_filters;
-
-    while (f->next) {
-        f = f->next;
-    }
-    return f->frec->filter_func.out_func(f, NULL);
-}
-
 static poller_want_e wanted(conn_t *conn, poller_want_e by_default)
 {
     conn_sense_e sense = conn->cs.sense;
@@ -141,7 +132,7 @@ static step_e yield(conn_t *conn)
 /* The client has not taken everything yet. */
 static bool output_is_left(conn_t *conn)
 {
-    if (flush_core_output(conn->c) != APR_SUCCESS) {
+    if (response_go_on(conn) != APR_SUCCESS) {
         conn->c->aborted = 1;
     }
     return !conn->c->aborted && conn->c->data_in_output_filters;

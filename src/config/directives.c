@@ -20,6 +20,8 @@
 #define MOST_MEMORY_PERCENT    95.0
 #define LEAST_MEMORY_BYTES     (16.0 * 1024 * 1024)
 #define MOST_MEMORY_BYTES      (16.0 * 1024 * 1024 * 1024 * 1024)
+#define LEAST_OUTPUT_BUFFER    4096.0
+#define MOST_OUTPUT_BUFFER     (1024.0 * 1024 * 1024)
 
 static directives_t given;
 
@@ -242,6 +244,31 @@ static const char *set_memory(cmd_parms *cmd, void *dummy, const char *arg)
                        NULL);
 }
 
+/* A size with its unit, or "off" and 0. */
+static const char *set_output_buffer(cmd_parms *cmd, void *dummy, const char *arg)
+{
+    static const unit_t units[] = {
+        { "K", 1024.0 }, { "KB", 1024.0 }, { "M", 1048576.0 }, { "MB", 1048576.0 },
+        { "G", 1073741824.0 }, { "GB", 1073741824.0 }, { NULL, 0.0 }
+    };
+    const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
+    double bytes = 0.0;
+
+    (void)dummy;
+    if (err) {
+        return err;
+    }
+    if (ap_cstr_casecmp(arg, "off") && strcmp(arg, "0")
+        && (!parse_with_unit(arg, units, &bytes) || bytes < LEAST_OUTPUT_BUFFER
+            || bytes > MOST_OUTPUT_BUFFER)) {
+        return apr_pstrcat(cmd->pool, ADPNO(0004) "AdaptiveOutputBuffer \"", arg, "\": not a "
+                           "size from 4K to 1G, or off; write for example "
+                           "AdaptiveOutputBuffer 256K, or leave the line out (256K)", NULL);
+    }
+    given.output_buffer = (int64_t)bytes;
+    return NULL;
+}
+
 /* "on", "off", or a path, and a group. */
 static const char *set_status_socket(cmd_parms *cmd, void *dummy, const char *arg,
                                      const char *group)
@@ -347,6 +374,10 @@ const command_rec config_commands[] = {
     AP_INIT_TAKE1(
         "AdaptiveMemory", set_memory, NULL, RSRC_CONF,
         "Memory to use: a share of the limit, 1% to 95% (80%), or a size from 16M to 16T"),
+    AP_INIT_TAKE1(
+        "AdaptiveOutputBuffer", set_output_buffer, NULL, RSRC_CONF,
+        "What a connection may hold, without a thread, of a generated response that its client is "
+        "slow to read: 4K to 1G, or off (256K)"),
     TIME_DIRECTIVE("AdaptiveMaxWait", max_wait,
                    "What waits longer for a thread is answered with 503, 100ms to 1h, or off "
                    "(10s)"),

@@ -21,6 +21,9 @@
 #define DIRECTIVES_MAX_WAIT_US    10000000
 #define DIRECTIVES_MEMORY_SHARE   0.8
 
+/* A page with all that frameworks put into it; a thousand clients that read slowly have 256 MB. */
+#define DIRECTIVES_OUTPUT_BUFFER  (256 * 1024)
+
 #define DIRECTIVES_NOT_SET INT_MIN
 
 /* DIRECTIVES_NOT_SET, or the default, where the file is silent. Numbers are as given: resolve.c
@@ -46,6 +49,7 @@ typedef struct directives_t {
     int64_t drain_timeout_us;   /* 0: unlimited */
     double memory_share;
     int64_t memory_bytes;       /* 0: the share counts */
+    int64_t output_buffer;      /* 0: off */
     const char *status_socket;  /* NULL: the usual */
     bool status_socket_off;
     gid_t status_group;         /* -1: none */
@@ -64,7 +68,8 @@ static inline directives_t directives_defaults(void)
         .max_spare_threads = DIRECTIVES_NOT_SET, .adaptive_mode = EXT_MODE_ON,
         .affinity = true, .bulkheads = true, .max_wait_us = DIRECTIVES_MAX_WAIT_US,
         .wait_target_us = DIRECTIVES_WAIT_TARGET_US, .hold_us = DIRECTIVES_HOLD_US,
-        .memory_share = DIRECTIVES_MEMORY_SHARE, .status_group = (gid_t)-1
+        .memory_share = DIRECTIVES_MEMORY_SHARE, .output_buffer = DIRECTIVES_OUTPUT_BUFFER,
+        .status_group = (gid_t)-1
     };
 }
 

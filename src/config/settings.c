@@ -90,6 +90,18 @@ static void add_memory(settings_t *settings, const adp_config_t *config)
     }
 }
 
+static void add_output_buffer(settings_t *settings, int64_t bytes)
+{
+    bool is_default = bytes == DIRECTIVES_OUTPUT_BUFFER;
+
+    if (bytes == 0) {
+        add_text(settings, "AdaptiveOutputBuffer", is_default, "off");
+    }
+    else {
+        add_text(settings, "AdaptiveOutputBuffer", is_default, "%gK", (double)bytes / 1024.0);
+    }
+}
+
 /* "off" where none is set. */
 static void add_seconds(settings_t *settings, const char *directive, bool is_default, int64_t us)
 {
@@ -118,6 +130,7 @@ static void add_adaptive(settings_t *settings, const adp_config_t *config,
     add_text(settings, "AdaptiveAffinity", config->affinity == defaults.affinity, "%s",
              config->affinity ? "on" : "off");
     add_memory(settings, config);
+    add_output_buffer(settings, config->output_buffer);
     add_text(settings, "AdaptiveStatusSocket",
              !given->status_socket && !given->status_socket_off && !given->status_group_name,
              "%s%s%s",
