@@ -287,20 +287,18 @@ static void tell_of_following(story_t *story, const view_t *view)
 {
     int64_t second = view->decisions[story->first + story->count - 1].now_us / US_PER_S - 1;
     int64_t last = view->decisions[story->first].now_us / US_PER_S;
-    int low = view->threads, high = low;
+    int at_last = threads_in(view, last) >= 0 ? threads_in(view, last) : view->threads;
+    int low = at_last, high = 0;
     char text[64];
     text_t out = text_begin(story->text, sizeof(story->text));
 
-    if (threads_in(view, last) >= 0) {
-        low = high = threads_in(view, last);
-    }
     for (; second <= last; second++) {
         int threads = threads_in(view, second);
 
         low = threads >= 0 ? MIN(low, threads) : low;
         high = MAX(high, threads);
     }
-    text_add(&out, "threads followed the load: %d to %d over %s", low, high,
+    text_add(&out, "threads followed the load: %d to %d over %s", low, MAX(high, at_last),
              report_duration(text, sizeof(text), story->lasted_us));
 }
 

@@ -15,11 +15,12 @@ static bool after(affinity_t *a, int samples, double own_idle, double most_idle,
     bool holds = a->holds;
 
     while (samples-- > 0) {
-        affinity_sample_t s = { .now_us = now_us += AFFINITY_SAMPLE_US, .own_idle = own_idle,
+        affinity_sample_t s = { .now_us = now_us + AFFINITY_SAMPLE_US, .own_idle = own_idle,
                                 .most_idle = most_idle, .mean_idle = (own_idle + most_idle) / 2,
                                 .children = children, .place = place, .used = used,
                                 .processors = 2 };
 
+        now_us = s.now_us;
         holds = affinity_decide(a, &s, again);
     }
     return holds;
