@@ -175,9 +175,10 @@ static inline int ext_busy(const ext_child_t *child)
  * lowered, and those that carry streams. Any process, any thread. */
 static inline int ext_light_threads(const ext_child_t *child)
 {
-    return atomic_load_explicit(&child->threads, memory_order_relaxed)
-           - atomic_load_explicit(&child->lowered, memory_order_relaxed)
-           - atomic_load_explicit(&child->carrying, memory_order_relaxed);
+    /* unsigned: whatever another process may have written, no sum overflows */
+    return (int)((unsigned)atomic_load_explicit(&child->threads, memory_order_relaxed)
+                 - (unsigned)atomic_load_explicit(&child->lowered, memory_order_relaxed)
+                 - (unsigned)atomic_load_explicit(&child->carrying, memory_order_relaxed));
 }
 
 /* A request was read in this second (monotonic). Any thread. */

@@ -71,8 +71,8 @@ static bool has_room(child_t *child, int more)
         /* by somebody they have to be told */
         connected = MAX(connected, 1);
     }
-    return ext_busy(child->ext) + more <= attained_most_busy(load(&r->most), load(&r->reserved),
-                                                             connected)
+    return ext_busy(child->ext) <= attained_most_busy(load(&r->most), load(&r->reserved), connected)
+                                   - more
            && load(&child->ext->lowered) < load(&r->lowered);
 }
 

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/probes.h"
+#include "base/sum.h"
 #include "board/board_view.h"
 #include "report/report.h"
 
@@ -92,7 +93,8 @@ static ctl_thread_sample_t take_thread_sample(child_t *child, int64_t waited_us,
         .admitted = own.admitted - arriving,
         .busy = busy,
         /* those that carry streams take no processor from anybody either, and no place */
-        .lowered = MIN(MAX(atomic_load(&ext->lowered) + atomic_load(&ext->carrying), 0), busy),
+        .lowered = MIN(bounded_sum(bounded_count(atomic_load(&ext->lowered)),
+                                   bounded_count(atomic_load(&ext->carrying))), busy),
         .starting = arriving,
         .waited_us = waited_us,
         .runnable = CTL_UNKNOWN,
