@@ -14,18 +14,28 @@
 #include <string.h>
 #include <sys/param.h>
 
-/* mod_reqtimeout's defaults. */
-#define DEFAULT_HANDSHAKE_S 0
-#define DEFAULT_HEADER_S    20
+/* Stages of a request, as mod_reqtimeout has them, and its defaults. */
+static const struct {
+    const char *name;
+    read_times_t by_default;
+} stages[READ_STAGES] = {
+    [READ_HANDSHAKE] = { "handshake", { 0, 0, 0 } },
+    [READ_HEAD]      = { "header", { 20, 40, 500 } },
+    [READ_BODY]      = { "body", { 20, 0, 500 } }
+};
 
 /* What a virtual host's directives say, or the main server's. */
 typedef struct host_t {
-    long handshake_s;           /* of RequestReadTimeout; REQTIMEOUT_NOT_SET */
-    long header_s;
+    read_times_t times[READ_STAGES];
+    bool has_times[READ_STAGES];
     const char *tls_engine;     /* of SSLEngine; NULL: not set */
     bool tls;                   /* the rest follows from these */
     apr_interval_time_t timeout;
-    apr_array_header_t *found;  /* found_t; of the main server */
+    /* of the main server */
+    apr_array_header_t *found;  /* found_t */
+    bool http_only;             /* no process_connection hook speaks anything else */
+    bool bodies_agree;          /* all hosts give bodies the same time */
+    apr_interval_time_t longest_timeout;
 } host_t;
 
 /* What was found of a listening socket. */
@@ -54,12 +64,13 @@ static place_t *place_of(apr_pool_t *p, const char *file, int line)
 
 static void note_directive(host_t *host, const ap_directive_t *node)
 {
-    if (!ap_cstr_casecmp(node->directive, "RequestReadTimeout")) {
-        long handshake_s = reqtimeout_stage_s(node->args, "handshake");
-        long header_s = reqtimeout_stage_s(node->args, "header");
+    int stage;
 
-        host->handshake_s = handshake_s == REQTIMEOUT_NOT_SET ? host->handshake_s : handshake_s;
-        host->header_s = header_s == REQTIMEOUT_NOT_SET ? host->header_s : header_s;
+    if (!ap_cstr_casecmp(node->directive, "RequestReadTimeout")) {
+        for (stage = 0; stage < READ_STAGES; stage++) {
+            host->has_times[stage] |= reqtimeout_stage(node->args, stages[stage].name,
+                                                       &host->times[stage]);
+        }
     }
     else if (!ap_cstr_casecmp(node->directive, "SSLEngine")) {
         host->tls_engine = node->args;
@@ -86,22 +97,15 @@ static void read_directives(const ap_directive_t *node, host_t *host, apr_hash_t
     }
 }
 
-static host_t *create_host(apr_pool_t *p)
-{
-    host_t *host = apr_pcalloc(p, sizeof(*host));
-
-    host->handshake_s = host->header_s = REQTIMEOUT_NOT_SET;
-    return host;
-}
-
 /* What a virtual host does not say the main server says for it. */
 static void inherit(host_t *host, const host_t *outer)
 {
-    if (host->handshake_s == REQTIMEOUT_NOT_SET) {
-        host->handshake_s = outer->handshake_s;
-    }
-    if (host->header_s == REQTIMEOUT_NOT_SET) {
-        host->header_s = outer->header_s;
+    int stage;
+
+    for (stage = 0; stage < READ_STAGES; stage++) {
+        if (!host->has_times[stage]) {
+            host->times[stage] = outer->times[stage];
+        }
     }
     if (!host->tls_engine) {
         host->tls_engine = outer->tls_engine;
@@ -120,23 +124,37 @@ static bool begins_with_tls(const host_t *host, const server_rec *s)
  * Timeout remains. */
 static apr_interval_time_t timeout_of(const host_t *host, const server_rec *s)
 {
-    long handshake_s = host->handshake_s == REQTIMEOUT_NOT_SET ? DEFAULT_HANDSHAKE_S
-                                                               : host->handshake_s;
-    long header_s = host->header_s == REQTIMEOUT_NOT_SET ? DEFAULT_HEADER_S : host->header_s;
-    long seconds = host->tls ? handshake_s : header_s;
+    long seconds = host->times[host->tls ? READ_HANDSHAKE : READ_HEAD].first_s;
 
-    return seconds > 0 && ap_find_linked_module("mod_reqtimeout.c")
-           ? MIN(apr_time_from_sec(seconds), s->timeout) : s->timeout;
+    return seconds > 0 ? MIN(apr_time_from_sec(seconds), s->timeout) : s->timeout;
+}
+
+/* What counts where nobody says anything; without mod_reqtimeout nothing can be said. */
+static void set_default_times(host_t *outer)
+{
+    bool kept = ap_find_linked_module("mod_reqtimeout.c") != NULL;
+    int stage;
+
+    for (stage = 0; kept && stage < READ_STAGES; stage++) {
+        if (!outer->has_times[stage]) {
+            outer->times[stage] = stages[stage].by_default;
+        }
+    }
+}
+
+static bool is_same(const read_times_t *a, const read_times_t *b)
+{
+    return a->first_s == b->first_s && a->most_s == b->most_s && a->bytes_per_s == b->bytes_per_s;
 }
 
 static void find_hosts(apr_pool_t *p, server_rec *main_server)
 {
     apr_hash_t *hosts = apr_hash_make(p);
-    host_t *outer = create_host(p);
+    host_t *outer = apr_pcalloc(p, sizeof(*outer));
     server_rec *s;
 
     for (s = main_server; s; s = s->next) {
-        host_t *host = s == main_server ? outer : create_host(p);
+        host_t *host = s == main_server ? outer : apr_pcalloc(p, sizeof(*host));
 
         ap_set_module_config(s->module_config, &mpm_adaptive_module, host);
         if (s != main_server) {
@@ -145,12 +163,16 @@ static void find_hosts(apr_pool_t *p, server_rec *main_server)
         }
     }
     read_directives(ap_conftree, outer, hosts);
+    set_default_times(outer);
+    outer->bodies_agree = true;
     for (s = main_server; s; s = s->next) {
         host_t *host = ap_get_module_config(s->module_config, &mpm_adaptive_module);
 
         inherit(host, outer);
         host->tls = begins_with_tls(host, s);
         host->timeout = timeout_of(host, s);
+        outer->longest_timeout = MAX(outer->longest_timeout, s->timeout);
+        outer->bodies_agree &= is_same(&host->times[READ_BODY], &outer->times[READ_BODY]);
     }
 }
 
@@ -166,6 +188,28 @@ bool first_byte_is_tls(const server_rec *s)
     const host_t *host = ap_get_module_config(s->module_config, &mpm_adaptive_module);
 
     return host && host->tls;
+}
+
+const read_times_t *first_byte_times(const server_rec *s, read_stage_e stage)
+{
+    static const read_times_t unlimited;
+    const host_t *host = ap_get_module_config(s->module_config, &mpm_adaptive_module);
+
+    return host ? &host->times[stage] : &unlimited;
+}
+
+bool first_byte_bodies_may_wait(const server_rec *main_server)
+{
+    const host_t *host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
+
+    return host && host->bodies_agree;
+}
+
+apr_interval_time_t first_byte_longest_timeout(const server_rec *main_server)
+{
+    const host_t *host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
+
+    return host ? host->longest_timeout : main_server->timeout;
 }
 
 /* --- who speaks first ----------------------------------------------------------------- */
@@ -186,28 +230,58 @@ static bool is_http(const char *protocol)
     return !protocol || !strcmp(protocol, "http") || !strcmp(protocol, "https");
 }
 
+/* The module that a process_connection hook belongs to is in this list. */
+static bool is_one_of(const char *module, const char *const *modules)
+{
+    while (*modules && module && strcmp(module, *modules)) {
+        modules++;
+    }
+    return *modules != NULL;
+}
+
+/* All process_connection hooks belong to these modules. */
+static bool all_hooks_are_of(const char *const *modules)
+{
+    const apr_array_header_t *hooks = ap_hook_get_process_connection();
+    int i;
+
+    for (i = 0; hooks && i < hooks->nelts; i++) {
+        if (!is_one_of(APR_ARRAY_IDX(hooks, i, ap_LINK_process_connection_t).szName, modules)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* With these, a connection that speaks HTTP never has to be greeted: all of them wait for the
  * client before they do anything. Other modules are not known. */
 static bool may_greet_http(void)
 {
     static const char *const silent[] = {
-        "core.c", "http_core.c", "mod_ssl.c", "mod_tls.c", "mod_http2.c", "mod_reqtimeout.c"
+        "core.c", "http_core.c", "mod_ssl.c", "mod_tls.c", "mod_http2.c", "mod_reqtimeout.c", NULL
     };
-    const apr_array_header_t *hooks = ap_hook_get_process_connection();
-    int i;
 
-    for (i = 0; hooks && i < hooks->nelts; i++) {
-        const char *module = APR_ARRAY_IDX(hooks, i, ap_LINK_process_connection_t).szName;
-        size_t j = 0;
+    return !all_hooks_are_of(silent);
+}
 
-        while (j < sizeof(silent) / sizeof(silent[0]) && module && strcmp(module, silent[j])) {
-            j++;
-        }
-        if (j == sizeof(silent) / sizeof(silent[0])) {
-            return true;
-        }
-    }
-    return false;
+/* With these, what a connection to an HTTP server carries is HTTP: those that never greet, and some
+ * that only count or refuse connections. Others may have a protocol of their own in which what
+ * looks like half a request is a whole one. */
+static bool speaks_only_http(void)
+{
+    static const char *const known[] = {
+        "core.c", "http_core.c", "mod_ssl.c", "mod_tls.c", "mod_http2.c", "mod_reqtimeout.c",
+        "mod_security2.c", "mod_qos.c", "mod_antiloris.c", NULL
+    };
+
+    return all_hooks_are_of(known);
+}
+
+bool first_byte_speaks_http(const server_rec *main_server, const server_rec *s)
+{
+    const host_t *host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
+
+    return host && host->http_only && is_http(ap_get_server_protocol((server_rec *)s));
 }
 
 static opening_e opening_of(const server_rec *main_server, const char *protocol)
@@ -314,4 +388,5 @@ void first_byte_find(apr_pool_t *p, server_rec *main_server)
     }
     host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
     host->found = all;
+    host->http_only = speaks_only_http();
 }

@@ -5,6 +5,8 @@
 #ifndef ADP_FIRST_BYTE_H
 #define ADP_FIRST_BYTE_H
 
+#include "reqtimeout.h"
+
 #include "httpd.h"
 #include "ap_listen.h"
 
@@ -16,6 +18,14 @@ typedef enum {
     OPENING_HOOKS,              /* pre_connection hooks see it at once, then it waits */
     OPENING_SERVE               /* it has a thread at once: the server may speak first */
 } opening_e;
+
+/* What a client sends before a thread has anything to do; mod_reqtimeout's stages. */
+typedef enum {
+    READ_HANDSHAKE,
+    READ_HEAD,
+    READ_BODY,
+    READ_STAGES
+} read_stage_e;
 
 /* When all modules have read their directives and httpd knows its listening sockets, before
  * they are duplicated: open_logs. Lets the kernel announce at once what a server may have
@@ -32,5 +42,20 @@ apr_interval_time_t first_byte_timeout(const server_rec *s);
 
 /* Whether a client of this virtual host begins with a TLS handshake. Any thread. */
 bool first_byte_is_tls(const server_rec *s);
+
+/* What RequestReadTimeout says for this stage on this virtual host; without mod_reqtimeout no
+ * limit. Lives as long as the configuration. Any thread. */
+const read_times_t *first_byte_times(const server_rec *s, read_stage_e stage);
+
+/* Whether all virtual hosts give a request's body the same time: which one it is for is known only
+ * when a thread has read its head. Any thread. */
+bool first_byte_bodies_may_wait(const server_rec *main_server);
+
+/* The longest Timeout of all virtual hosts, in µs. Any thread. */
+apr_interval_time_t first_byte_longest_timeout(const server_rec *main_server);
+
+/* Whether a connection to this virtual host carries HTTP and nothing else, as far as the modules
+ * are known. Any thread. */
+bool first_byte_speaks_http(const server_rec *main_server, const server_rec *s);
 
 #endif
