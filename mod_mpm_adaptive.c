@@ -186,6 +186,7 @@ static int hook_open_logs(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, se
         return !OK;
     }
     first_byte_find(p, s);
+    hold_find_filters();
     mpm.bucket_count = mpm.one_process ? 1
                        : retained->mpm->was_graceful ? retained->mpm->num_buckets : 0;
     rv = ap_duplicate_listeners(p, s, &mpm.buckets, &mpm.bucket_count);
@@ -375,6 +376,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_read_request(conn_hook_post_read_request, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_protocol_switch(conn_hook_protocol_switch, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(bulkhead_hook_handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_insert_network_bucket(net_bucket_hook, NULL, NULL, APR_HOOK_MIDDLE);
     conn_register_filters();
     status_register_hooks();
     handler_register_hooks();

@@ -201,8 +201,8 @@ subtest 'idle connections in a small control group' => sub {
     my $group = Adaptive::Cgroup->new(memory => 48 * MB) or plan skip_all => 'no control group can be made here';
     my $s = server(wrapper => $group->wrapper, conf => "KeepAliveTimeout 30\n")->start;
     my @first = sort { $a <=> $b } $s->child_pids;
-    my $load = Adaptive::Load->start($s->port, mode => 'hold', kind => 'idle', connections => 2000, seconds => 1, timeout => 20);
-    ok((wait_for { $load->ended } 60, 'the connections to end'), 'two thousand clients come and go');
+    my $load = Adaptive::Load->start($s->port, mode => 'hold', kind => 'idle', connections => 5000, seconds => 1, timeout => 20);
+    ok((wait_for { $load->ended } 60, 'the connections to end'), 'five thousand clients come and go');
     is $group->killed, 0, 'nobody was killed';
     unlike $s->error_log, qr/exit signal/, 'no child died';
     like $s->error_log, qr/ADP0032/, 'that memory is short is said';

@@ -109,7 +109,7 @@ subtest 'entries' => sub {
 };
 
 subtest 'sources' => sub {
-    my @own = Adaptive::Server::read_text('src/config/directives.c') =~ /^    (?:INTEGER_DIRECTIVE|TIME_DIRECTIVE|SWITCH_DIRECTIVE|AP_INIT_TAKE12?)\(\s*"(\w+)"/mg;
+    my @own = Adaptive::Server::read_text('src/config/directives.c') =~ /^    (?:INTEGER_DIRECTIVE|SIZE_DIRECTIVE|TIME_DIRECTIVE|SWITCH_DIRECTIVE|AP_INIT_TAKE12?)\(\s*"(\w+)"/mg;
     cmp_ok scalar @own, '>=', 14, 'the module has directives';
     is_deeply [ grep { !$entry{$_} } @own ], [], 'each has an entry';
     is_deeply [ grep { my $name = $_; /^Adaptive/ && !grep { $_ eq $name } @own } @order ], [], 'and each Adaptive... entry has a directive';

@@ -33,7 +33,7 @@ for my $constant (map { my @r = @{ rows_of($_) }; @r[ grep { !($_ % 2) } 0 .. $#
 }
 
 # Directives: what the module registers, what docs/user/directives.md has a row for, what the examples use.
-my @directives = Adaptive::Server::read_text('src/config/directives.c') =~ /^    (?:INTEGER_DIRECTIVE|TIME_DIRECTIVE|SWITCH_DIRECTIVE|AP_INIT_TAKE12?)\(\s*"(\w+)"/mg;
+my @directives = Adaptive::Server::read_text('src/config/directives.c') =~ /^    (?:INTEGER_DIRECTIVE|SIZE_DIRECTIVE|TIME_DIRECTIVE|SWITCH_DIRECTIVE|AP_INIT_TAKE12?)\(\s*"(\w+)"/mg;
 my $manual = Adaptive::Server::read_text('docs/user/directives.md');
 my %explained = map { $_ => 1 } map { /`(\w+)`/g } $manual =~ /^\| (`[^|]*) \|/mg;
 cmp_ok scalar @directives, '>=', 14, 'the module has directives';

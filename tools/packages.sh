@@ -5,7 +5,7 @@ set -eu
 
 build='gcc libc6-dev apache2-bin apache2-dev perl'
 check="$build apache2 apache2-utils chromium-driver curl faketime libapache2-mod-perl2 libapache2-mod-wsgi-py3
-    libfcgi-perl libio-socket-ssl-perl nghttp2-client openssl util-linux"
+    libfcgi-perl libio-socket-ssl-perl nghttp2-client openssl slowhttptest util-linux"
 
 case ${1-} in
     run)     wanted=$build ;;

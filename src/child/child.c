@@ -45,6 +45,9 @@
 /* How often lingering connections are looked for while descriptors are short: each connection that
  * ends brings a round, and a look goes through all that there are. */
 #define LINGERS_PAUSE_US (20 * CLOCK_US_PER_MS)
+/* While descriptors are short a client that takes longer to send its request may have to make room.
+ * Those that send it at all do so within a few round trips. */
+#define SLOW_REQUEST_US (3 * CLOCK_US_PER_S)
 /* How long an ungraceful stop waits for threads before it leaves without them; below the
  * time after which ap_reclaim_child_processes() resorts to SIGKILL. */
 #define STOP_PATIENCE_US CLOCK_US_PER_S
@@ -209,9 +212,32 @@ static bool is_drained(child_t *child)
 
 /* --- the steward ------------------------------------------------------------------ */
 
-/* Descriptors or memory are short. What only waits for its client to close goes at once, then
- * connections that wait for a next request: those whose deadline was filed for the earliest
- * time. */
+static unsigned length_of(const deadline_t *list)
+{
+    unsigned length = 0;
+
+    for (; list; list = list->next) {
+        length++;
+    }
+    return length;
+}
+
+/* Connections that wait for a next request make room, and where there are not enough of them those
+ * that are slow to send one: each time those whose deadline was filed for the earliest time. */
+static void evict(child_t *child, unsigned evictions, int64_t now_us)
+{
+    int64_t slow_us = now_us - SLOW_REQUEST_US;
+    deadline_t *idle = deadlines_take(&child->deadlines, evictions, conn_claim_idle, NULL);
+    unsigned left = evictions - length_of(idle);
+
+    conn_queue_idle(child, idle, now_us);
+    if (left > 0) {
+        conn_queue_close(child, deadlines_take(&child->deadlines, left, conn_claim_slow, &slow_us),
+                         now_us);
+    }
+}
+
+/* Descriptors or memory are short. What only waits for its client to close goes at once. */
 static void make_room_for_connections(child_t *child, int64_t now_us)
 {
     unsigned evictions = listeners_evictions(child, now_us);
@@ -223,8 +249,7 @@ static void make_room_for_connections(child_t *child, int64_t now_us)
                                                conn_claim_long_linger, &any_us), now_us);
     }
     if (evictions > 0) {
-        conn_queue_idle(child, deadlines_take(&child->deadlines, evictions, conn_claim_idle,
-                                              NULL), now_us);
+        evict(child, evictions, now_us);
     }
 }
 

@@ -100,6 +100,7 @@ struct child_t {
     deadlines_t deadlines;
     slab_t connections;
     _Atomic int pooled_connections;     /* free ones that keep their pool */
+    _Atomic int64_t held_bytes; /* of requests that are being collected, while they wait */
     _Atomic int64_t output_held;        /* bytes in memory that wait for readers (response.h) */
     int64_t output_most;                /* ... which there may be, in all children */
     listeners_t listeners;

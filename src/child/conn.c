@@ -5,6 +5,7 @@
 #include "bell.h"
 #include "conn_internal.h"
 #include "first_byte.h"
+#include "lending.h"
 #include "listeners.h"
 #include "memory_guard.h"
 #include "token.h"
@@ -47,6 +48,7 @@ conn_t *conn_new(child_t *child)
             slab_give(&child->connections, conn);
             return NULL;
         }
+        lending_begin(conn);
     }
     conn->child = child;
     deadline_init(&conn->deadline);
@@ -69,6 +71,9 @@ conn_t *conn_new(child_t *child)
     conn->holds = 0;
     response_clear(conn);
     conn->target = TARGET_UNKNOWN;
+    conn->net = (net_t) { false, false };
+    hold_reset(&conn->hold);
+    collect_never(conn);
     claim_acquire(&conn->claim);
     return conn;
 }
@@ -77,6 +82,7 @@ void conn_discard(conn_t *conn)
 {
     child_t *child = conn->child;
 
+    hold_free(conn);
     /* pools are worth keeping, but not those of a crowd that has left */
     if (atomic_fetch_add_explicit(&child->pooled_connections, 1, memory_order_relaxed)
         < POOLED_A_THREAD * child->config->threads_per_child) {
@@ -125,7 +131,7 @@ void conn_trim(child_t *child)
     }
 }
 
-step_e conn_close(conn_t *conn)
+step_e conn_close(conn_t *conn, worker_t *worker)
 {
     child_t *child = conn->child;
 
@@ -135,7 +141,13 @@ step_e conn_close(conn_t *conn)
     }
     conn->fd = -1;
     response_drop(conn);
-    conn_discard(conn);         /* closes the socket: it lives in the pool */
+    hold_free(conn);
+    lending_begin(conn);
+    apr_pool_clear(conn->pool); /* closes the socket, which lives in it */
+    if (worker) {
+        lending_take_back(conn, worker);
+    }
+    conn_discard(conn);
     conn_uncount(child);
     listeners_connection_closed(child);
     return STEP_GONE;
@@ -266,7 +278,7 @@ static step_e give_up(conn_t *conn, apr_thread_t *thread, ap_sb_handle_t *sbh)
             ap_start_lingering_close(conn->c);
         }
     }
-    return conn_close(conn);
+    return conn_close(conn, NULL);
 }
 
 /* Leave the connection to the poller and its deadline. Afterwards it is not ours: another

@@ -13,14 +13,17 @@
  *
  * SUSPENDED: some module has the connection and hands it back from a timed callback.
  *
- * A connection waits in the poller without a thread in every state but PROCESSING. Who may
- * touch it is settled by claim.h.
+ * A connection waits in the poller without a thread in every state; in PROCESSING only as long as
+ * its request is being collected (collect.h). Who may touch it is settled by claim.h.
  */
 #ifndef ADP_CONN_H
 #define ADP_CONN_H
 
+#include "collect.h"
 #include "first_byte.h"
 #include "fwd.h"
+#include "hold.h"
+#include "net_bucket.h"
 #include "response.h"
 #include "worker.h"
 
@@ -42,6 +45,7 @@
 typedef enum {
     HINT_NONE,                  /* nothing: a thread has it, or is about to */
     HINT_NEW,                   /* the client's first byte */
+    HINT_REQUEST,               /* the rest of a request (collect.h) */
     HINT_IDLE,                  /* the client's next request */
     HINT_WRITING,               /* the client, to take more of a response */
     HINT_WAITIO,                /* its socket, for a module */
@@ -69,6 +73,10 @@ struct conn_t {
     bool in_poller;             /* the poller knows the descriptor */
     bool armed;                 /* taken by its deadline: the poller may still fire */
     opening_e opening;          /* what happens before the first byte */
+    int64_t accepted_us;        /* by the coarse clock */
+    net_t net;                  /* what httpd reads it from */
+    hold_t hold;                /* what has come of the next request */
+    collect_t collect;          /* ... and what is missing of it */
     poller_want_e want;         /* what it last waited for */
     conn_rec *c;                /* NULL until somebody looked for the first byte */
     bool begun;                 /* pre_connection hooks have run */
@@ -127,6 +135,10 @@ bool conn_claim_deadline(deadline_t *entry, void *ctx);
 
 /* deadlines_claim_fn: takes a connection that only waits for the client's next request. */
 bool conn_claim_idle(deadline_t *entry, void *ctx);
+
+/* deadlines_claim_fn: takes a connection whose client has kept its next request to itself since
+ * *(int64_t *)ctx, all of it or the rest. */
+bool conn_claim_slow(deadline_t *entry, void *ctx);
 
 /* deadlines_claim_fn: takes a lingering connection that may last beyond *(int64_t *)ctx. */
 bool conn_claim_long_linger(deadline_t *entry, void *ctx);

@@ -2,6 +2,8 @@
  * conn_steps.c has it. */
 #include "conn_internal.h"
 #include "first_byte.h"
+#include "late.h"
+#include "lending.h"
 #include "listeners.h"
 #include "put_off.h"
 #include "token.h"
@@ -47,11 +49,11 @@ static bool reserve(conn_t *conn, int nodes)
 }
 
 /* There is no memory for this connection; those that we have need what there is. */
-static void refuse(conn_t *conn)
+static void refuse(conn_t *conn, worker_t *worker)
 {
     child_t *child = conn->child;
 
-    conn_close(conn);
+    conn_close(conn, worker);
     listeners_out_of_memory(child);
 }
 
@@ -92,7 +94,9 @@ static void introduce(conn_t *conn, worker_t *worker)
         ap_log_cerror(APLOG_MARK, APLOG_DEBUG, 0, conn->c, ADPNO(0021)
                       "pre_connection hooks refused the connection (%d)", rc);
         conn->c->aborted = 1;
+        return;
     }
+    collect_begin(conn, conn->accepted_us);
 }
 
 first_byte_e conn_first_byte(conn_t *conn)
@@ -110,8 +114,9 @@ first_byte_e conn_first_byte(conn_t *conn)
     return n < 0 && (errno == EAGAIN || errno == EINTR) ? FIRST_MISSING : FIRST_NEVER;
 }
 
-static void wait_for_first_byte(conn_t *conn)
+static void wait_for_first_byte(conn_t *conn, worker_t *worker)
 {
+    lending_take_back(conn, worker);
     conn_set_hint(conn, HINT_NEW);
     conn_wait(conn, POLLER_READ, conn_after(first_byte_timeout(conn->server)),
               &conn->child->score->wait_io);
@@ -124,16 +129,17 @@ static void begin_conn(conn_t *conn, worker_t *worker)
     first_byte_e first = conn->opening == OPENING_SERVE ? FIRST_THERE : conn_first_byte(conn);
 
     ON_WORKER();
-    if (!conn->c && !reserve(conn, NODES_TO_CREATE)) {
-        refuse(conn);
-        return;
-    }
     if (first == FIRST_THERE && conn->opening == OPENING_WAIT
         && (put_off_new(conn) || put_off(conn))) {
         return;
     }
+    lending_lend(conn, worker);
+    if (!conn->c && !reserve(conn, NODES_TO_CREATE)) {
+        refuse(conn, worker);
+        return;
+    }
     if (first == FIRST_NEVER || (!conn->c && !create(conn))) {
-        conn_close(conn);
+        conn_close(conn, worker);
         return;
     }
     if (conn_is_janitor(worker)) {
@@ -142,41 +148,26 @@ static void begin_conn(conn_t *conn, worker_t *worker)
         return;
     }
     if (first == FIRST_MISSING && conn->opening == OPENING_WAIT) {
-        wait_for_first_byte(conn);
+        wait_for_first_byte(conn, worker);
         return;
     }
     if (!reserve(conn, NODES_TO_SERVE)) {
-        refuse(conn);
+        refuse(conn, worker);
         return;
     }
     introduce(conn, worker);
     if (first == FIRST_MISSING && !conn->c->aborted) {
-        wait_for_first_byte(conn);
+        wait_for_first_byte(conn, worker);
         return;
     }
     conn_serve(conn, worker);
 }
 
-/* Next to the socket of a connection whose first byte is late; one for the process. */
-static ap_filter_rec_t *too_late;
-
-/* Returns APR_TIMEUP for whatever is read: the time for the first byte is over. */
-static apr_status_t read_too_late(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
-                                  apr_read_type_e block, apr_off_t readbytes)
-{
-    (void)f;
-    (void)bb;
-    (void)mode;
-    (void)block;
-    (void)readbytes;
-    return APR_TIMEUP;
-}
-
 void conn_register_filters(void)
 {
     response_register();
-    too_late = ap_register_input_filter("ADAPTIVE_TOO_LATE", read_too_late, NULL,
-                                        (ap_filter_type)(AP_FTYPE_NETWORK - 1));
+    late_register_filter();
+    hold_register_filter();
 }
 
 bool conn_first_byte_late(conn_t *conn, worker_t *worker)
@@ -195,7 +186,8 @@ bool conn_first_byte_late(conn_t *conn, worker_t *worker)
     if (!conn->begun) {
         introduce(conn, worker);
     }
-    ap_add_input_filter_handle(too_late, NULL, NULL, conn->c);
+    collect_never(conn);
+    late_end_input(conn->c, false);
     conn_serve(conn, worker);
     return true;
 }
@@ -206,6 +198,7 @@ static void take_socket(conn_t *conn, apr_socket_t *socket, opening_e opening)
 
     conn->socket = socket;
     conn->opening = opening;
+    conn->accepted_us = clock_coarse_us();
     conn_set_hint(conn, HINT_NONE);
     apr_os_sock_get(&fd, socket);
     atomic_store(&conn->fd, fd);
@@ -251,7 +244,11 @@ static void go_on(conn_t *conn, worker_t *worker)
     if (conn->state_is_new) {
         conn->state_is_new = false;
     }
-    else if (state == CONN_STATE_KEEPALIVE || state == CONN_STATE_ASYNC_WAITIO
+    else if (state == CONN_STATE_KEEPALIVE) {
+        conn_enter(conn, CONN_STATE_PROCESSING, "the client has sent something");
+        collect_next(conn);
+    }
+    else if (state == CONN_STATE_ASYNC_WAITIO
              || (state == CONN_STATE_WRITE_COMPLETION && is_for_hooks(conn))) {
         conn_enter(conn, CONN_STATE_PROCESSING, "the client has sent something");
     }
@@ -268,6 +265,7 @@ void conn_resume(conn_t *conn, worker_t *worker)
         begin_conn(conn, worker);
         return;
     }
+    lending_lend(conn, worker);
     conn_attach(conn, worker);
     go_on(conn, worker);
 }
@@ -276,7 +274,8 @@ void conn_resume(conn_t *conn, worker_t *worker)
 static bool waits_for_request(const conn_t *conn)
 {
     return conn->begun && (conn->cs.state == CONN_STATE_KEEPALIVE
-                           || conn->cs.state == CONN_STATE_PROCESSING);
+                           || (conn->cs.state == CONN_STATE_PROCESSING
+                               && conn->hold.bytes == NULL));
 }
 
 void conn_event(child_t *child, poller_token_t token, worker_t *worker)

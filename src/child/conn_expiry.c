@@ -24,6 +24,16 @@ bool conn_claim_idle(deadline_t *entry, void *ctx)
     return conn_hint(conn) == HINT_IDLE && claim_by_deadline(&conn->claim);
 }
 
+bool conn_claim_slow(deadline_t *entry, void *ctx)
+{
+    conn_t *conn = conn_of_deadline(entry);
+    conn_hint_e hint = conn_hint(conn);
+    const int64_t *latest_us = ctx;
+
+    return (hint == HINT_NEW || hint == HINT_REQUEST) && atomic_load(&conn->since_us) < *latest_us
+           && claim_by_deadline(&conn->claim);
+}
+
 bool conn_claim_long_linger(deadline_t *entry, void *ctx)
 {
     conn_t *conn = conn_of_deadline(entry);
@@ -69,7 +79,7 @@ static void run_close(job_t *job, void *taker)
     conn_count_served(conn);
     conn_attach(conn, worker);
     if (!conn->begun || conn_lingers(conn)) {
-        conn_close(conn);
+        conn_close(conn, worker);
         return;
     }
     conn->no_request = conn->cs.state == CONN_STATE_KEEPALIVE;
@@ -89,14 +99,17 @@ static void run_expired(job_t *job, void *taker)
 
     ON_WORKER();
     conn->armed = true;
-    if (conn_lingers(conn) || !is_ready(conn)) {
+    /* of one that is being collected nobody else knows whether its time is over */
+    if (conn_hint(conn) != HINT_REQUEST && (conn_lingers(conn) || !is_ready(conn))) {
         if (conn_hint(conn) != HINT_NEW || !conn_first_byte_late(conn, worker)) {
             run_close(job, taker);
         }
         return;
     }
     if (conn_is_janitor(worker)) {
-        conn_leave_to_workers(conn, worker, conn->want);
+        /* nothing may be there to be read of a request whose time is over */
+        conn_leave_to_workers(conn, worker, conn_hint(conn) == HINT_REQUEST ? POLLER_WRITE
+                                                                            : conn->want);
     }
     else {
         conn_resume(conn, worker);

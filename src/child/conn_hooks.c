@@ -143,6 +143,9 @@ int conn_hook_protocol_switch(conn_rec *c, request_rec *r, server_rec *s, const 
     if (!strcmp(protocol, "h2") || !strcmp(protocol, "h2c")) {
         note_carrier(conn);
     }
+    if (conn) {
+        collect_never(conn);
+    }
     /* A protocol for the whole connection (h2 by ALPN): there may never be a request that
      * says whose timeouts apply. */
     if (conn && !r && s) {

@@ -59,8 +59,9 @@ step_e conn_wait(conn_t *conn, poller_want_e want, int64_t due_us, apr_uint32_t 
  * is free. */
 void conn_leave_to_workers(conn_t *conn, worker_t *worker, poller_want_e want);
 
-/* Close the socket and give the connection back. */
-step_e conn_close(conn_t *conn);
+/* Close the socket and give the connection back. worker: the thread, which gets back what it has
+ * lent; NULL: it has lent nothing. */
+step_e conn_close(conn_t *conn, worker_t *worker);
 
 /* The first byte did not come in time: have the modules find that out, so that it is logged as
  * under other MPMs (408). False: there is nothing to tell, the connection is still ours. */

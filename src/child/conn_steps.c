@@ -2,6 +2,7 @@
 
 #include "bulkhead.h"
 #include "conn_internal.h"
+#include "lending.h"
 #include "listeners.h"
 #include "put_off.h"
 #include "response.h"
@@ -33,16 +34,19 @@ static bool is_draining(const child_t *child)
     return atomic_load_explicit(&child->phase, memory_order_relaxed) != CHILD_SERVING;
 }
 
-static step_e step_processing(conn_t *conn, worker_t *worker)
+/* Without a thread, until the rest of the request has come. */
+static step_e wait_for_request(conn_t *conn, worker_t *worker, int64_t due_us)
+{
+    lending_take_back(conn, worker);
+    conn_set_hint_since(conn, HINT_REQUEST, conn->collect.since_us);
+    return conn_wait(conn, POLLER_READ, due_us, &conn->child->score->wait_io);
+}
+
+static step_e serve_request(conn_t *conn, worker_t *worker)
 {
     conn_rec *c = conn->c;
     int rc;
 
-    if (c->aborted) {
-        conn_enter(conn, CONN_STATE_LINGER, "the client has gone");
-        return STEP_AGAIN;
-    }
-    conn_show(conn, worker);
     /* what the last wait was for says nothing about the next */
     conn->cs.sense = CONN_SENSE_DEFAULT;
     conn_enter_hooks(conn);
@@ -79,6 +83,27 @@ static step_e step_processing(conn_t *conn, worker_t *worker)
         break;
     }
     return STEP_AGAIN;
+}
+
+static step_e step_processing(conn_t *conn, worker_t *worker)
+{
+    int64_t due_us = 0;
+
+    if (conn->c->aborted) {
+        conn_enter(conn, CONN_STATE_LINGER, "the client has gone");
+        return STEP_AGAIN;
+    }
+    conn_show(conn, worker);
+    switch (collect_request(conn, &due_us)) {
+    case COLLECT_WAIT:
+        return wait_for_request(conn, worker, due_us);
+    case COLLECT_GONE:
+        conn->no_request = true;
+        conn_enter(conn, CONN_STATE_LINGER, "the client has closed");
+        return STEP_AGAIN;
+    default:
+        return serve_request(conn, worker);
+    }
 }
 
 static poller_want_e wanted(conn_t *conn, poller_want_e by_default)
@@ -161,6 +186,7 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
     }
     else if (c->data_in_input_filters) {
         conn_enter(conn, CONN_STATE_PROCESSING, "the next request is here already");
+        collect_next(conn);
         if (worker_is_lowered(worker) || turn_is_over(conn)) {
             return yield(conn);
         }
@@ -177,7 +203,7 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
 
 static step_e step_keepalive(conn_t *conn, worker_t *worker)
 {
-    (void)worker;
+    lending_settle(conn, worker);
     conn_set_hint(conn, HINT_IDLE);
     return conn_wait(conn, POLLER_READ, conn_after(conn->server->keep_alive_timeout),
                      &conn->child->score->keep_alive);
@@ -201,7 +227,6 @@ static step_e step_linger(conn_t *conn, worker_t *worker)
     apr_socket_t *socket = conn->socket;
     bool brief;
 
-    (void)worker;
     if (!c->aborted && c->data_in_output_filters && output_is_left(conn)) {
         /* the client has Timeout to take it */
         return wait_writing(conn, POLLER_WRITE);
@@ -209,7 +234,7 @@ static step_e step_linger(conn_t *conn, worker_t *worker)
     /* what the modules still say at the end goes out now or never */
     apr_socket_timeout_set(socket, apr_time_from_sec(LAST_FLUSH_S));
     if (ap_start_lingering_close(c)) {
-        return conn_close(conn);
+        return conn_close(conn, worker);
     }
     apr_socket_timeout_set(socket, 0);
     if (conn->cs.state != CONN_STATE_LINGER) {
@@ -229,12 +254,11 @@ static step_e step_drain(conn_t *conn, worker_t *worker)
     char scrap[LINGER_READ_BYTES];
     int reads;
 
-    (void)worker;
     for (reads = 0; reads < LINGER_READS; reads++) {
         ssize_t n = recv(conn->fd, scrap, sizeof(scrap), MSG_DONTWAIT);
 
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
-            return conn_close(conn);
+            return conn_close(conn, worker);
         }
         if (n < 0) {
             break;
@@ -242,8 +266,9 @@ static step_e step_drain(conn_t *conn, worker_t *worker)
     }
     /* with descriptors or memory short nobody is waited for */
     if (clock_coarse_us() >= conn->linger_until_us || listeners_are_short(conn->child)) {
-        return conn_close(conn);
+        return conn_close(conn, worker);
     }
+    lending_take_back(conn, worker);
     conn_set_hint(conn, HINT_LINGERING);
     return conn_wait(conn, POLLER_READ, conn->linger_until_us,
                      &conn->child->score->lingering_close);

@@ -1,4 +1,4 @@
-/* Connections cost memory too, 40 KB and more each even while they are idle, and nothing else
+/* Connections cost memory too, 12 KB and more each even while they are idle, and nothing else
  * bounds their number but descriptors: a small container would be full of them. So before a
  * child takes memory for one more it looks, now and then, what the limits leave (limits.h).
  *

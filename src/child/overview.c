@@ -27,6 +27,7 @@
 static const char *const kind_names[KINDS] = {
     [HINT_NONE]      = "being served",
     [HINT_NEW]       = "before its first request",
+    [HINT_REQUEST]   = "sending its request",
     [HINT_IDLE]      = "between two requests",
     [HINT_WRITING]   = "slow to take its response",
     [HINT_WAITIO]    = "waiting for its client",

@@ -8,6 +8,7 @@
 #include "child.h"
 #include "child_internal.h"
 #include "conn.h"
+#include "lending.h"
 #include "listeners.h"
 #include "put_off.h"
 #include "rooms.h"
@@ -97,6 +98,7 @@ static void leave(worker_t *worker)
         conn_discard(worker->spare);
         worker->spare = NULL;
     }
+    lending_end(worker);
     worker->dismissed = false;
     /* a stream of a connection that it has left may have begun since */
     headcount_carry(child->ext, &worker->carries, false);

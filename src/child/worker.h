@@ -44,6 +44,7 @@ struct worker_t {
     _Atomic uint64_t callback;  /* number of the timed callback it runs, 0: none */
     int turns;                  /* events until it looks for a connection to accept */
     conn_t *spare;       /* a connection ready for the next accept */
+    struct apr_memnode_t *nodes;    /* memory, while no connection has it: lending.h */
 };
 
 /* It has an event in hand. Any thread. */

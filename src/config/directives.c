@@ -20,8 +20,6 @@
 #define MOST_MEMORY_PERCENT    95.0
 #define LEAST_MEMORY_BYTES     (16.0 * 1024 * 1024)
 #define MOST_MEMORY_BYTES      (16.0 * 1024 * 1024 * 1024 * 1024)
-#define LEAST_OUTPUT_BUFFER    4096.0
-#define MOST_OUTPUT_BUFFER     (1024.0 * 1024 * 1024)
 
 static directives_t given;
 
@@ -244,13 +242,32 @@ static const char *set_memory(cmd_parms *cmd, void *dummy, const char *arg)
                        NULL);
 }
 
-/* A size with its unit, or "off" and 0. */
-static const char *set_output_buffer(cmd_parms *cmd, void *dummy, const char *arg)
+typedef struct size_directive_t {
+    size_t offset;
+    double least_bytes, most_bytes;
+    bool needs_unit;            /* a number alone might be taken for K */
+    const char *allowed;        /* how an error says it */
+} size_directive_t;
+
+static const size_directive_t body_wait = {
+    APR_OFFSETOF(directives_t, body_wait_bytes), 1.0, 1048576.0, false,
+    "from 1 to 1M (bytes, or with K or M), or off; write for example AdaptiveBodyWait 64K, or "
+    "leave the line out (64K)"
+};
+static const size_directive_t output_buffer = {
+    APR_OFFSETOF(directives_t, output_buffer), 4096.0, 1073741824.0, true,
+    "from 4K to 1G, or off; write for example AdaptiveOutputBuffer 256K, or leave the line out "
+    "(256K)"
+};
+
+/* "off" and 0 are stored as 0. */
+static const char *set_size(cmd_parms *cmd, void *dummy, const char *arg)
 {
     static const unit_t units[] = {
-        { "K", 1024.0 }, { "KB", 1024.0 }, { "M", 1048576.0 }, { "MB", 1048576.0 },
+        { "", 1.0 }, { "K", 1024.0 }, { "KB", 1024.0 }, { "M", 1048576.0 }, { "MB", 1048576.0 },
         { "G", 1073741824.0 }, { "GB", 1073741824.0 }, { NULL, 0.0 }
     };
+    const size_directive_t *d = cmd->info;
     const char *err = ap_check_cmd_context(cmd, GLOBAL_ONLY);
     double bytes = 0.0;
 
@@ -259,13 +276,12 @@ static const char *set_output_buffer(cmd_parms *cmd, void *dummy, const char *ar
         return err;
     }
     if (ap_cstr_casecmp(arg, "off") && strcmp(arg, "0")
-        && (!parse_with_unit(arg, units, &bytes) || bytes < LEAST_OUTPUT_BUFFER
-            || bytes > MOST_OUTPUT_BUFFER)) {
-        return apr_pstrcat(cmd->pool, ADPNO(0004) "AdaptiveOutputBuffer \"", arg, "\": not a "
-                           "size from 4K to 1G, or off; write for example "
-                           "AdaptiveOutputBuffer 256K, or leave the line out (256K)", NULL);
+        && (!parse_with_unit(arg, units + d->needs_unit, &bytes) || bytes < d->least_bytes
+            || bytes > d->most_bytes)) {
+        return apr_pstrcat(cmd->pool, ADPNO(0004), cmd->cmd->name, " \"", arg,
+                           "\": not a size ", d->allowed, NULL);
     }
-    given.output_buffer = (int64_t)bytes;
+    *(int64_t *)((char *)&given + d->offset) = (int64_t)bytes;
     return NULL;
 }
 
@@ -340,6 +356,8 @@ static const char *set_status_listen(cmd_parms *cmd, void *dummy, const char *ar
     AP_INIT_TAKE1(name, set_integer, (void *)APR_OFFSETOF(directives_t, field), RSRC_CONF, help)
 #define SWITCH_DIRECTIVE(name, field, help) \
     AP_INIT_TAKE1(name, set_switch, (void *)APR_OFFSETOF(directives_t, field), RSRC_CONF, help)
+#define SIZE_DIRECTIVE(name, spec, help) \
+    AP_INIT_TAKE1(name, set_size, (void *)&(spec), RSRC_CONF, help)
 #define TIME_DIRECTIVE(name, spec, help) \
     AP_INIT_TAKE1(name, set_time, (void *)&(spec), RSRC_CONF, help)
 
@@ -374,13 +392,15 @@ const command_rec config_commands[] = {
     AP_INIT_TAKE1(
         "AdaptiveMemory", set_memory, NULL, RSRC_CONF,
         "Memory to use: a share of the limit, 1% to 95% (80%), or a size from 16M to 16T"),
-    AP_INIT_TAKE1(
-        "AdaptiveOutputBuffer", set_output_buffer, NULL, RSRC_CONF,
-        "What a connection may hold, without a thread, of a generated response that its client is "
-        "slow to read: 4K to 1G, or off (256K)"),
+    SIZE_DIRECTIVE("AdaptiveOutputBuffer", output_buffer,
+                   "What a connection may hold, without a thread, of a generated response that its "
+                   "client is slow to read: 4K to 1G, or off (256K)"),
     TIME_DIRECTIVE("AdaptiveMaxWait", max_wait,
                    "What waits longer for a thread is answered with 503, 100ms to 1h, or off "
                    "(10s)"),
+    SIZE_DIRECTIVE("AdaptiveBodyWait", body_wait,
+                   "A request whose body is no longer waits for it without a thread, 1 to 1M, or "
+                   "off (64K)"),
     TIME_DIRECTIVE("AdaptiveDrainTimeout", drain_timeout,
                    "How long a child that is draining may hang on, 1s to 30d, or off (off)"),
     SWITCH_DIRECTIVE("AdaptiveAffinity", affinity,

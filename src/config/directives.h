@@ -15,11 +15,12 @@
 /* The adaptive directives' defaults. Waiting: shorter than what a user or a kernel's scheduler
  * would notice. Holding: load that comes and goes within half a minute finds its threads. Memory:
  * a fifth stays for sockets, file cache and the growth of requests. Waiting for a 503: less than
- * browsers and load balancers do. */
+ * browsers and load balancers do. Bodies: forms, and what programs ask of each other. */
 #define DIRECTIVES_WAIT_TARGET_US 2000
 #define DIRECTIVES_HOLD_US        5000000
 #define DIRECTIVES_MAX_WAIT_US    10000000
 #define DIRECTIVES_MEMORY_SHARE   0.8
+#define DIRECTIVES_BODY_WAIT      65536
 
 /* A page with all that frameworks put into it; a thousand clients that read slowly have 256 MB. */
 #define DIRECTIVES_OUTPUT_BUFFER  (256 * 1024)
@@ -49,6 +50,7 @@ typedef struct directives_t {
     int64_t drain_timeout_us;   /* 0: unlimited */
     double memory_share;
     int64_t memory_bytes;       /* 0: the share counts */
+    int64_t body_wait_bytes;    /* 0: off */
     int64_t output_buffer;      /* 0: off */
     const char *status_socket;  /* NULL: the usual */
     bool status_socket_off;
@@ -68,7 +70,8 @@ static inline directives_t directives_defaults(void)
         .max_spare_threads = DIRECTIVES_NOT_SET, .adaptive_mode = EXT_MODE_ON,
         .affinity = true, .bulkheads = true, .max_wait_us = DIRECTIVES_MAX_WAIT_US,
         .wait_target_us = DIRECTIVES_WAIT_TARGET_US, .hold_us = DIRECTIVES_HOLD_US,
-        .memory_share = DIRECTIVES_MEMORY_SHARE, .output_buffer = DIRECTIVES_OUTPUT_BUFFER,
+        .memory_share = DIRECTIVES_MEMORY_SHARE, .body_wait_bytes = DIRECTIVES_BODY_WAIT,
+        .output_buffer = DIRECTIVES_OUTPUT_BUFFER,
         .status_group = (gid_t)-1
     };
 }

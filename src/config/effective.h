@@ -46,6 +46,7 @@ typedef struct adp_config_t {
     int64_t drain_timeout_us;   /* AdaptiveDrainTimeout, 0: unlimited */
     double memory_share;        /* AdaptiveMemory: of what the server may have ... */
     int64_t memory_bytes;       /* ... or this much, if not 0 */
+    size_t body_wait_bytes;     /* AdaptiveBodyWait, 0: off */
     int64_t output_buffer;      /* AdaptiveOutputBuffer, bytes a connection; 0: off */
     const char *status_socket;  /* AdaptiveStatusSocket, below DefaultRuntimeDir; NULL: the usual */
     bool status_socket_off;

@@ -361,6 +361,7 @@ static adp_config_t as_given(const resolve_input_t *in)
         .drain_timeout_us = given->drain_timeout_us,
         .memory_share = given->memory_share,
         .memory_bytes = given->memory_bytes,
+        .body_wait_bytes = (size_t)given->body_wait_bytes,
         .output_buffer = given->output_buffer,
         .status_socket = given->status_socket,
         .status_socket_off = given->status_socket_off,

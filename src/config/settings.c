@@ -90,23 +90,26 @@ static void add_memory(settings_t *settings, const adp_config_t *config)
     }
 }
 
-static void add_output_buffer(settings_t *settings, int64_t bytes)
-{
-    bool is_default = bytes == DIRECTIVES_OUTPUT_BUFFER;
-
-    if (bytes == 0) {
-        add_text(settings, "AdaptiveOutputBuffer", is_default, "off");
-    }
-    else {
-        add_text(settings, "AdaptiveOutputBuffer", is_default, "%gK", (double)bytes / 1024.0);
-    }
-}
-
 /* "off" where none is set. */
 static void add_seconds(settings_t *settings, const char *directive, bool is_default, int64_t us)
 {
     if (us > 0) {
         add_text(settings, directive, is_default, "%gs", (double)us / US_PER_S);
+    }
+    else {
+        add_text(settings, directive, is_default, "off");
+    }
+}
+
+/* In the largest unit that goes into it. */
+static void add_size(settings_t *settings, const char *directive, bool is_default, int64_t bytes)
+{
+    const char *unit = bytes % 1048576 == 0 ? "M" : bytes % 1024 == 0 ? "K" : "";
+    int64_t count = bytes % 1048576 == 0 ? bytes / 1048576
+                    : bytes % 1024 == 0 ? bytes / 1024 : bytes;
+
+    if (bytes > 0) {
+        add_text(settings, directive, is_default, "%lld%s", (long long)count, unit);
     }
     else {
         add_text(settings, directive, is_default, "off");
@@ -130,7 +133,10 @@ static void add_adaptive(settings_t *settings, const adp_config_t *config,
     add_text(settings, "AdaptiveAffinity", config->affinity == defaults.affinity, "%s",
              config->affinity ? "on" : "off");
     add_memory(settings, config);
-    add_output_buffer(settings, config->output_buffer);
+    add_size(settings, "AdaptiveBodyWait", given->body_wait_bytes == defaults.body_wait_bytes,
+             given->body_wait_bytes);
+    add_size(settings, "AdaptiveOutputBuffer", config->output_buffer == defaults.output_buffer,
+             config->output_buffer);
     add_text(settings, "AdaptiveStatusSocket",
              !given->status_socket && !given->status_socket_off && !given->status_group_name,
              "%s%s%s",

@@ -40,7 +40,7 @@
 #define LIMITS_TELLING_THREADS    16
 /* An idle connection: what it costs, and what it may cost (TLS), which is taken for it before
  * a thread is made dear. */
-#define LIMITS_IDLE_BYTES         (40 * 1024)
+#define LIMITS_IDLE_BYTES         (16 * 1024)
 #define LIMITS_MOST_IDLE_BYTES    (128 * 1024)
 
 /* What the configuration says about all this; whoever found the limits fills it in. */

@@ -1,0 +1,18 @@
+/* The time for a request is over: whoever reads on is told so. An input filter next to the socket,
+ * so that modules find out as if they had waited themselves: mod_reqtimeout logs it, httpd answers
+ * with 408. */
+#ifndef ADP_LATE_H
+#define ADP_LATE_H
+
+#include "httpd.h"
+
+#include <stdbool.h>
+
+/* With the hooks. */
+void late_register_filter(void);
+
+/* Nothing more will be read of this connection. has_begun: something has come of a request that is
+ * not the first. The thread that owns the connection. */
+void late_end_input(conn_rec *c, bool has_begun);
+
+#endif
