@@ -77,15 +77,17 @@ static apr_interval_time_t patience(const conn_t *conn)
                                             : conn->c->base_server->timeout;
 }
 
-/* The first of two times: mod_reqtimeout's for the stage, and Timeout after the last byte. */
+/* The first of two times: mod_reqtimeout's for the stage, and Timeout after the last byte. That may
+ * have come long before the stage began, behind a request that took its time. */
 static int64_t due_at(const conn_t *conn, int64_t now_us)
 {
     const collect_t *collect = &conn->collect;
     received_t received = received_of(conn);
+    int64_t last_us = MAX(now_us - received.since_last_us, collect->since_us);
     int64_t stage_us = reqtimeout_due_us(first_byte_times(conn->c->base_server, collect->stage),
                                          collect->since_us, received.bytes - collect->before);
 
-    return MIN(stage_us, now_us - received.since_last_us + patience(conn));
+    return MIN(stage_us, last_us + patience(conn));
 }
 
 /* --- how much it may hold ----------------------------------------------------------- */
