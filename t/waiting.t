@@ -55,6 +55,17 @@ local $/;
 my $body = <STDIN>;
 print "Content-Type: text/plain\r\n\r\n", length $body, " $ENV{HTTP_X_MARK} $body";
 CGI
+    # says something every now and then until it is let go, and for longer than a Timeout of 2 s if it is told so
+    put_script($server->root . '/held.cgi', <<'CGI');
+#!/usr/bin/perl
+$| = 1;
+print "Content-Type: text/plain\r\n\r\nbegin";
+my $until = time + ($ENV{QUERY_STRING} || 60);
+until (time > $until || -e "$ENV{DOCUMENT_ROOT}/go") {
+    select undef, undef, undef, 0.1;
+    print '.';
+}
+CGI
     return $server->start;
 }
 
@@ -222,6 +233,20 @@ subtest 'a graceful restart' => sub {
     ok_within { !$server->auto->{Stopping} } 30, 'and the old child ends';
 };
 
+subtest 'a graceful restart, and what was sent ahead' => sub {
+    my $client = plain();
+    $client->send(Adaptive::Client::request_text('GET', '/cgi/held.cgi'));
+    ok_within { $client->fill(time + 10); ${ $client->buffer } =~ /begin/ } 30, 'a response has begun';
+    ok $server->graceful, 'its child is to end';
+    ok_within { $server->auto->{Stopping} } 30, '... and knows it';
+    $client->send($GET);
+    put_file($server->docroot . '/go', '');
+    is $client->response->{status}, 200, 'the response is complete';
+    is $client->response->{status}, 200, 'the request behind it is answered';
+    ok $client->closed, 'then the connection ends';
+    unlink $server->docroot . '/go';
+};
+
 subtest 'a stop' => sub {
     my @clients = map { plain() } 1 .. 10;
     $_->send(substr $GET, 0, 30) for @clients;
@@ -277,6 +302,11 @@ subtest 'Timeout alone' => sub {
     is $half->response->{status}, 408, 'half a head: 408';
     like $body->response->{status}, qr/\A(?:408|500)\z/, 'half a body: an error';
     ok $_->closed, 'and the end' for $half, $body;
+    my $ahead = Adaptive::Client->new($s->port);
+    $ahead->send(Adaptive::Client::request_text('GET', '/cgi/held.cgi?4') . substr $GET, 0, 30);
+    is $ahead->response->{status}, 200, 'a request that takes longer than Timeout';
+    $ahead->send(substr $GET, 30);
+    is $ahead->response->{status}, 200, 'the half a head behind it has Timeout from then on';
     ok $s->stop, 'it stops';
 };
 

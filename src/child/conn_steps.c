@@ -163,6 +163,15 @@ static bool output_is_left(conn_t *conn)
     return !conn->c->aborted && conn->c->data_in_output_filters;
 }
 
+/* The client has sent its next request. The filters answer that without a look at the socket if
+ * they can (net_bucket.h); then the poller finds what has come meanwhile, but for a connection that
+ * is about to be closed this is the last look. */
+static bool next_is_here(conn_t *conn)
+{
+    return conn->c->data_in_input_filters
+           || (is_draining(conn->child) && conn_first_byte(conn) == FIRST_THERE);
+}
+
 static step_e wait_writing(conn_t *conn, poller_want_e want)
 {
     conn_set_hint(conn, HINT_WRITING);
@@ -184,7 +193,7 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
     if (c->aborted || c->keepalive != AP_CONN_KEEPALIVE) {
         conn_enter(conn, CONN_STATE_LINGER, "no request follows");
     }
-    else if (c->data_in_input_filters) {
+    else if (next_is_here(conn)) {
         conn_enter(conn, CONN_STATE_PROCESSING, "the next request is here already");
         collect_next(conn);
         if (worker_is_lowered(worker) || turn_is_over(conn)) {
