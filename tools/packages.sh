@@ -10,7 +10,7 @@ check="$build apache2 apache2-utils chromium-driver curl faketime libapache2-mod
 case ${1-} in
     run)     wanted=$build ;;
     check)   wanted=$check ;;
-    bench)   wanted="$build apache2-utils linux-perf nghttp2-client nginx openssl strace wrk" ;;
+    bench)   wanted="$build apache2-utils libssl-dev linux-perf nghttp2-client nginx openssl strace wrk" ;;
     analyze) wanted="$build clang-tidy cppcheck" ;;
     deb)     wanted="$build build-essential debhelper dpkg-dev git" ;;
     fresh)   wanted='debootstrap git iproute2 perl util-linux' ;;
