@@ -79,7 +79,7 @@ sub chosen_scenarios {
     my (@cost, @change, @example);
     for my $name (@wanted) {
         if    ($name eq 'cost')   { push @cost, map { $_->{name} } scenarios() }
-        elsif ($name eq 'change') { push @change, Bench::Change->names }
+        elsif ($name eq 'change') { push @change, Bench::Change->common_names }
         elsif ($name eq 'examples') { push @example, Bench::Example->names }
         elsif ($is_change{$name}) { push @change, $name }
         elsif ($is_example{$name}) { push @example, $name }
@@ -100,7 +100,7 @@ sub use_programs {
     my $build = abs_path($ENV{ADAPTIVE_BUILD} // '.build') // die "no build directory: run make first\n";
     make_path("$dir/t");
     copy($module, "$dir/mod_mpm_adaptive.so") or die "$module: $! (run make first)\n";
-    for my $program (qw(loadgen backend users mod_adaptive_test.so)) {
+    for my $program (qw(loadgen backend users waiters mod_adaptive_test.so)) {
         cp("$build/t/$program", "$dir/t/$program") or die "$build/t/$program: $! (run make first)\n";
     }
     $ENV{ADAPTIVE_BUILD} = $dir;

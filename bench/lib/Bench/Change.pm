@@ -25,13 +25,19 @@ use Bench::Stats qw(median);
 use Bench::Table;
 use Bench::Timeline qw(timeline);
 
-my @MODULES = qw(Tools Burst Bursts Backend Compute Mixed Reload Memory Status);
+my @MODULES = qw(Tools Burst Bursts Backend Compute Mixed Reload Memory Status Waiting);
+
+# Only by name, not with the others: of what comes and goes it says nothing.
+my %ALONE = (waiting => 1);
 
 use constant { ATTEMPTS => 3 };
 
 my $NUMBER = qr{^-?[\d.]+(?:e[-+]?\d+)?$};
 
 sub names { return map { lc } @MODULES }
+
+# Those that "change" stands for.
+sub common_names { return grep { !$ALONE{$_} } names() }
 
 # Scenarios by name, those that exist.
 sub scenarios {

@@ -83,7 +83,8 @@ sub server {
     my ($self, $scenario, %bench) = @_;
     my %value = (CERTIFICATE => $bench{certificate}, KEY => $bench{key}, BACKEND => $bench{backend});
     my $conf = $scenario->{$self->is_nginx ? 'nginx_conf' : 'conf'} // '';
-    $conf =~ s/\@(CERTIFICATE|KEY|BACKEND)\@/$value{$1}/g;
+    my $outer_conf = $scenario->{outer_conf} // '';
+    s/\@(CERTIFICATE|KEY|BACKEND)\@/$value{$1}/g for $conf, $outer_conf;
     my %common = (
         cores => $bench{cores}, shield => $bench{shield}, conf => $conf,
         max_keepalive_requests => $scenario->{max_keepalive_requests} // $bench{max_keepalive_requests});
@@ -93,7 +94,7 @@ sub server {
     }
     return Bench::Httpd->new(
         %common, mpm => $self->{name}, mpm_conf => $self->{mpm_conf}, module => $self->{module} && $self->{module}->filename,
-        modules => $scenario->{modules} // [],
+        modules => $scenario->{modules} // [], outer_conf => $outer_conf,
         log_level => $bench{log_level} // 'warn', memory_mib => $bench{memory_mib});
 }
 

@@ -42,7 +42,7 @@ sub debian_mpm_conf {
 
 sub new {
     my ($class, %opt) = @_;
-    my $self = $class->SUPER::new(log_level => 'warn', %opt, env => {});
+    my $self = $class->SUPER::new(log_level => 'warn', outer_conf => '', %opt, env => {});
     @{ $self->{env} }{qw(APACHE_RUN_DIR APACHE_LOG_DIR)} = ($self->root . '/run', $self->root . '/logs');
     return $self;
 }
@@ -108,6 +108,7 @@ LogFormat "%h %l %u %t \\"%r\\" %>s %O \\"%{Referer}i\\" \\"%{User-Agent}i\\"" c
     CustomLog "\@ROOT\@/logs/access_log" combined
 $self->{conf}
 </VirtualHost>
+$self->{outer_conf}
 CONF
 }
 

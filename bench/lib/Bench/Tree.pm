@@ -98,6 +98,13 @@ sub task_count {
     return scalar @tasks;
 }
 
+# Of the whole tree, one that several processes share as often as there are of them.
+sub descriptor_count {
+    my ($self) = @_;
+    my @descriptors = map { glob "/proc/$_/fd/*" } $self->pids;
+    return scalar @descriptors;
+}
+
 sub remove {
     my ($self) = @_;
     my $cgroup = delete $self->{cgroup} or return;
