@@ -172,8 +172,9 @@ static bool next_is_here(conn_t *conn)
            || (is_draining(conn->child) && conn_first_byte(conn) == FIRST_THERE);
 }
 
-static step_e wait_writing(conn_t *conn, poller_want_e want)
+static step_e wait_writing(conn_t *conn, worker_t *worker, poller_want_e want)
 {
+    lending_take_back(conn, worker);
     conn_set_hint(conn, HINT_WRITING);
     return conn_wait(conn, want, conn_after(conn->server->timeout),
                      &conn->child->score->write_completion);
@@ -188,7 +189,7 @@ static step_e step_write_completion(conn_t *conn, worker_t *worker)
     poller_want_e want = wanted(conn, POLLER_WRITE);
 
     if (left || (want == POLLER_READ && !c->aborted)) {
-        return wait_writing(conn, want);
+        return wait_writing(conn, worker, want);
     }
     if (c->aborted || c->keepalive != AP_CONN_KEEPALIVE) {
         conn_enter(conn, CONN_STATE_LINGER, "no request follows");
@@ -220,11 +221,11 @@ static step_e step_keepalive(conn_t *conn, worker_t *worker)
 
 static step_e step_async_waitio(conn_t *conn, worker_t *worker)
 {
-    (void)worker;
     if (conn->c->aborted) {
         conn_enter(conn, CONN_STATE_LINGER, "the client has gone");
         return STEP_AGAIN;
     }
+    lending_take_back(conn, worker);
     conn_set_hint(conn, HINT_WAITIO);
     return conn_wait(conn, wanted(conn, POLLER_READ), conn_after(conn->server->timeout),
                      &conn->child->score->wait_io);
@@ -238,7 +239,7 @@ static step_e step_linger(conn_t *conn, worker_t *worker)
 
     if (!c->aborted && c->data_in_output_filters && output_is_left(conn)) {
         /* the client has Timeout to take it */
-        return wait_writing(conn, POLLER_WRITE);
+        return wait_writing(conn, worker, POLLER_WRITE);
     }
     /* what the modules still say at the end goes out now or never */
     apr_socket_timeout_set(socket, apr_time_from_sec(LAST_FLUSH_S));

@@ -20,9 +20,8 @@ void lending_begin(const conn_t *conn);
 /* Nodes for what the connection needs from now on. Nothing if the worker has none just now. */
 void lending_lend(conn_t *conn, worker_t *worker);
 
-/* The connection waits for its client, or ends: what its last request needed is free again. Not for
- * one that waits in the middle of a response: it uses the nodes, and the worker would have to ask
- * the system for others. */
+/* The connection waits, or ends. What its request does not need any more is free again; for what it
+ * goes on using, in the middle of a response, the worker asks the system once. */
 void lending_take_back(conn_t *conn, worker_t *worker);
 
 /* The same for one that waits between two requests, where it may wait long: beyond what it has lent
