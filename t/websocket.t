@@ -174,6 +174,35 @@ subtest "$CONCURRENT at once" => sub {
     busy_falls_to(1);
 };
 
+# How often the child's main thread has gone to sleep.
+sub sleeps_of {
+    my ($pid) = @_;
+    my ($count) = Adaptive::Server::read_text("/proc/$pid/task/$pid/status") =~ /^voluntary_ctxt_switches:\s+(\d+)/m;
+    return $count // 0;
+}
+
+# A look at who computes, every 8 ms, and one for who waits outside, every 20: 175 a second, for days. One calm second is
+# enough, however long it takes until there is one.
+subtest 'a child whose threads are all in tunnels rests' => sub {
+    plan skip_all => 'about mod_mpm_adaptive' if mpm() ne 'adaptive';
+    my $full = Adaptive::Server->new(modules => [qw(status proxy proxy_http)],
+        mpm_conf => "StartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\n",
+        conf => "Timeout 600\nAdaptiveBulkheads off\nProxyPass /http/ http://127.0.0.1:$backend/ upgrade=websocket\n")->start;
+    my @all = map { Adaptive::WebSocket->connect($full->port, '/http/') } 1 .. 8;
+    my $large = 'L' x 3_000_000;
+    for (1 .. 3) {
+        $all[0]->send(OP_BINARY, $large);
+        is +($all[0]->receive)[1], $large, 'one of them has had much to do, and its thread was lowered';
+    }
+    my ($pid) = $full->child_pids;
+    ok_within { my $before = sleeps_of($pid); sleep 1; sleeps_of($pid) - $before < 60 } 60, 'its steward sleeps';
+    is scalar(grep { $_->text('still there') eq 'still there' } @all), 8, 'all of them echo';
+    my $next = Adaptive::WebSocket->begin($full->port, '/http/');
+    $all[0]->close;
+    $next->finish_handshake;
+    is $next->text('hello'), 'hello', 'the next has the thread of one that ends';
+};
+
 # Memory that was found is handed out a part at a time, and measured again before the rest. What is handed out just now is not all that there will be: a backend's share
 # is not to be judged by it (AdaptiveBulkheads), or most of these are refused.
 subtest 'in a small control group' => sub {

@@ -1,6 +1,7 @@
 /* httpd's hooks that tell what happens on a connection. */
 
 #include "conn_internal.h"
+#include "lending.h"
 #include "lowering.h"
 #include "pinning.h"
 #include "put_off.h"
@@ -109,6 +110,18 @@ static void count_request(const conn_rec *c)
     }
 }
 
+/* It waits in its thread for as long as the tunnel lasts, if there will be one. */
+static void note_websocket(conn_t *conn, const request_rec *r)
+{
+    const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
+    bool wanted = upgrade && !ap_cstr_casecmp(upgrade, "websocket");
+
+    atomic_store_explicit(&conn->websocket, wanted, memory_order_relaxed);
+    if (wanted) {
+        lending_forgo(conn);
+    }
+}
+
 int conn_hook_post_read_request(request_rec *r)
 {
     conn_t *conn = conn_of_conn_rec(r->connection);
@@ -118,16 +131,12 @@ int conn_hook_post_read_request(request_rec *r)
     }
     count_request(r->connection);
     if (conn) {
-        const char *upgrade = apr_table_get(r->headers_in, "Upgrade");
-
         response_note_request(conn, r);
         if (shed_request(conn, r)) {
             return HTTP_SERVICE_UNAVAILABLE;
         }
         put_off_note_target(conn, r);
-        atomic_store_explicit(&conn->websocket,
-                              upgrade && !ap_cstr_casecmp(upgrade, "websocket"),
-                              memory_order_relaxed);
+        note_websocket(conn, r);
         /* A virtual host that sets no KeepAliveTimeout of its own keeps that of the first
          * one on its address, as it does under every other MPM. */
         conn->server = r->server->keep_alive_timeout_set ? r->server

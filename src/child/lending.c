@@ -15,6 +15,8 @@
 /* What a connection itself takes of them to begin with, of TLS the most. Where connections come and
  * go each finds what the one before it has left. */
 #define NODES_TO_BEGIN 8
+/* What one keeps free while it carries a tunnel: for what is read, and passed on. */
+#define NODES_OF_TUNNEL 1
 
 /* The connection's allocator keeps no more free memory than so many nodes, or MaxMemFree. */
 static void keep_at_most(const conn_t *conn, apr_size_t nodes)
@@ -55,6 +57,17 @@ static void push_node(apr_memnode_t **list, apr_memnode_t *node)
 static bool is_larger(const apr_memnode_t *node)
 {
     return node->endp - (char *)node > NODE_SIZE;
+}
+
+/* An allocator that is destroyed gives back what is free in it. */
+static void give_back_to_system(apr_memnode_t *nodes)
+{
+    apr_allocator_t *allocator;
+
+    if (apr_allocator_create(&allocator) == APR_SUCCESS) {
+        apr_allocator_free(allocator, nodes);
+        apr_allocator_destroy(allocator);
+    }
 }
 
 /* Fill the worker's stock. Where it has none of that size the allocator gives larger nodes: these
@@ -99,12 +112,26 @@ void lending_settle(conn_t *conn, worker_t *worker)
     keep_at_most(conn, NODES_LENT);
 }
 
+void lending_forgo(const conn_t *conn)
+{
+    apr_allocator_t *allocator = apr_pool_allocator_get(conn->pool);
+    apr_memnode_t *node, *free_nodes = NULL;
+    int left = NODES_LENT + NODES_TO_BEGIN;
+
+    keep_at_most(conn, NODES_OF_TUNNEL);
+    /* as many as it may have kept; which of them are free nobody tells */
+    while (left-- > 0 && (node = apr_allocator_alloc(allocator, NODE_BYTES)) != NULL) {
+        push_node(&free_nodes, node);
+    }
+    if (free_nodes) {
+        give_back_to_system(free_nodes);
+    }
+}
+
 void lending_end(worker_t *worker)
 {
-    apr_allocator_t *allocator;
-
-    if (worker->nodes && apr_allocator_create(&allocator) == APR_SUCCESS) {
-        hand_over(allocator, &worker->nodes);
-        apr_allocator_destroy(allocator);
+    if (worker->nodes) {
+        give_back_to_system(worker->nodes);
+        worker->nodes = NULL;
     }
 }

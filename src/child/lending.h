@@ -28,6 +28,11 @@ void lending_take_back(conn_t *conn, worker_t *worker);
  * by then it keeps nothing that it does not use. */
 void lending_settle(conn_t *conn, worker_t *worker);
 
+/* The request that has just been read may last for days, and needs little: the system gets back the
+ * free nodes of the connection, lent ones included, and but for one what is freed until
+ * lending_settle() or the end of the connection. */
+void lending_forgo(const conn_t *conn);
+
 /* The worker's thread ends. */
 void lending_end(worker_t *worker);
 

@@ -220,8 +220,8 @@ static void ask_for_relief(child_t *child)
     bell_parent(child);
 }
 
-/* Some sibling accepts, or will soon: one that starts counts, so that it is given time. */
-static bool sibling_accepts(const child_t *child)
+/* One that starts counts, so that it is given time. */
+bool listeners_sibling_accepts(const child_t *child)
 {
     int i;
 
@@ -250,7 +250,7 @@ static bool needs_relief(const child_t *child, accept_state_e why, int64_t now_u
         return true;
     }
     return (why == ACCEPT_FULL || now_us >= child->listeners.relieved_us + CROWDED_MOST_US)
-           && listeners_backlog(child) > 0 && sibling_accepts(child);
+           && listeners_backlog(child) > 0 && listeners_sibling_accepts(child);
 }
 
 /* Stop accepting for a while. The connection that this child was woken for goes to a
@@ -316,7 +316,7 @@ static bool backlog_stays(child_t *child, int waiting, int64_t now_us)
     if (waiting == 0 || stale) {
         l->waiting_since_us = now_us;
     }
-    if (waiting == 0 || stale || sibling_accepts(child)) {
+    if (waiting == 0 || stale || listeners_sibling_accepts(child)) {
         l->helpless_since_us = now_us;
     }
     l->waiting_last_us = now_us;
@@ -486,7 +486,7 @@ bool listeners_strand(child_t *child, int64_t waited_us, int64_t now_us)
     const listeners_t *l = &child->listeners;
 
     return accept_gate_state(&l->gate) == ACCEPT_FULL && l->outside_since_us > 0
-           && now_us - l->outside_since_us >= waited_us && !sibling_accepts(child);
+           && now_us - l->outside_since_us >= waited_us && !listeners_sibling_accepts(child);
 }
 
 bool listeners_may_accept(child_t *child)

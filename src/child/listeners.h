@@ -104,6 +104,9 @@ void listeners_out_of_memory(child_t *child);
  * tell; 0: none does, or it accepts. The steward, at each look. */
 int64_t listeners_waited_outside_us(child_t *child, int64_t now_us);
 
+/* Some sibling accepts, or will soon. Any thread. */
+bool listeners_sibling_accepts(const child_t *child);
+
 /* The child is full, some have waited for this long, and no sibling accepts. The steward. */
 bool listeners_strand(child_t *child, int64_t waited_us, int64_t now_us);
 

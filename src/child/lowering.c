@@ -61,7 +61,7 @@ void lowering_init(child_t *child)
 /* What a look has found. */
 typedef struct finding_t {
     int computing;              /* workers that do, and are not lowered */
-    bool lowered;               /* some that is lowered serves */
+    bool lowered;               /* some that is lowered serves, and does not just wait */
     worker_t *due[MOST_AT_ONCE];        /* of these, those that have had their share */
     int due_count;
 } finding_t;
@@ -85,16 +85,27 @@ static bool is_spared(const worker_t *worker)
            || atomic_load_explicit(&worker->greets, memory_order_relaxed);
 }
 
+/* A tunnel that has once had much to do is lowered for as long as it lasts, and may wait for days.
+ * A clock that is not worth reading has told that it rests. */
+static bool lowered_rests(worker_t *worker, uint32_t event, int64_t now_us)
+{
+    attained_t *seen = &worker->attained;
+
+    return !attained_wants_clock(seen, event, now_us)
+           || attained_lowered_rests(seen, event, now_us, cpu_us_of(worker));
+}
+
 static void look_at_worker(worker_t *worker, int64_t now_us, finding_t *found)
 {
     uint32_t event = atomic_load_explicit(&worker->event, memory_order_relaxed);
     attained_e what;
 
     if ((event & 1) && worker_is_lowered(worker)) {
-        found->lowered = true;
+        found->lowered = !lowered_rests(worker, event, now_us) || found->lowered;
         return;
     }
-    if (!(event & 1) || is_spared(worker) || !attained_wants_clock(&worker->attained, event)) {
+    if (!(event & 1) || is_spared(worker)
+        || !attained_wants_clock(&worker->attained, event, now_us)) {
         return;
     }
     what = attained_look(&worker->attained, event, now_us, cpu_us_of(worker));
@@ -235,6 +246,21 @@ static void push_back_all(child_t *child, finding_t *found)
     }
 }
 
+/* Between two looks; 0: until something wakes the steward. */
+static int64_t pause_after_look_us(child_t *child, const finding_t *found)
+{
+    const steward_t *steward = &child->steer.steward;
+    attained_pace_t *pace = &child->lowering.pace;
+    int64_t pause_us;
+
+    if (steward->still && found->computing == 0 && !found->lowered) {
+        return attained_pause_at_rest_us(pace);
+    }
+    pause_us = attained_pause_us(pace, found->computing > 0, steward->watching || found->lowered);
+    return found->computing == 0 && !steward->watching && found->lowered ? CALM_PAUSE_US
+                                                                         : pause_us;
+}
+
 static int64_t look(child_t *child, int64_t now_us)
 {
     const workers_t *workers = &child->workers;
@@ -251,11 +277,7 @@ static int64_t look(child_t *child, int64_t now_us)
     }
     replace(child, lowered, now_us);
     begin_put_off(child, now_us);
-    pause_us = attained_pause_us(&child->lowering.pace, found.computing > 0,
-                                 child->steer.steward.watching || found.lowered);
-    if (found.computing == 0 && !child->steer.steward.watching && found.lowered) {
-        pause_us = CALM_PAUSE_US;
-    }
+    pause_us = pause_after_look_us(child, &found);
     next_us = pause_us > 0 ? now_us + pause_us : CLOCK_NEVER;
     return atomic_load(&child->put_off.computing.count) > 0
            ? clock_earlier(next_us, child->lowering.begin_us) : next_us;

@@ -26,6 +26,8 @@
 /* While the steward watches, or connections may wait outside, it looks at least so often: no
  * worker wakes it then. */
 #define WATCH_ROUND_US (20 * CLOCK_US_PER_MS)
+/* The same where nothing is taken and nothing ends, none waits, but may come, outside. */
+#define REST_ROUND_US  (100 * CLOCK_US_PER_MS)
 
 void steer_threads_init(child_t *child, int64_t now_us)
 {
@@ -271,6 +273,21 @@ static int64_t decide_if_due(child_t *child, int64_t now_us)
     return next_us;
 }
 
+/* The look that is due whatever the decision planned. At rest the poller wakes the steward; only
+ * for what is outside of that it has to look, and only if no sibling does. */
+static int64_t watch_round_at(const child_t *child, int64_t now_us)
+{
+    const steward_t *steward = &child->steer.steward;
+    bool full = accept_gate_state(&child->listeners.gate) == ACCEPT_FULL;
+    bool outside = atomic_load(&child->put_off.new.count) > 0
+                   || atomic_load(&child->listeners.outside_since_us) > 0;
+
+    if (outside || !steward->still) {
+        return outside || full || steward->watching ? now_us + WATCH_ROUND_US : CLOCK_NEVER;
+    }
+    return full && !listeners_sibling_accepts(child) ? now_us + REST_ROUND_US : CLOCK_NEVER;
+}
+
 int64_t steer_threads_round(child_t *child, int64_t now_us)
 {
     int64_t lowering_us = lowering_round(child, now_us);
@@ -282,11 +299,8 @@ int64_t steer_threads_round(child_t *child, int64_t now_us)
         child->heard = false;
         rooms_round(child, now_us);
         begin_new(child, now_us);
-        child->steer.round_us = decide_if_due(child, now_us);
-        if (child->steer.steward.watching || atomic_load(&child->put_off.new.count) > 0
-            || accept_gate_state(&child->listeners.gate) == ACCEPT_FULL) {
-            child->steer.round_us = clock_earlier(child->steer.round_us, now_us + WATCH_ROUND_US);
-        }
+        child->steer.round_us = clock_earlier(decide_if_due(child, now_us),
+                                              watch_round_at(child, now_us));
     }
     return clock_earlier(child->steer.round_us, lowering_us);
 }

@@ -11,6 +11,8 @@
 #define FREE_PART 32
 /* A worker that waits is looked at each time, at each second look, and so on to one in 2^this. */
 #define MOST_RESTS 4
+/* ... but not less often than that comes to with the longest pauses. */
+#define LONGEST_UNSEEN_US (LONGEST_PAUSE_US << MOST_RESTS)
 /* An eighth of the threads is kept for those who are connected, one at least and not more than
  * these; but none of very few. */
 #define RESERVED_PART 8
@@ -20,9 +22,10 @@
 #define BEGUN_A_PROCESSOR 4
 #define LEAST_BEGUN       2
 
-bool attained_wants_clock(attained_t *seen, uint32_t event)
+bool attained_wants_clock(attained_t *seen, uint32_t event, int64_t now_us)
 {
-    if (seen->event == event && ++seen->skipped < 1 << seen->rests) {
+    if (seen->event == event && ++seen->skipped < 1 << seen->rests
+        && now_us - seen->looked_us < LONGEST_UNSEEN_US) {
         return false;
     }
     seen->skipped = 0;
@@ -51,6 +54,12 @@ attained_e attained_look(attained_t *seen, uint32_t event, int64_t now_us, int64
     return seen->used_us >= ATTAINED_US ? ATTAINED_SHARE : ATTAINED_COMPUTES;
 }
 
+bool attained_lowered_rests(attained_t *seen, uint32_t event, int64_t now_us, int64_t cpu_us)
+{
+    seen->used_us = 0;
+    return attained_look(seen, event, now_us, cpu_us) == ATTAINED_RESTS;
+}
+
 int64_t attained_pause_us(attained_pace_t *pace, bool computes, bool contended)
 {
     if (computes) {
@@ -66,6 +75,12 @@ int64_t attained_pause_us(attained_pace_t *pace, bool computes, bool contended)
         pace->pause_us = LONGEST_PAUSE_US;
     }
     return pace->pause_us;
+}
+
+int64_t attained_pause_at_rest_us(attained_pace_t *pace)
+{
+    pace->pause_us = 0;
+    return 0;
 }
 
 static int reserved_of(int most)

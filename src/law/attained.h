@@ -38,13 +38,17 @@ typedef enum {
     ATTAINED_SHARE              /* ... all that comes before the others */
 } attained_e;
 
-/* Is the worker's clock worth reading? One that waits is looked at less and less often. event: the
- * number of the event that it serves. */
-bool attained_wants_clock(attained_t *seen, uint32_t event);
+/* Is the worker's clock worth reading? One that waits is looked at less and less often, but where
+ * looks are rare at each of them. event: the number of the event that it serves. */
+bool attained_wants_clock(attained_t *seen, uint32_t event, int64_t now_us);
 
 /* A look, at now_us, at a worker that serves this event and has used cpu_us of a processor in its
  * life. */
 attained_e attained_look(attained_t *seen, uint32_t event, int64_t now_us, int64_t cpu_us);
+
+/* The same for a worker that has been lowered: what it has had before does not count any more.
+ * True: it waits for something. */
+bool attained_lowered_rests(attained_t *seen, uint32_t event, int64_t now_us, int64_t cpu_us);
 
 /* When to look again; zeroed at first. */
 typedef struct attained_pace_t {
@@ -54,6 +58,10 @@ typedef struct attained_pace_t {
 /* The pause until the next look; 0: none is needed until something wakes the steward. computes:
  * some worker does; contended: nobody is idle, or some worker is lowered. */
 int64_t attained_pause_us(attained_pace_t *pace, bool computes, bool contended);
+
+/* The same where nothing is taken and nothing ends, and no worker computes, lowered or not: the
+ * steward wakes by itself when that changes, and for its own looks now and then. */
+int64_t attained_pause_at_rest_us(attained_pace_t *pace);
 
 /* How a child's threads are shared out. Some are kept from what computes, and some from new
  * connections while there are others: a child whose last thread is held serves none of those that

@@ -8,7 +8,7 @@ static void test_share(void)
 {
     attained_t seen = { 0 };
 
-    ok(attained_wants_clock(&seen, 1), "an event that was not seen before: its clock is read");
+    ok(attained_wants_clock(&seen, 1, 0), "an event that was not seen before: its clock is read");
     is(attained_look(&seen, 1, 0, 5000000), ATTAINED_MOVES, "the first look only notes it");
     is(attained_look(&seen, 1, 500, 5000400), ATTAINED_COMPUTES, "it has used a processor");
     is(attained_look(&seen, 1, 1200, 5001100), ATTAINED_SHARE, "... for as long as it may");
@@ -24,21 +24,40 @@ static void test_rest(void)
 
     attained_look(&seen, 1, 0, 100);
     for (i = 1; i < 1000; i++) {
-        if (attained_wants_clock(&seen, 1)) {
+        if (attained_wants_clock(&seen, 1, i * 500)) {
             clocks++;
             is(attained_look(&seen, 1, i * 500, 100), ATTAINED_RESTS, "it waits for something");
         }
     }
     ok(clocks >= 60 && clocks < 80, "one that waits is looked at ever less often: 1 in 16 at last");
-    ok(attained_wants_clock(&seen, 3), "but at once when it has another event");
+    ok(attained_wants_clock(&seen, 3, 500000), "but at once when it has another event");
     attained_look(&seen, 3, 1000000, 100);
     attained_look(&seen, 3, 1000500, 200);
-    ok(attained_wants_clock(&seen, 3), "and each time while it computes");
+    ok(attained_wants_clock(&seen, 3, 1000600), "and each time while it computes");
     for (i = 0; i < 1000; i++) {
         /* 40 us of each 10 ms */
         shares += attained_look(&seen, 3, 1001000 + i * 10000, 200 + i * 40) == ATTAINED_SHARE;
     }
     is(shares, 0, "a little now and then is free");
+}
+
+/* A tunnel: an event that lasts for hours. */
+static void test_long_rest(void)
+{
+    attained_t seen = { 0 };
+    int i;
+
+    attained_look(&seen, 1, 0, 0);
+    for (i = 1; i <= 10; i++) {
+        attained_look(&seen, 1, i, 0);
+    }
+    ok(!attained_wants_clock(&seen, 1, 2000), "it waits, and has just been looked at: no clock");
+    ok(attained_wants_clock(&seen, 1, 2000000), "looks are rare: at each of them");
+    is(attained_look(&seen, 1, 2000000, 1500000), ATTAINED_SHARE, "it computes after all");
+    ok(!attained_lowered_rests(&seen, 1, 2010000, 1509000), "lowered, it goes on computing");
+    ok(attained_lowered_rests(&seen, 1, 2020000, 1509000),
+       "... and waits again, however much it has had");
+    ok(!attained_lowered_rests(&seen, 3, 2030000, 1509000), "another event: not known yet");
 }
 
 static void test_pace(void)
@@ -57,6 +76,9 @@ static void test_pace(void)
     ok(pause_us > shortest_us && pause_us <= 10000, "but some time, as long as nobody is idle");
     is(attained_pause_us(&pace, false, false), 0, "and not at all when somebody is");
     is(attained_pause_us(&pace, false, false), shortest_us, "until something wakes the steward");
+    is(attained_pause_us(&pace, false, true), 2 * shortest_us, "nobody is idle");
+    is(attained_pause_at_rest_us(&pace), 0, "... and nothing goes on at all: not by itself");
+    is(attained_pause_us(&pace, false, true), shortest_us, "when something does: from the start");
 }
 
 static void test_rooms(void)
@@ -99,6 +121,7 @@ int main(void)
     tap_begin(20);
     test_share();
     test_rest();
+    test_long_rest();
     test_pace();
     test_rooms();
     return tap_done();
