@@ -19,12 +19,15 @@ use Adaptive::Wait qw(ok_within wait_for);
 
 plan skip_all => 'event accepts no more connections than its idle workers times a factor' if mpm() eq 'event';
 
-my $READERS    = 100;
-my $FILE_BYTES = 2_000_000;
+my $READERS     = 100;
+my $FILE_BYTES  = 2_000_000;
+# More than the kernel takes of its own accord on the loopback device; that of few readers, because it takes so much.
+my $LARGE_BYTES = 10_000_000;
+my $FEW         = 10;
 # Text that does not compress well: what is sent of it is more than the kernel takes, and less than AdaptiveOutputBuffer.
-my $TEXT_BYTES = 300_000;
-my $BELOW      = 200_000;
-my $ABOVE      = 2_000_000;
+my $TEXT_BYTES  = 300_000;
+my $BELOW       = 200_000;
+my $ABOVE       = 2_000_000;
 
 srand 20261127;
 my $text = join '', map { sprintf "%08x%s", rand 2**32, $_ % 8 == 7 ? "\n" : '' } 1 .. $TEXT_BYTES / 8.2;
@@ -82,7 +85,7 @@ sub readers {
     my ($request, @clients) = Adaptive::Client::request_text('GET', $path, headers => $opt{headers} // {});
     for (1 .. $count) {
         my @tls = $opt{tls} ? (tls => { SSL_verify_mode => 0 }) : ();
-        push @clients, Adaptive::Client->new($server->port($opt{tls} ? 2 : 1), rcvbuf => 8192, @tls);
+        push @clients, Adaptive::Client->new($server->port($opt{tls} ? 2 : 1), rcvbuf => $opt{rcvbuf} // 8192, @tls);
         $clients[-1]->send($request);
     }
     return @clients;
@@ -149,6 +152,18 @@ for my $how (sort keys %files) {
         };
     }
 }
+
+# The kernel chooses the size of its buffer, and a small window makes small packets: each takes memory beside what is in it.
+subtest 'a file, mapped, small windows' => sub {
+    my $server = new_server(conf => $files{mapped}, mpm_conf => "SendBufferSize 0\n");
+    my $sum = put_big_file($server->docroot . '/large.bin', $LARGE_BYTES);
+    my @clients = map { readers($server, $FEW, '/large.bin', rcvbuf => $_) } 512, 4096;
+    ok_within { $server->auto->{ConnsAsyncWriting} == 2 * $FEW } 60, 'all wait in write completion';
+    ok_within { busy_is_one($server) } 20, 'no thread waits with them';
+    ok others_are_served($server), 'others are served';
+    is sha256_of($clients[-1]->response->{body}), $sum, 'every byte arrives';
+    ok $server->stop, 'the server stops';
+};
 
 my $gzip = { 'Accept-Encoding' => 'gzip' };
 subtest 'deflated' => sub {

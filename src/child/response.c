@@ -16,6 +16,8 @@
 
 #include <errno.h>
 #include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/param.h>
 #include <sys/socket.h>
@@ -29,6 +31,8 @@
 #define LEAST_ROOM       CORE_LEAST_WRITE
 /* The core reads smaller pieces of files into memory. */
 #define SENDFILE_BYTES   256
+/* What the kernel needs for a packet beside what is in it: some 830 bytes on x86-64. */
+#define PACKET_MEMORY    1024
 /* Those who read slowly get this part of the memory that the server may use, all together. */
 #define MEMORY_PART      8
 
@@ -247,21 +251,31 @@ static apr_status_t read_beginning(apr_bucket *e)
     return apr_bucket_read(e, &data, &length, APR_BLOCK_READ);
 }
 
+/* What is in a packet, at least. A client with a small window gets small ones. 0: unknown. */
+static uint32_t packet_bytes(const conn_t *conn)
+{
+    struct tcp_info info = { 0 };
+    socklen_t size = sizeof(info);
+
+    return getsockopt(conn->fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 ? info.tcpi_snd_mss : 0;
+}
+
 /* What the socket itself is sure to take: small pieces of that would cost a system call, and a turn
- * of the client's, each. 0: unknown. What the kernel counts is its memory, which is hardly more
- * than what is in it. */
+ * of the client's, each. 0: unknown. The kernel counts its memory: what is in a packet, and more
+ * for the packet. */
 static apr_size_t socket_room(const conn_t *conn)
 {
     uint32_t memory[SK_MEMINFO_VARS] = { 0 };
     socklen_t size = sizeof(memory);
-    uint32_t used, most;
+    uint64_t packet = packet_bytes(conn);
+    uint64_t used, most;
 
     if (getsockopt(conn->fd, SOL_SOCKET, SO_MEMINFO, memory, &size) != 0) {
         return 0;
     }
     used = MAX(memory[SK_MEMINFO_WMEM_QUEUED], memory[SK_MEMINFO_WMEM_ALLOC]);
     most = memory[SK_MEMINFO_SNDBUF];
-    return most > used ? (most - used) / 8 * 7 : 0;
+    return most > used ? (most - used) / 8 * 7 * packet / (packet + PACKET_MEMORY) : 0;
 }
 
 /* Of a mapped file the core may have what the socket is sure to take, and the rest that it may keep
