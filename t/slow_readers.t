@@ -229,6 +229,24 @@ subtest 'requests that follow' => sub {
     ok $server->stop, 'the server stops';
 };
 
+# A file in so many parts that each of them must not have a descriptor of its own. httpd passes on 32 parts at a time.
+subtest 'many ranges' => sub {
+    my $server = new_server(conf => $files{mapped});
+    my ($pid)  = $server->child_pids;
+    my $ranges = 'bytes=' . join ',', map { 10_000 * $_ . '-' . (10_000 * $_ + 4_999) } 0 .. 189;
+    for my $tls (0, 1) {
+        my @clients = readers($server, 10, '/file.bin', tls => $tls, headers => { Range => $ranges });
+        ok_within { $server->auto->{ConnsAsyncWriting} == 10 } 20, 'all wait';
+        my $open = grep {/file\.bin/} open_files($pid);
+        cmp_ok $open, '<=', 10 * 8, 'few descriptors for each';
+        my %bodies = map { ($_->{status} . ' ' . length $_->{body}) => 1 } map { $_->response } @clients;
+        is scalar(keys %bodies), 1, 'all have the same answer';
+        like +(keys %bodies)[0], qr/\A206 9[5-9]\d{4}\d*\z/, '... in parts, all of them';
+        ok_within { !grep {/file\.bin/} open_files($pid) } 20, 'then nothing stays open';
+    }
+    ok $server->stop, 'the server stops';
+};
+
 # The backend sends the beginning, and the end when it is told to: mod_proxy flushes what it has read before it waits.
 subtest 'a backend that pauses' => sub {
     my ($listener, $server) = (listener(), new_server);

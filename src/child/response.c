@@ -183,6 +183,54 @@ static void release(conn_t *conn)
     }
 }
 
+/* Some other bucket refers to the same file. If those below were to set this one aside, the file
+ * would be theirs, and closed when they have sent it. */
+static bool is_shared(const apr_bucket *e)
+{
+    const apr_bucket_file *file = e->data;
+
+    return file->refcount.refcount > 1;
+}
+
+/* Buckets behind this one that refer to a file as it was before: to the one that this one has. */
+static void take_along(apr_bucket *first, apr_bucket_brigade *bb, apr_bucket_file *before)
+{
+    apr_bucket_file *file = first->data;
+    apr_bucket *e;
+
+    for (e = APR_BUCKET_NEXT(first); e != APR_BRIGADE_SENTINEL(bb); e = APR_BUCKET_NEXT(e)) {
+        if (APR_BUCKET_IS_FILE(e) && e->data == before) {
+            apr_bucket_type_file.destroy(before);
+            e->data = file;
+            file->refcount.refcount++;
+        }
+    }
+}
+
+/* Set aside one by one, each bucket of a file that others share would get a descriptor of its own:
+ * of a response with many ranges that is hundreds. So the first one takes the others along. */
+static apr_status_t set_files_aside(apr_bucket_brigade *bb, apr_pool_t *pool)
+{
+    apr_bucket *e;
+
+    for (e = APR_BRIGADE_FIRST(bb); e != APR_BRIGADE_SENTINEL(bb); e = APR_BUCKET_NEXT(e)) {
+        apr_bucket_file *before = e->data;
+        apr_status_t rv;
+
+        if (!APR_BUCKET_IS_FILE(e) || !is_shared(e)) {
+            continue;
+        }
+        rv = apr_bucket_setaside(e, pool);
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+        if (e->data != before) {
+            take_along(e, bb, before);
+        }
+    }
+    return APR_SUCCESS;
+}
+
 /* All of the brigade waits behind what is held already. */
 static apr_status_t hold_back(conn_t *conn, apr_bucket_brigade *bb)
 {
@@ -197,7 +245,10 @@ static apr_status_t hold_back(conn_t *conn, apr_bucket_brigade *bb)
         apr_pool_create(&resp->pool, conn->c->pool);
         apr_pool_tag(resp->pool, "response_held");
     }
-    rv = ap_save_brigade(resp->filter, &resp->held, &bb, resp->pool);
+    rv = set_files_aside(bb, resp->pool);
+    if (rv == APR_SUCCESS) {
+        rv = ap_save_brigade(resp->filter, &resp->held, &bb, resp->pool);
+    }
     if (!APR_BRIGADE_EMPTY(bb)) {
         /* what cannot be kept is lost, and the client must not take the rest for all */
         conn->c->aborted = 1;
@@ -221,15 +272,6 @@ void response_drop(conn_t *conn)
 }
 
 /* --- passing it on ----------------------------------------------------------------------- */
-
-/* Some other bucket refers to the same file. If those below were to set this one aside, the file
- * would be theirs, and closed when they have sent it. */
-static bool is_shared(const apr_bucket *e)
-{
-    const apr_bucket_file *file = e->data;
-
-    return file->refcount.refcount > 1;
-}
 
 /* A file whose beginning has to be read here, or mapped, so that it can be passed on by itself. */
 static bool has_to_be_read(const ap_filter_t *f, const apr_bucket *e, apr_size_t room)
