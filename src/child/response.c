@@ -193,7 +193,7 @@ static bool is_shared(const apr_bucket *e)
 }
 
 /* Buckets behind this one that refer to a file as it was before: to the one that this one has. */
-static void take_along(apr_bucket *first, apr_bucket_brigade *bb, apr_bucket_file *before)
+static void bring_along(apr_bucket *first, apr_bucket_brigade *bb, apr_bucket_file *before)
 {
     apr_bucket_file *file = first->data;
     apr_bucket *e;
@@ -225,7 +225,7 @@ static apr_status_t set_files_aside(apr_bucket_brigade *bb, apr_pool_t *pool)
             return rv;
         }
         if (e->data != before) {
-            take_along(e, bb, before);
+            bring_along(e, bb, before);
         }
     }
     return APR_SUCCESS;
