@@ -229,6 +229,18 @@ subtest 'requests that follow' => sub {
     ok $server->stop, 'the server stops';
 };
 
+subtest 'who would rather speak another protocol' => sub {
+    my $server  = new_server(conf => $files{mapped});
+    my %upgrade = (Connection => 'Upgrade', Upgrade => 'websocket');
+    for my $tls (0, 1) {
+        my @clients = readers($server, 12, '/file.bin', tls => $tls, headers => \%upgrade);
+        ok_within { $server->auto->{ConnsAsyncWriting} == 12 } 20, 'all wait';
+        ok busy_is_one($server), 'no thread waits with them';
+        is scalar(grep { sha256_of($_->response->{body}) eq $server->{file_sum} } @clients), 12, 'every byte arrives';
+    }
+    ok $server->stop, 'the server stops';
+};
+
 # A file in so many parts that each of them must not have a descriptor of its own. httpd passes on 32 parts at a time.
 subtest 'many ranges' => sub {
     my $server = new_server(conf => $files{mapped});

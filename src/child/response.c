@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/param.h>
 #include <sys/socket.h>
 
@@ -490,9 +491,25 @@ static kind_t kind_of(const apr_bucket_brigade *bb)
     return kind;
 }
 
+/* A file goes out as such, whatever else its client would rather speak. That nobody has set a handler
+ * means it; while that runs its name is the type of the file, or empty. */
+static bool is_of_file(const request_rec *r)
+{
+    while (r->next) {
+        r = r->next;
+    }
+    return !r->handler || AP_IS_DEFAULT_HANDLER_NAME(r->handler) || strchr(r->handler, '/')
+           || !strcmp(r->handler, "default-handler");
+}
+
+static bool is_tunnel(const conn_t *conn)
+{
+    return conn->response.tunnel && !(conn->r && is_of_file(conn->r));
+}
+
 static bool holds_nothing(const conn_t *conn)
 {
-    return conn->response.tunnel || conn->c->aborted
+    return is_tunnel(conn) || conn->c->aborted
            || atomic_load_explicit(&conn->carries, memory_order_relaxed)
            || core_threshold(conn->c) < LEAST_ROOM;
 }

@@ -38,7 +38,7 @@ typedef struct response_t {
     apr_size_t passed;          /* bytes that those below may have yet */
     bool full;                  /* the socket has taken less than it was given last */
     int backend;                /* where mod_proxy reads the response from; -1 */
-    bool tunnel;                /* not HTTP's any more: nothing is held */
+    bool tunnel;                /* may not be HTTP's any more: nothing is held, but of files */
 } response_t;
 
 /* Register filter and hooks; with the hooks of this module. */
