@@ -284,8 +284,10 @@ static void run_put_off(job_t *job, void *taker)
     conn_t *conn = conn_of_job(job);
 
     if (conn_is_janitor(taker)) {
-        /* it serves no requests: the poller finds the connection ready at once */
-        conn_leave_to_workers(conn, taker, POLLER_READ);
+        /* it serves no requests: the poller finds the connection ready at once, unless what has
+         * come was sent ahead and lies in the filters */
+        conn_leave_to_workers(conn, taker, conn->begun && conn->cs.state == CONN_STATE_PROCESSING
+                                           ? POLLER_WRITE : POLLER_READ);
         return;
     }
     conn_resume(conn, taker);

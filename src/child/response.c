@@ -194,7 +194,7 @@ static bool is_shared(const apr_bucket *e)
 }
 
 /* Buckets behind this one that refer to a file as it was before: to the one that this one has. */
-static void bring_along(apr_bucket *first, apr_bucket_brigade *bb, apr_bucket_file *before)
+static void take_sharers_along(apr_bucket *first, apr_bucket_brigade *bb, apr_bucket_file *before)
 {
     apr_bucket_file *file = first->data;
     apr_bucket *e;
@@ -226,7 +226,7 @@ static apr_status_t set_files_aside(apr_bucket_brigade *bb, apr_pool_t *pool)
             return rv;
         }
         if (e->data != before) {
-            bring_along(e, bb, before);
+            take_sharers_along(e, bb, before);
         }
     }
     return APR_SUCCESS;
@@ -491,8 +491,8 @@ static kind_t kind_of(const apr_bucket_brigade *bb)
     return kind;
 }
 
-/* A file goes out as such, whatever else its client would rather speak. That nobody has set a handler
- * means it; while that runs its name is the type of the file, or empty. */
+/* A file goes out as such, whatever else its client would rather speak. It has no handler, or while
+ * that runs one that is named after its type, or not at all. */
 static bool is_of_file(const request_rec *r)
 {
     while (r->next) {
