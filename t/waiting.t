@@ -293,6 +293,24 @@ subtest 'times of mod_reqtimeout' => sub {
     ok $s->stop, 'it stops';
 };
 
+# mod_reqtimeout is loaded with its defaults, and one address differs: the others agree all the same.
+subtest 'an address with times of its own' => sub {
+    my $s = new_server(conf => <<'CONF');
+Listen 127.0.0.1:@PORT3@
+Timeout 120
+<VirtualHost *:@PORT3@>
+    RequestReadTimeout body=100
+</VirtualHost>
+CONF
+    my @clients = map { Adaptive::Client->new($s->port($_ % 2 ? 1 : 3)) } 1 .. $SLOW;
+    my $post    = post('x' x 100, 'own');
+    $_->send(substr $post, 0, -50) for @clients;
+    others_are_served($s);
+    $_->send(substr $post, -50) for @clients;
+    is scalar(grep { $_->response->{body} eq '100 own ' . 'x' x 100 } @clients), $SLOW, 'bodies wait without a thread at both';
+    ok $s->stop, 'it stops';
+};
+
 subtest 'Timeout alone' => sub {
     my $s = new_server(conf => "Timeout 2\nRequestReadTimeout handshake=0 header=0 body=0\n");
     my $half = Adaptive::Client->new($s->port);

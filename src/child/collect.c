@@ -186,7 +186,7 @@ static bool wants_body(conn_t *conn)
     const child_t *child = conn->child;
     size_t bytes = head_body_to_wait_for(&collect->head, child->config->body_wait_bytes);
 
-    if (bytes == 0 || !first_byte_bodies_may_wait(child->server)
+    if (bytes == 0 || !first_byte_bodies_may_wait(conn->c)
         || hold_size(conn) >= collect->head.bytes + bytes) {
         return false;
     }

@@ -162,23 +162,6 @@ void conn_uncount(child_t *child)
     }
 }
 
-/* --- the socket ------------------------------------------------------------------- */
-
-first_byte_e conn_first_byte(conn_t *conn)
-{
-    static const char preface[] = "PRI * HTTP/2.0\r\n";     /* RFC 9113, 3.4 */
-    char bytes[sizeof(preface) - 1];
-    ssize_t n = recv(conn->fd, bytes, sizeof(bytes), MSG_PEEK | MSG_DONTWAIT);
-
-    if (n > 0) {
-        if (n == sizeof(bytes) && !memcmp(bytes, preface, sizeof(bytes))) {
-            atomic_store_explicit(&conn->carries, true, memory_order_relaxed);
-        }
-        return FIRST_THERE;
-    }
-    return n < 0 && (errno == EAGAIN || errno == EINTR) ? FIRST_MISSING : FIRST_NEVER;
-}
-
 /* --- states ----------------------------------------------------------------------- */
 
 #define BIT(state) (1u << (state))

@@ -9,6 +9,7 @@
 #include "apr_strings.h"
 #include "http_connection.h"
 #include "http_core.h"
+#include "http_vhost.h"
 #include "util_cfgtree.h"
 
 #include <string.h>
@@ -34,7 +35,6 @@ typedef struct host_t {
     /* of the main server */
     apr_array_header_t *found;  /* found_t */
     bool http_only;             /* no process_connection hook speaks anything else */
-    bool bodies_agree;          /* all hosts give bodies the same time */
     apr_interval_time_t longest_timeout;
 } host_t;
 
@@ -142,11 +142,6 @@ static void set_default_times(host_t *outer)
     }
 }
 
-static bool is_same(const read_times_t *a, const read_times_t *b)
-{
-    return a->first_s == b->first_s && a->most_s == b->most_s && a->bytes_per_s == b->bytes_per_s;
-}
-
 static void find_hosts(apr_pool_t *p, server_rec *main_server)
 {
     apr_hash_t *hosts = apr_hash_make(p);
@@ -164,7 +159,6 @@ static void find_hosts(apr_pool_t *p, server_rec *main_server)
     }
     read_directives(ap_conftree, outer, hosts);
     set_default_times(outer);
-    outer->bodies_agree = true;
     for (s = main_server; s; s = s->next) {
         host_t *host = ap_get_module_config(s->module_config, &mpm_adaptive_module);
 
@@ -172,7 +166,6 @@ static void find_hosts(apr_pool_t *p, server_rec *main_server)
         host->tls = begins_with_tls(host, s);
         host->timeout = timeout_of(host, s);
         outer->longest_timeout = MAX(outer->longest_timeout, s->timeout);
-        outer->bodies_agree &= is_same(&host->times[READ_BODY], &outer->times[READ_BODY]);
     }
 }
 
@@ -198,11 +191,21 @@ const read_times_t *first_byte_times(const server_rec *s, read_stage_e stage)
     return host ? &host->times[stage] : &unlimited;
 }
 
-bool first_byte_bodies_may_wait(const server_rec *main_server)
+/* ap_vhost_iterate_conn_cb: 0 if it gives bodies the same time as the first one of the address. */
+static int differs(void *baton, conn_rec *c, server_rec *s)
 {
-    const host_t *host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
+    const read_times_t *first = baton;
+    const read_times_t *times = first_byte_times(s, READ_BODY);
 
-    return host && host->bodies_agree;
+    (void)c;
+    return times->first_s != first->first_s || times->most_s != first->most_s
+           || times->bytes_per_s != first->bytes_per_s;
+}
+
+bool first_byte_bodies_may_wait(conn_rec *c)
+{
+    return ap_vhost_iterate_given_conn(c, differs,
+                                       (void *)first_byte_times(c->base_server, READ_BODY)) == 0;
 }
 
 apr_interval_time_t first_byte_longest_timeout(const server_rec *main_server)

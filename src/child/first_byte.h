@@ -47,9 +47,9 @@ bool first_byte_is_tls(const server_rec *s);
  * limit. Lives as long as the configuration. Any thread. */
 const read_times_t *first_byte_times(const server_rec *s, read_stage_e stage);
 
-/* Whether all virtual hosts give a request's body the same time: which one it is for is known only
- * when a thread has read its head. Any thread. */
-bool first_byte_bodies_may_wait(const server_rec *main_server);
+/* Whether all virtual hosts that this connection can lead to give a request's body the same time:
+ * which one it is for is known only when a thread has read its head. Any thread. */
+bool first_byte_bodies_may_wait(conn_rec *c);
 
 /* The longest Timeout of all virtual hosts, in µs. Any thread. */
 apr_interval_time_t first_byte_longest_timeout(const server_rec *main_server);
