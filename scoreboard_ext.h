@@ -109,6 +109,7 @@ typedef struct ext_child_t {
     _Atomic int benched;            /* worker threads that are kept from taking work */
     _Atomic int processor;          /* its threads stay on this one, plus 1; 0: on none */
     _Atomic int put_off;            /* requests that wait without a thread (src/child/put_off.h) */
+    _Atomic int coming;             /* requests and handshakes whose rest is waited for, likewise */
     _Atomic int lowered;            /* of threads: they serve what computes, after the others */
     _Atomic int carrying;           /* of threads: they serve connections with HTTP/2 streams */
     _Atomic int nameless;           /* requests that hold a thread for a class without a place */

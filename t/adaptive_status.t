@@ -6,6 +6,7 @@ use warnings;
 use lib 't/lib';
 use Test::More;
 use Time::HiRes ();
+use Adaptive::Client;
 use Adaptive::Paths qw(is_static module_file);
 use Adaptive::Desk;
 use Adaptive::Probe;
@@ -20,7 +21,7 @@ use constant { CHILDREN => 4, THREADS => 8, MOST => 32 };
 
 # One number each, and letters only: monitoring relies on these names.
 my @KEYS = qw(
-    Mode Threads ThreadsBusy ThreadsLowered RequestsPutOff ShedTotal ChildrenPinned ThreadsBusyPeak ThreadsPerChild ThreadsMax ThreadsDemand ThreadsSpare
+    Mode Threads ThreadsBusy ThreadsLowered RequestsPutOff RequestsComing ShedTotal ChildrenPinned ThreadsBusyPeak ThreadsPerChild ThreadsMax ThreadsDemand ThreadsSpare
     ChildrenStarting ChildrenServing ChildrenParked ChildrenDraining ChildrenTarget ChildrenMax
     ParkedLongestSeconds DrainingLongestSeconds WaitedMs WaitedPeakMs ArrivalsPerSecond ServiceMs
     Reason Ceiling CeilingReached DecisionsTotal PlanAgeSeconds
@@ -296,6 +297,25 @@ subtest 'the way to the page' => sub {
     local $s = $other;
     like section(), qr{<a href="/a&amp;b">}, 'where its handler is mapped there is a link';
     ok $other->stop, 'it stops';
+};
+
+subtest 'clients in the middle of a request' => sub {
+    # without the module for tests, which reads from connections itself: then nobody else may
+    local $s = Adaptive::Server->new(modules => ['status'])->start;
+    my $count   = sub { $s->auto->{AdaptiveRequestsComing} };
+    my @clients = map { Adaptive::Client->new($s->port) } 1 .. 5;
+    my $request = Adaptive::Client::request_text('GET', '/');
+    $_->send(substr $request, 0, 10) for @clients;
+    ok_within { $count->() == 5 } 20, 'are counted';
+    is $s->auto->{ConnsAsyncWaitIO}, 5, 'as mod_status counts them among others';
+    like section(), qr/5 clients are still sending a request/, 'and named';
+    is desk_state(desk_socket($s))->{requests}{coming}, 5, 'and for programs';
+    $_->send(substr $request, 10) for @clients[0 .. 2];
+    is scalar(grep { $_->response->{status} } @clients[0 .. 2]), 3, 'three have sent the rest, and are answered';
+    ok_within { $count->() == 2 } 20, 'two are left';
+    $_->close for @clients;
+    ok_within { $count->() == 0 } 20, 'nobody';
+    ok $s->stop, 'it stops';
 };
 
 subtest 'without mod_status' => sub {

@@ -119,10 +119,10 @@ subtest 'the limit' => sub {
     my ($line) = $log =~ /^(.*ADP0103:.*)$/m;
     isnt($line, undef, 'what it cuts off is logged') or diag $log;
     like($line, qr/AdaptiveDrainTimeout is @{[LIMIT]} s/, 'with the limit');
-    like($line, qr/5 connections \(1 being served, 1 before its first request, 1 slow to take its response, 1 suspended by a module, 1 websocket\)/, 'how many, and what they are');
+    like($line, qr/5 connections \(1 being served, 1 before its first request, 1 slow to take a response, 1 suspended by a module, 1 websocket\)/, 'how many, and what they are');
     like_client($line, $held,      'being served for',          'who is being served');
     like_client($line, $ws->sock,  'websocket for',             'who has a websocket');
-    like_client($line, $slow,      'slow to take its response', 'who reads slowly');
+    like_client($line, $slow,      'slow to take a response', 'who reads slowly');
     like_client($line, $suspended, 'suspended by a module',     'who is suspended');
     like_client($line, $silent,    'before its first request',  'who has not said anything');
     like($line, qr{"GET /adp/hold HTTP/1\.1" for localhost}, 'which request');

@@ -60,7 +60,7 @@ my $SCHEMA = {
         demand => 'number?', spare => 'number?', max => 'int?', utilisation_ratio => 'number?',
     },
     requests => {
-        total => 'int', per_second => 'number?', waiting_without_thread => 'int', shed_total => 'int', refused_total => 'int',
+        total => 'int', per_second => 'number?', waiting_without_thread => 'int', coming => 'int', shed_total => 'int', refused_total => 'int',
         waited_seconds => 'number', waited_peak_10min_seconds => 'number', wait_target_seconds => 'number',
         max_wait_seconds => 'number?', service_seconds => 'number?',
     },

@@ -66,6 +66,7 @@ conn_t *conn_new(child_t *child)
     conn->r = NULL;
     conn->server = NULL;
     conn->counter = NULL;
+    conn->is_coming = false;
     conn->settled_after = 0;
     conn->has_callback = false;
     conn->computes = conn->was_put_off = conn->is_shed = false;
@@ -254,6 +255,10 @@ void conn_count_waiting(conn_t *conn, apr_uint32_t *counter)
 {
     conn->counter = counter;
     apr_atomic_inc32(counter);
+    conn->is_coming = conn_hint(conn) == HINT_REQUEST;
+    if (conn->is_coming) {
+        atomic_fetch_add(&conn->child->ext->coming, 1);
+    }
 }
 
 void conn_count_served(conn_t *conn)
@@ -262,6 +267,10 @@ void conn_count_served(conn_t *conn)
     if (conn->counter) {
         apr_atomic_dec32(conn->counter);
         conn->counter = NULL;
+    }
+    if (conn->is_coming) {
+        atomic_fetch_sub(&conn->child->ext->coming, 1);
+        conn->is_coming = false;
     }
 }
 

@@ -96,6 +96,7 @@ struct conn_t {
     request_rec *r;             /* the request that is being read or served, or NULL */
     server_rec *server;         /* whose timeouts apply */
     apr_uint32_t *counter;      /* of the scoreboard, while it waits */
+    bool is_coming;             /* ... for the rest of a request: counted as such, too */
     int64_t linger_until_us;
     int64_t turn_us;            /* since when its requests in the filters keep a thread; 0 */
     /* while put off: guarded by put_off_t.lock */

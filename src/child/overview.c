@@ -27,9 +27,9 @@
 static const char *const kind_names[KINDS] = {
     [HINT_NONE]      = "being served",
     [HINT_NEW]       = "before its first request",
-    [HINT_REQUEST]   = "sending its request",
+    [HINT_REQUEST]   = "sending a request",
     [HINT_IDLE]      = "between two requests",
-    [HINT_WRITING]   = "slow to take its response",
+    [HINT_WRITING]   = "slow to take a response",
     [HINT_WAITIO]    = "waiting for its client",
     [HINT_SUSPENDED] = "suspended by a module",
     [HINT_LINGERING] = "closing",

@@ -155,6 +155,7 @@ static void put_requests(out_t *out, const view_t *view)
     put_uint(out, "total", view->requests, MORE);
     put_real(out, "per_second", view->requests_per_s, MORE);
     put_int(out, "waiting_without_thread", view->put_off, MORE);
+    put_int(out, "coming", view->coming, MORE);
     put_uint(out, "shed_total", view->shed, MORE);
     put_uint(out, "refused_total", view->refused, MORE);
     put_seconds(out, "waited_seconds", view->waited_us, MORE);

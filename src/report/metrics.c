@@ -193,6 +193,9 @@ static void put_request_metrics(const metrics_t *m)
     gauge(m, "requests_waiting", view->put_off,
           "Requests that wait without a thread: while others compute, or while all threads are "
           "taken.");
+    gauge(m, "requests_coming", view->coming,
+          "Requests and TLS handshakes that have begun to come in and whose rest is waited for, "
+          "without a thread.");
     gauge(m, "wait_seconds", (double)view->waited_us / US_PER_S,
           "How long work waits for a thread just now, in the child where that is longest.");
     gauge(m, "wait_peak_seconds", (double)view->waited_peak_us / US_PER_S,

@@ -156,7 +156,8 @@ static void put_numbers(out_t *out, const view_t *view)
     end_tile(out, note);
     begin_tile(out, "Connections");
     out_format(out, "<b>%d</b>", view->connections);
-    (void)snprintf(note, sizeof(note), "%d kept alive", view->keep_alive);
+    (void)snprintf(note, sizeof(note), "%d kept alive, %d sending a request, %d reading slowly",
+                   view->keep_alive, view->coming, view->writing);
     end_tile(out, note);
     out_text(out, "</dl>\n</section>\n");
 }

@@ -117,6 +117,7 @@ static void put_auto(request_rec *r, const view_t *view)
     put_count(r, "ThreadsPerChild", view->config->threads_per_child);
     put_count(r, "ThreadsLowered", view->lowered);
     put_count(r, "RequestsPutOff", view->put_off);
+    put_count(r, "RequestsComing", view->coming);
     put_count(r, "ChildrenPinned", view->pinned);
     put_count(r, "ShedTotal", (int64_t)view->shed);
     put_count(r, "ChildrenStarting", view->children[EXT_SLOT_STARTING]);
@@ -227,6 +228,11 @@ static void show_turns(request_rec *r, const view_t *view)
         ap_rprintf(r, "<dt>%d %s serving requests that compute, behind all others; %d %s without a "
                    "thread</dt>\n", view->lowered, view->lowered == 1 ? "thread is" : "threads are",
                    view->put_off, view->put_off == 1 ? "request waits" : "requests wait");
+    }
+    if (view->coming > 0 || view->writing > 0) {
+        ap_rprintf(r, "<dt>%d %s still sending a request, %d %s a response slowly, all without a "
+                   "thread</dt>\n", view->coming, view->coming == 1 ? "client is" : "clients are",
+                   view->writing, view->writing == 1 ? "reads" : "read");
     }
     if (view->pinned > 0) {
         ap_rprintf(r, "<dt>%d %s to processors of their own (AdaptiveAffinity)</dt>\n",

@@ -92,6 +92,7 @@ static void take_threads(view_child_t *child, const ext_child_t *ext)
     child->lowered = atomic_count(&ext->lowered, child->busy);
     child->most_threads = atomic_count(&ext->most_threads, limit);
     child->put_off = atomic_count(&ext->put_off, MOST_CONNECTIONS);
+    child->coming = atomic_count(&ext->coming, MOST_CONNECTIONS);
     child->processor = atomic_count(&ext->processor, 1 << 16) - 1;
     child->exhausted = atomic_load(&ext->exhausted);
     child->out_of_descriptors = atomic_load(&ext->out_of_descriptors);
@@ -145,6 +146,7 @@ static void add_up(view_t *view, const view_child_t *child)
     view->suspended += child->suspended;
     view->closing += child->closing;
     view->put_off += child->put_off;
+    view->coming += child->coming;
     view->pinned += child->processor >= 0;
     view->requests_per_s += child->requests_per_s;
     view->waited_us = MAX(view->waited_us, child->waited_us);

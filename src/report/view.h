@@ -47,6 +47,7 @@ typedef struct view_child_t {
     int suspended;              /* for a module */
     int closing;                /* for the client to close */
     int put_off;                /* requests that wait without a thread */
+    int coming;                 /* of waiting_io: for the rest of a request or a handshake */
     int64_t waited_us;          /* how long work waits for a thread just now */
     double requests_per_s;
     int processor;              /* it keeps to this one; -1: to none */
@@ -109,6 +110,7 @@ typedef struct view_t {
     int threads, busy, idle, starting_threads, benched, lowered;
     int connections, keep_alive, writing, waiting_io, suspended, closing;
     int put_off;                /* requests */
+    int coming;                 /* of waiting_io */
     int pinned;                 /* children that keep to a processor */
     double requests_per_s;
     int64_t waited_us;          /* the longest that work waits for a thread just now */

@@ -71,7 +71,8 @@ sub number_lines {
         "$threads->{busy} of $threads->{running} threads busy, " . max($threads->{max} // 0, $threads->{expected_max} // 0) . ' may run',
         rate($requests->{per_second}) . ' requests/s',
         'wait ' . duration($requests->{waited_seconds}) . ' (10 min: ' . duration($requests->{waited_peak_10min_seconds}) . ')',
-        many($connections->{total} // 0, 'connection', 'connections') . ", $connections->{keep_alive} kept alive",
+        many($connections->{total} // 0, 'connection', 'connections') . ", $connections->{keep_alive} kept alive, "
+            . ($requests->{coming} // 0) . ' sending a request, ' . ($connections->{writing} // 0) . ' reading slowly',
         'children: ' . join ', ', map { $children->{$_} ? "$children->{$_} $_" : () } qw(serving starting parked draining),
     );
     return $t->wrap(join('; ', @parts) . '.', '  ');
