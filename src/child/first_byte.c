@@ -242,18 +242,20 @@ static bool is_one_of(const char *module, const char *const *modules)
     return *modules != NULL;
 }
 
-/* All process_connection hooks belong to these modules. */
-static bool all_hooks_are_of(const char *const *modules)
+/* The first process_connection hook's module that is none of these; NULL: there is none. */
+static const char *hook_of_another(const char *const *modules)
 {
     const apr_array_header_t *hooks = ap_hook_get_process_connection();
     int i;
 
     for (i = 0; hooks && i < hooks->nelts; i++) {
-        if (!is_one_of(APR_ARRAY_IDX(hooks, i, ap_LINK_process_connection_t).szName, modules)) {
-            return false;
+        const char *module = APR_ARRAY_IDX(hooks, i, ap_LINK_process_connection_t).szName;
+
+        if (!is_one_of(module, modules)) {
+            return module ? module : "a module without a name";
         }
     }
-    return true;
+    return NULL;
 }
 
 /* With these, a connection that speaks HTTP never has to be greeted: all of them wait for the
@@ -264,20 +266,27 @@ static bool may_greet_http(void)
         "core.c", "http_core.c", "mod_ssl.c", "mod_tls.c", "mod_http2.c", "mod_reqtimeout.c", NULL
     };
 
-    return !all_hooks_are_of(silent);
+    return hook_of_another(silent) != NULL;
 }
 
 /* With these, what a connection to an HTTP server carries is HTTP: those that never greet, and some
  * that only count or refuse connections. Others may have a protocol of their own in which what
  * looks like half a request is a whole one. */
-static bool speaks_only_http(void)
+static bool speaks_only_http(const server_rec *main_server)
 {
     static const char *const known[] = {
         "core.c", "http_core.c", "mod_ssl.c", "mod_tls.c", "mod_http2.c", "mod_reqtimeout.c",
         "mod_security2.c", "mod_qos.c", "mod_antiloris.c", NULL
     };
 
-    return all_hooks_are_of(known);
+    const char *other = hook_of_another(known);
+
+    if (other) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, main_server, ADPNO(0024)
+                     "requests that come slowly have a thread each: %s processes connections, and "
+                     "may speak something else than HTTP", other);
+    }
+    return other == NULL;
 }
 
 bool first_byte_speaks_http(const server_rec *main_server, const server_rec *s)
@@ -391,5 +400,5 @@ void first_byte_find(apr_pool_t *p, server_rec *main_server)
     }
     host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
     host->found = all;
-    host->http_only = speaks_only_http();
+    host->http_only = speaks_only_http(main_server);
 }

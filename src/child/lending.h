@@ -24,8 +24,8 @@ void lending_lend(conn_t *conn, worker_t *worker);
  * goes on using, in the middle of a response, the worker asks the system once. */
 void lending_take_back(conn_t *conn, worker_t *worker);
 
-/* The same for one that waits between two requests, where it may wait long: beyond what it has lent
- * by then it keeps nothing that it does not use. */
+/* The same for one that waits between two requests, where it may wait long: its allocator keeps no
+ * more than was lent from now on. What it had kept for a larger request goes with the next ones. */
 void lending_settle(conn_t *conn, worker_t *worker);
 
 /* The request that has just been read may last for days, and needs little: the system gets back the
