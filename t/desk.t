@@ -85,10 +85,13 @@ subtest 'while no worker is free' => sub {
     ok((wait_for { desk_state($path)->{threads}{busy} == 8 } SECONDS, 'all threads to be busy'), 'all threads are busy');
     my @more = hold_requests($s, 4);
     ok((wait_for { desk_state($path)->{verdict}{level} eq 'red' } SECONDS, 'red'), 'it says that requests suffer');
-    my $state = desk_state($path);
+    # a thread that has been woken is busy before it has a request in hand
+    my $held = sub { my ($by) = grep { $_->{kind} eq 'virtual-host' } @{ $_[0]{holders} }; return $by ? $by->{threads} : 0 };
+    my $state;
+    wait_for { $state = desk_state($path); $held->($state) == 8 && $state->{verdict}{level} eq 'red' } SECONDS, 'eight requests in hand';
     ok((grep { $_->{name} eq 'ceiling-reached' } @{ $state->{verdict}{causes} }), '... because a ceiling is reached');
     my ($holder) = grep { $_->{kind} eq 'virtual-host' } @{ $state->{holders} };
-    is $holder->{threads}, 8, 'who holds the threads';
+    is $held->($state), 8, 'who holds the threads';
     my @children = $s->child_pids;
     kill 'STOP', @children;
     ok desk_state($path), 'while all children are stopped, too';
