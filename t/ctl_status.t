@@ -89,7 +89,7 @@ subtest 'for a monitoring system' => sub {
     push @held, hold_requests($s, 4);
     ok((wait_for { ctl('status', '--check', @socket)->{status} == 2 } SECONDS, 'CRITICAL'), 'CRITICAL');
     like ctl('status', @socket)->{output}, qr/\AACT NOW: .*^- MaxRequestWorkers 8 reached: .*\s+What\s+to\s+do:/ms, 'and in words';
-    like ctl('status', @socket)->{output}, qr/^Who holds threads\n +8 +virtual host localhost/m, 'with who holds the threads';
+    ok((wait_for { ctl('status', @socket)->{output} =~ /^Who holds threads\n +8 +virtual host localhost/m } SECONDS, 'eight requests in hand'), 'with who holds the threads');
     lift_hold($s);
     read_response($_) for @held;
     is ctl('status', '--check', '--socket', '/nowhere/x')->{status}, 3, 'UNKNOWN';
