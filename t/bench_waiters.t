@@ -45,7 +45,7 @@ sub clients {
     return Bench::Waiters->start($host->{listener}->sockport, seconds => 120, %opt);
 }
 
-# Waits until so many have come and each has said what matches.
+# Waits until that many have come and each has said what matches.
 sub all_said {
     my ($host, $count, $pattern, $what) = @_;
     return ok_within_all($host, sub { @_ == $count && all { $_->{heard} =~ $pattern } @_ }, $what);

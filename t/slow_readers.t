@@ -241,7 +241,7 @@ subtest 'who would rather speak another protocol' => sub {
     ok $server->stop, 'the server stops';
 };
 
-# A file in so many parts that each of them must not have a descriptor of its own. httpd passes on 32 parts at a time.
+# A file in more parts than could each have a descriptor of its own. httpd passes on 32 parts at a time.
 subtest 'many ranges' => sub {
     my $server = new_server(conf => $files{mapped});
     my ($pid)  = $server->child_pids;

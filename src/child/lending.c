@@ -18,7 +18,7 @@
 /* What one keeps free while it carries a tunnel: for what is read, and passed on. */
 #define NODES_OF_TUNNEL 1
 
-/* The connection's allocator keeps no more free memory than so many nodes, or MaxMemFree. */
+/* The connection's allocator keeps no more free memory than these nodes, or MaxMemFree. */
 static void keep_at_most(const conn_t *conn, apr_size_t nodes)
 {
     /* for APR 0 is no bound at all */

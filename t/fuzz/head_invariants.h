@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A part of a longer input is looked at in so many places. */
+/* Of a longer input only this many places are tried. */
 #define HEAD_ALL_PLACES 300
 #define HEAD_SOME_PLACES 20
 
