@@ -40,7 +40,8 @@ subtest 'MaxRequestWorkers' => sub {
 
     my $before = holding($s);
     my @many   = hold_requests($s, $all + 4);
-    ok((wait_for { holding($s) - $before == $all } 20, 'all threads to be busy'), 'as many as MaxRequestWorkers says are served at once');
+    ok((wait_for { holding($s) - $before == $all } 20, 'all threads to be busy'), 'as many as MaxRequestWorkers says are served at once')
+        or diag(holding($s) - $before, ' have had a thread; hold ', (-e $s->root . '/tmp/hold' ? 'stands' : 'is gone'), "\n", substr $s->error_log, -3000);
     like($s->wait_log(qr/ADP0091:.*\n/, 20), qr/ADP0091: MaxRequestWorkers $all reached: .* busy in 2 children.*raise MaxRequestWorkers/,
         'it is named, with numbers and what to do');
     is(holding($s) - $before, $all, 'no more than that are served');
