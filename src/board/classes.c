@@ -93,6 +93,9 @@ int classes_add(scoreboard_ext_t *board, uint64_t hash, bool is_backend, const c
 
         place = probe(hash, i);
         before = atomic_load(&board->classes[place].hash);
+        if (before == hash) {
+            return place;       /* another thread has added it meanwhile */
+        }
         if ((before == 0 || is_unused(board, place, now_us))
             && take_place(&board->classes[place], before, hash, &name, now_us)) {
             return place;

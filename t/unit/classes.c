@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "tap.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -102,6 +103,69 @@ static void test_serving(scoreboard_ext_t *ext)
     scoreboard_ext_reset(ext, 0);
 }
 
+/* --- all at the same time --- */
+
+#define ADDERS 4
+#define RACES  10000
+
+static scoreboard_ext_t *raced;
+static pthread_barrier_t line;
+
+static void name_of_race(char *text, size_t size, int race)
+{
+    snprintf(text, size, "race%d", race);
+}
+
+static void *add_all(void *unused)
+{
+    char text[20];
+    int i;
+
+    for (i = 0; i < RACES; i++) {
+        name_of_race(text, sizeof(text), i);
+        pthread_barrier_wait(&line);
+        /* later than any before it has been seen */
+        add(raced, text, (10000 + 100 * (int64_t)i) * S);
+        pthread_barrier_wait(&line);
+    }
+    return unused;
+}
+
+static int places_of(const scoreboard_ext_t *ext, const char *text)
+{
+    uint64_t hash = classes_hash(true, text, strlen(text));
+    int i, count = 0;
+
+    for (i = 0; i < EXT_CLASSES; i++) {
+        count += atomic_load(&ext->classes[i].hash) == hash;
+    }
+    return count;
+}
+
+/* The first requests for somebody come at the same moment. */
+static void test_adding_at_once(scoreboard_ext_t *ext)
+{
+    pthread_t adders[ADDERS];
+    char text[20];
+    int i, right = 0;
+
+    raced = ext;
+    pthread_barrier_init(&line, NULL, ADDERS + 1);
+    for (i = 0; i < ADDERS; i++) {
+        pthread_create(&adders[i], NULL, add_all, NULL);
+    }
+    for (i = 0; i < RACES; i++) {
+        pthread_barrier_wait(&line);
+        pthread_barrier_wait(&line);
+        name_of_race(text, sizeof(text), i);
+        right += places_of(ext, text) == 1;
+    }
+    for (i = 0; i < ADDERS; i++) {
+        pthread_join(adders[i], NULL);
+    }
+    is(right, RACES, "each has one place, whoever comes at the same time");
+}
+
 static void test_full(scoreboard_ext_t *ext)
 {
     char text[20];
@@ -197,6 +261,7 @@ int main(void)
     test_pace(ext);
     test_serving(ext);
     test_full(ext);
+    test_adding_at_once(ext);
     scoreboard_ext_destroy(ext);
     return tap_done();
 }
