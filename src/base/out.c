@@ -180,34 +180,6 @@ void out_html(out_t *out, const char *text)
     escaped(out, text, escape_html);
 }
 
-static const char *escape_json(unsigned char byte)
-{
-    switch (byte) {
-    case '"':
-        return "\\\"";
-    case '\\':
-        return "\\\\";
-    case '\n':
-        return "\\n";
-    case '\r':
-        return "\\r";
-    case '\t':
-        return "\\t";
-    case '<':
-        /* so that it can stand in a page */
-        return "\\u003c";
-    default:
-        return NULL;
-    }
-}
-
-void out_json(out_t *out, const char *text)
-{
-    out_text(out, "\"");
-    escaped(out, text, escape_json);
-    out_text(out, "\"");
-}
-
 static const char *escape_label(unsigned char byte)
 {
     switch (byte) {
@@ -222,9 +194,35 @@ static const char *escape_label(unsigned char byte)
     }
 }
 
-void out_label(out_t *out, const char *text)
+/* What a label needs, and some more. */
+static const char *escape_json(unsigned char byte)
+{
+    switch (byte) {
+    case '\r':
+        return "\\r";
+    case '\t':
+        return "\\t";
+    case '<':
+        /* so that it can stand in a page */
+        return "\\u003c";
+    default:
+        return escape_label(byte);
+    }
+}
+
+static void in_quotes(out_t *out, const char *text, escape_t escape)
 {
     out_text(out, "\"");
-    escaped(out, text, escape_label);
+    escaped(out, text, escape);
     out_text(out, "\"");
+}
+
+void out_json(out_t *out, const char *text)
+{
+    in_quotes(out, text, escape_json);
+}
+
+void out_label(out_t *out, const char *text)
+{
+    in_quotes(out, text, escape_label);
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/fnv.h"
+#include "base/sum.h"
 
 #include <string.h>
 
@@ -216,20 +217,15 @@ void classes_end_nameless(ext_child_t *child)
     atomic_fetch_sub_explicit(&child->nameless, 1, memory_order_relaxed);
 }
 
-/* Another process may have written anything. */
-static int believable_count(int count)
-{
-    return count < 0 ? 0 : count < MOST_HELD ? count : MOST_HELD;
-}
-
 int classes_serving(const ext_child_t *child)
 {
-    int serving = believable_count(atomic_load_explicit(&child->nameless, memory_order_relaxed))
-                  + believable_count(atomic_load_explicit(&child->carrying, memory_order_relaxed));
+    int nameless = atomic_load_explicit(&child->nameless, memory_order_relaxed);
+    int carrying = atomic_load_explicit(&child->carrying, memory_order_relaxed);
+    int serving = bounded_sum(bounded_count(nameless), bounded_count(carrying));
     int i;
 
     for (i = 0; i < EXT_CLASSES; i++) {
-        serving += classes_held(child, i);
+        serving = bounded_sum(serving, classes_held(child, i));
     }
     return serving;
 }

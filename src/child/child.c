@@ -438,6 +438,7 @@ static child_t *create_child(const child_start_t *start)
     child->score = ap_get_scoreboard_process(start->slot);
     child->board = start->board;
     child->ext = &start->board->children[start->slot];
+    child->memory_bytes = limits_memory(config_limits());
     child->cpus = start->cpus;
     child->online_processors = (int)sysconf(_SC_NPROCESSORS_ONLN);
     child->start_threads = start->start_threads;
@@ -482,7 +483,6 @@ int child_run(const child_start_t *start)
     lowering_init(child);
     pinning_init(child);
     bulkhead_init(child);
-    response_init(child);
     ap_run_child_init(child->pool, start->server);
     steer_threads_init(child, clock_now_us());
     if (child->lifeline_fd >= 0) {

@@ -102,7 +102,7 @@ struct child_t {
     _Atomic int pooled_connections;     /* free ones that keep their pool */
     _Atomic int64_t held_bytes; /* of requests that are being collected, while they wait */
     _Atomic int64_t output_held;        /* bytes in memory that wait for readers (response.h) */
-    int64_t output_most;                /* ... which there may be, in all children */
+    int64_t memory_bytes;       /* that the server may use, as it was found when the child began */
     listeners_t listeners;
     workers_t workers;
     bench_t bench;
@@ -143,6 +143,13 @@ static inline int child_most_threads(const child_t *child)
     int granted = atomic_load_explicit(&child->ext->most_threads, memory_order_relaxed);
 
     return granted > 0 ? MIN(granted, child->workers.limit) : child->workers.limit;
+}
+
+/* Its share of that part of the memory (the part-th) which all children may hold for something. Any
+ * thread. */
+static inline int64_t child_memory_share(const child_t *child, int part)
+{
+    return child->memory_bytes / part / child_sharing(child);
 }
 
 /* Its part of the processors. Any thread. */

@@ -95,9 +95,8 @@ static int64_t due_at(const conn_t *conn, int64_t now_us)
 /* The child's part of that. */
 static bool has_memory(const child_t *child, size_t more)
 {
-    int64_t most = limits_memory(config_limits()) / MEMORY_PART / child_sharing(child);
-
-    return atomic_load_explicit(&child->held_bytes, memory_order_relaxed) + (int64_t)more <= most;
+    return atomic_load_explicit(&child->held_bytes, memory_order_relaxed) + (int64_t)more
+           <= child_memory_share(child, MEMORY_PART);
 }
 
 /* --- the stages --------------------------------------------------------------------- */
@@ -127,7 +126,7 @@ static collect_e wait_for_more(conn_t *conn, int64_t *due_us)
     }
     *due_us = due_at(conn, now_us);
     if (*due_us <= now_us) {
-        late_end_input(conn->c, conn->c->keepalives > 0);
+        late_end_input(conn->c);
         return ready(conn);
     }
     return hold_pack(conn) && has_memory(conn->child, 0) ? COLLECT_WAIT : ready(conn);
@@ -157,7 +156,7 @@ static apr_status_t shake_hands(conn_t *conn)
  * without having been agreed on. */
 static bool may_be_http2(const conn_t *conn)
 {
-    return !conn->has_asked && ap_find_linked_module("mod_http2.c")
+    return !conn->has_asked && first_byte_may_be_http2(conn->child->server)
            && ap_is_allowed_protocol(conn->c, NULL, NULL, hold_is_plain(conn) ? "h2c" : "h2");
 }
 

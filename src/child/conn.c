@@ -66,7 +66,6 @@ conn_t *conn_new(child_t *child)
     conn->r = NULL;
     conn->server = NULL;
     conn->counter = NULL;
-    conn->is_coming = false;
     conn->settled_after = 0;
     conn->has_callback = false;
     conn->computes = conn->was_put_off = conn->is_shed = false;
@@ -80,30 +79,30 @@ conn_t *conn_new(child_t *child)
     return conn;
 }
 
-void conn_discard(conn_t *conn)
-{
-    child_t *child = conn->child;
-
-    hold_free(conn);
-    /* pools are worth keeping, but not those of a crowd that has left */
-    if (atomic_fetch_add_explicit(&child->pooled_connections, 1, memory_order_relaxed)
-        < POOLED_A_THREAD * child->config->threads_per_child) {
-        apr_pool_clear(conn->pool);
-    }
-    else {
-        atomic_fetch_sub_explicit(&child->pooled_connections, 1, memory_order_relaxed);
-        apr_pool_destroy(conn->pool);
-        conn->pool = NULL;
-    }
-    claim_release(&conn->claim);
-    slab_give(&child->connections, conn);
-}
-
 static void drop_pool(conn_t *conn)
 {
     atomic_fetch_sub_explicit(&conn->child->pooled_connections, 1, memory_order_relaxed);
     apr_pool_destroy(conn->pool);
     conn->pool = NULL;
+}
+
+void conn_discard(conn_t *conn, worker_t *worker)
+{
+    child_t *child = conn->child;
+
+    hold_free(conn);
+    lending_begin(conn);
+    apr_pool_clear(conn->pool); /* closes the socket, which lives in it */
+    if (worker) {
+        lending_take_back(conn, worker);
+    }
+    /* pools are worth keeping, but not those of a crowd that has left */
+    if (atomic_fetch_add_explicit(&child->pooled_connections, 1, memory_order_relaxed)
+        >= POOLED_A_THREAD * child->config->threads_per_child) {
+        drop_pool(conn);
+    }
+    claim_release(&conn->claim);
+    slab_give(&child->connections, conn);
 }
 
 void conn_trim(child_t *child)
@@ -143,13 +142,7 @@ step_e conn_close(conn_t *conn, worker_t *worker)
     }
     conn->fd = -1;
     response_drop(conn);
-    hold_free(conn);
-    lending_begin(conn);
-    apr_pool_clear(conn->pool); /* closes the socket, which lives in it */
-    if (worker) {
-        lending_take_back(conn, worker);
-    }
-    conn_discard(conn);
+    conn_discard(conn, worker);
     conn_uncount(child);
     listeners_connection_closed(child);
     return STEP_GONE;
@@ -255,23 +248,21 @@ void conn_count_waiting(conn_t *conn, apr_uint32_t *counter)
 {
     conn->counter = counter;
     apr_atomic_inc32(counter);
-    conn->is_coming = conn_hint(conn) == HINT_REQUEST;
-    if (conn->is_coming) {
+    if (conn_hint(conn) == HINT_REQUEST) {
         atomic_fetch_add(&conn->child->ext->coming, 1);
     }
 }
 
 void conn_count_served(conn_t *conn)
 {
-    conn_set_hint(conn, HINT_NONE);
     if (conn->counter) {
         apr_atomic_dec32(conn->counter);
         conn->counter = NULL;
+        if (conn_hint(conn) == HINT_REQUEST) {
+            atomic_fetch_sub(&conn->child->ext->coming, 1);
+        }
     }
-    if (conn->is_coming) {
-        atomic_fetch_sub(&conn->child->ext->coming, 1);
-        conn->is_coming = false;
-    }
+    conn_set_hint(conn, HINT_NONE);
 }
 
 first_byte_e conn_first_byte(conn_t *conn)

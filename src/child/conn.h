@@ -96,7 +96,6 @@ struct conn_t {
     request_rec *r;             /* the request that is being read or served, or NULL */
     server_rec *server;         /* whose timeouts apply */
     apr_uint32_t *counter;      /* of the scoreboard, while it waits */
-    bool is_coming;             /* ... for the rest of a request: counted as such, too */
     int64_t linger_until_us;
     int64_t turn_us;            /* since when its requests in the filters keep a thread; 0 */
     /* while put off: guarded by put_off_t.lock */
@@ -112,9 +111,10 @@ struct conn_t {
 };
 
 /* A connection without a socket, its pool ready; NULL: no memory. Any thread, which owns it
- * until it calls conn_discard() or conn_accepted(). */
+ * until it calls conn_discard() or conn_accepted(). worker: the thread, which gets back what it has
+ * lent (lending.h); NULL: it has lent nothing. */
 conn_t *conn_new(child_t *child);
-void conn_discard(conn_t *conn);
+void conn_discard(conn_t *conn, worker_t *worker);
 
 /* Serve a socket that was just accepted into conn->pool. A worker; gives up conn. */
 void conn_accepted(conn_t *conn, apr_socket_t *socket, opening_e opening, worker_t *worker);

@@ -18,35 +18,10 @@
 #include "scoreboard.h"
 #include "util_filter.h"
 
-/* Memory that a connection has for its first steps, and for those of its first request,
- * as nodes of its allocator. */
-#define NODE_BYTES          (8192 - APR_MEMNODE_T_SIZE)
+/* Memory that a connection has for its first steps, and for those of its first request, as nodes of
+ * its allocator. */
 #define NODES_TO_CREATE     2
 #define NODES_TO_SERVE      6
-
-/* Let the allocator of the connection have some nodes, so that what is allocated next cannot fail
- * and end the process. False: there is no memory. */
-static bool reserve(conn_t *conn, int nodes)
-{
-    apr_allocator_t *allocator = apr_pool_allocator_get(conn->pool);
-    apr_memnode_t *list = NULL;
-    bool enough = true;
-
-    while (nodes-- > 0 && enough) {
-        apr_memnode_t *node = ADP_FAULT(no_memory) ? NULL
-                              : apr_allocator_alloc(allocator, NODE_BYTES);
-
-        enough = node != NULL;
-        if (enough) {
-            node->next = list;
-            list = node;
-        }
-    }
-    if (list) {
-        apr_allocator_free(allocator, list);
-    }
-    return enough;
-}
 
 /* There is no memory for this connection; those that we have need what there is. */
 static void refuse(conn_t *conn, worker_t *worker)
@@ -119,7 +94,7 @@ static void begin_conn(conn_t *conn, worker_t *worker)
         return;
     }
     lending_lend(conn, worker);
-    if (!conn->c && !reserve(conn, NODES_TO_CREATE)) {
+    if (!conn->c && !lending_reserve(conn, NODES_TO_CREATE)) {
         refuse(conn, worker);
         return;
     }
@@ -136,7 +111,7 @@ static void begin_conn(conn_t *conn, worker_t *worker)
         wait_for_first_byte(conn, worker);
         return;
     }
-    if (!reserve(conn, NODES_TO_SERVE)) {
+    if (!lending_reserve(conn, NODES_TO_SERVE)) {
         refuse(conn, worker);
         return;
     }
@@ -162,7 +137,7 @@ bool conn_first_byte_late(conn_t *conn, worker_t *worker)
         return false;
     }
     /* a line in the log is not worth the last memory */
-    if (!conn->begun && !reserve(conn, NODES_TO_SERVE)) {
+    if (!conn->begun && !lending_reserve(conn, NODES_TO_SERVE)) {
         return false;
     }
     conn->no_request = true;
@@ -172,7 +147,7 @@ bool conn_first_byte_late(conn_t *conn, worker_t *worker)
         introduce(conn, worker);
     }
     collect_never(conn);
-    late_end_input(conn->c, false);
+    late_end_input(conn->c);
     conn_serve(conn, worker);
     return true;
 }

@@ -35,6 +35,7 @@ typedef struct host_t {
     /* of the main server */
     apr_array_header_t *found;  /* found_t */
     bool http_only;             /* no process_connection hook speaks anything else */
+    bool has_http2;             /* mod_http2 is there */
     apr_interval_time_t longest_timeout;
 } host_t;
 
@@ -289,6 +290,13 @@ static bool speaks_only_http(const server_rec *main_server)
     return other == NULL;
 }
 
+bool first_byte_may_be_http2(const server_rec *main_server)
+{
+    const host_t *host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
+
+    return host && host->has_http2;
+}
+
 bool first_byte_speaks_http(const server_rec *main_server, const server_rec *s)
 {
     const host_t *host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
@@ -400,5 +408,6 @@ void first_byte_find(apr_pool_t *p, server_rec *main_server)
     }
     host = ap_get_module_config(main_server->module_config, &mpm_adaptive_module);
     host->found = all;
+    host->has_http2 = ap_find_linked_module("mod_http2.c") != NULL;
     host->http_only = speaks_only_http(main_server);
 }

@@ -54,6 +54,10 @@ bool first_byte_bodies_may_wait(conn_rec *c);
 /* The longest Timeout of all virtual hosts, in µs. Any thread. */
 apr_interval_time_t first_byte_longest_timeout(const server_rec *main_server);
 
+/* Whether mod_http2 is there, which looks for its preface in front of the first request. Any
+ * thread. */
+bool first_byte_may_be_http2(const server_rec *main_server);
+
 /* Whether a connection to this virtual host carries HTTP and nothing else, as far as the modules
  * are known. Any thread. */
 bool first_byte_speaks_http(const server_rec *main_server, const server_rec *s);

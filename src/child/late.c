@@ -3,6 +3,8 @@
 
 #include "util_filter.h"
 
+#include <stdbool.h>
+
 /* One for the process. */
 static ap_filter_rec_t *late;
 
@@ -30,7 +32,7 @@ void late_register_filter(void)
                                     (ap_filter_type)(AP_FTYPE_NETWORK - 1));
 }
 
-void late_end_input(conn_rec *c, bool has_begun)
+void late_end_input(conn_rec *c)
 {
-    ap_add_input_filter_handle(late, has_begun ? c : NULL, NULL, c);
+    ap_add_input_filter_handle(late, c->keepalives > 0 ? c : NULL, NULL, c);
 }

@@ -6,13 +6,10 @@
 
 #include "httpd.h"
 
-#include <stdbool.h>
-
 /* With the hooks. */
 void late_register_filter(void);
 
-/* Nothing more will be read of this connection. has_begun: something has come of a request that is
- * not the first. The thread that owns the connection. */
-void late_end_input(conn_rec *c, bool has_begun);
+/* Nothing more will be read of this connection. The thread that owns it. */
+void late_end_input(conn_rec *c);
 
 #endif

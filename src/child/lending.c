@@ -3,6 +3,8 @@
 
 #include "conn_internal.h"
 
+#include "base/testhook.h"
+
 #include "apr_allocator.h"
 #include "mpm_common.h"
 
@@ -57,6 +59,20 @@ static void push_node(apr_memnode_t **list, apr_memnode_t *node)
 static bool is_larger(const apr_memnode_t *node)
 {
     return node->endp - (char *)node > NODE_SIZE;
+}
+
+bool lending_reserve(conn_t *conn, int nodes)
+{
+    apr_allocator_t *allocator = apr_pool_allocator_get(conn->pool);
+    apr_memnode_t *node, *list = NULL;
+
+    while (nodes > 0 && (node = ADP_FAULT(no_memory) ? NULL
+                                : apr_allocator_alloc(allocator, NODE_BYTES)) != NULL) {
+        push_node(&list, node);
+        nodes--;
+    }
+    hand_over(allocator, &list);
+    return nodes == 0;
 }
 
 /* An allocator that is destroyed gives back what is free in it. */

@@ -14,8 +14,14 @@
 
 #include "fwd.h"
 
+#include <stdbool.h>
+
 /* The memory of a connection may be used for the first one, or the next. */
 void lending_begin(const conn_t *conn);
+
+/* Have as many nodes free in the connection's allocator, so that what is allocated next cannot fail
+ * and end the process. False: there is no memory. */
+bool lending_reserve(conn_t *conn, int nodes);
 
 /* Nodes for what the connection needs from now on. Nothing if the worker has none just now. */
 void lending_lend(conn_t *conn, worker_t *worker);

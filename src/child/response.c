@@ -169,7 +169,7 @@ static bool may_hold(const conn_t *conn, apr_size_t memory)
     }
     return conn->response.memory + memory <= (apr_size_t)child->config->output_buffer
            && atomic_load_explicit(&child->output_held, memory_order_relaxed)
-              < child->output_most / child_sharing(child);
+              < child_memory_share(child, MEMORY_PART);
 }
 
 /* What was held has gone: its memory too. Whoever has it now has set aside what he needs. */
@@ -648,12 +648,6 @@ static int note_backend(request_rec *r, request_rec *pr)
         apr_os_sock_get(&conn->response.backend, socket);
     }
     return OK;
-}
-
-void response_init(child_t *child)
-{
-    ON_STEWARD();
-    child->output_most = limits_memory(config_limits()) / MEMORY_PART;
 }
 
 void response_clear(conn_t *conn)

@@ -44,9 +44,6 @@ typedef struct response_t {
 /* Register filter and hooks; with the hooks of this module. */
 void response_register(void);
 
-/* How much all connections of this child may hold together. The steward, before workers start. */
-void response_init(child_t *child);
-
 /* A new connection: nothing is held. */
 void response_clear(conn_t *conn);
 

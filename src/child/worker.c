@@ -95,7 +95,7 @@ static void leave(worker_t *worker)
     child_t *child = worker->child;
 
     if (worker->spare) {
-        conn_discard(worker->spare);
+        conn_discard(worker->spare, NULL);
         worker->spare = NULL;
     }
     lending_end(worker);
