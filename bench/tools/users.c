@@ -32,7 +32,6 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -246,11 +245,7 @@ static void begin(user *u)
 
 static void connected(user *u)
 {
-    int error = 0;
-    socklen_t length = sizeof(error);
-
-    getsockopt(u->fd, SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error) {
+    if (connect_error(u->fd)) {
         request_failed(u, FAIL_CONNECT);
         return;
     }
@@ -520,16 +515,6 @@ static void parse_options(int argc, char **argv)
         || options.seconds <= 0 || options.warm_s < 0 || options.pause_ms < 0) {
         fprintf(stderr, "users: bad port, number of users or time\n");
         exit(2);
-    }
-}
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 

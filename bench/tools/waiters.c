@@ -41,7 +41,6 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -371,11 +370,7 @@ static void shake(client *c)
 
 static void connected(client *c)
 {
-    int error = 0;
-    socklen_t length = sizeof(error);
-
-    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error) {
+    if (connect_error(c->fd)) {
         end(c, CONNECT);
         return;
     }
@@ -772,16 +767,6 @@ static int options_are_good(void)
            && (options.kind != UPLOAD || options.length > options.piece)
            && options.length <= 1048576 && options.seconds > 0
            && strlen(options.path) < HEADER_MAX / 2 && !(options.tls && options.kind == HANDSHAKE);
-}
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
 }
 
 int main(int argc, char **argv)

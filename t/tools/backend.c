@@ -32,7 +32,6 @@
 #include <strings.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -326,16 +325,14 @@ static void listen_on(int port)
     fflush(stdout);
 }
 
-static void raise_descriptor_limit(void)
+static void make_room_for_descriptors(void)
 {
-    struct rlimit limit;
+    rlim_t most = raise_descriptor_limit();
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    if (most == 0) {
         die("getrlimit");
     }
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    descriptor_limit = limit.rlim_cur > 1 << 20 ? 1 << 20 : (int)limit.rlim_cur;
+    descriptor_limit = most > 1 << 20 ? 1 << 20 : (int)most;
     connections = calloc((size_t)descriptor_limit, sizeof(connection *));
     heap = calloc((size_t)descriptor_limit, sizeof(connection *));
     if (!connections || !heap) {
@@ -388,7 +385,7 @@ int main(int argc, char **argv)
         }
     }
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    raise_descriptor_limit();
+    make_room_for_descriptors();
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     listen_on(port);

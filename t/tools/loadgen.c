@@ -43,7 +43,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -550,11 +549,7 @@ static void arm_timer(int64_t at_us)
 
 static void conn_connected(connection *c)
 {
-    int error = 0;
-    socklen_t length = sizeof(error);
-
-    getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error) {
+    if (connect_error(c->fd)) {
         sent++;
         request_failed(c, FAIL_CONNECT);
         return;
@@ -943,16 +938,6 @@ static void parse_options(int argc, char **argv)
         || options.at_most > CONNECTIONS_MAX) {
         fprintf(stderr, "loadgen: bad port, rate or number of connections\n");
         exit(2);
-    }
-}
-
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        setrlimit(RLIMIT_NOFILE, &limit);
     }
 }
 

@@ -5,12 +5,8 @@ package Adaptive::Load;
 use strict;
 use warnings;
 
-use Carp qw(croak);
-use File::Temp ();
-use POSIX ();
+use parent 'Adaptive::Program';
 
-use Adaptive::Paths qw(build_dir);
-use Adaptive::Process;
 use Adaptive::Wait;
 
 # start($port, mode => 'new' | 'keep' | 'hold', path => '/', rate => 100, seconds => 5, connections => 10, timeout => 10,
@@ -18,22 +14,15 @@ use Adaptive::Wait;
 # at_most => CONNECTIONS, at_end => 'drop', urgent => 1). Loadgen's own comment says what they do.
 sub start {
     my ($class, $port, %opt) = @_;
-    my $program = build_dir() . '/t/loadgen';
-    -x $program or croak "$program is missing: run make first";
     my @urgent  = delete $opt{urgent} ? '-R' : ();
     my @drop    = (delete $opt{at_end} // '') eq 'drop' ? '-e' : ();
     my %flag    = (
         mode => '-m', path => '-u', rate => '-r', seconds => '-d', connections => '-c', timeout => '-t', kind => '-k',
         schedule => '-s', log => '-l', at_most => '-n');
-    my @options = map { ($flag{$_} // croak("unknown option $_")) => $opt{$_} } sort keys %opt;
-    my $output  = File::Temp->new;
     my $seconds = $opt{seconds} // seconds_of($opt{schedule} // "0:5");
-    my $self    = bless { output => $output, patience => $seconds + 2 * ($opt{timeout} // 10) + 15 }, $class;
-    $self->{pid} = spawn(sub {
-        open STDOUT, '>', $output->filename or die "$!";
-        exec $program, '-p', $port, @urgent, @drop, @options or die "$program: $!";
-    });
-    return $self;
+    return $class->launch('loadgen',
+        patience  => $seconds + 2 * ($opt{timeout} // 10) + 15,
+        arguments => ['-p', $port, @urgent, @drop, Adaptive::Program::arguments_of(\%flag, %opt)]);
 }
 
 # How long a schedule takes.
@@ -42,13 +31,6 @@ sub seconds_of {
     my $sum = 0;
     $sum += $_ for $schedule =~ /:([\d.]+)/g;
     return $sum;
-}
-
-sub text {
-    my ($self) = @_;
-    open my $in, '<', $self->{output}->filename or croak "$!";
-    local $/;
-    return <$in> // '';
 }
 
 # Waits until the schedule has begun, or all connections are held, for as long as they get more; the number of those that are.
@@ -66,26 +48,10 @@ sub ready {
     }
 }
 
-sub ended {
-    my ($self) = @_;
-    $self->{ended} ||= waitpid($self->{pid}, POSIX::WNOHANG()) != 0;
-    return $self->{ended};
-}
-
-# No further requests; those under way are waited for.
-sub interrupt {
-    my ($self) = @_;
-    kill 'TERM', $self->{pid} if !$self->ended;
-    return $self;
-}
-
 # Waits for the end: { sent, ok, failed, connect, reset, ..., p99_ms, failures => [ { ms, kind, pid, fresh } ] }.
 sub result {
     my ($self) = @_;
-    wait_for { $self->ended } $self->{patience}, 'the load to end';
-    finish($self->{pid});
-    my $text = $self->text;
-    $text =~ /^end$/m or croak "loadgen did not finish:\n$text";
+    my $text   = $self->last_text;
     my %result = $text =~ /^(\w+) ([\d.]+)$/mg;
     $result{failures} = [
         map { my %f; @f{qw(ms kind pid fresh)} = split ' ', $_; \%f } $text =~ /^fail (.*)$/mg ];
@@ -96,13 +62,6 @@ sub result {
 sub summary {
     my ($result) = @_;
     return join ' ', map {"$_=$result->{$_}"} grep { !ref $result->{$_} } sort keys %$result;
-}
-
-sub DESTROY {
-    my ($self) = @_;
-    local ($?, $!, $@);
-    finish($self->{pid}) if $self->{pid} && !$self->{ended};
-    return;
 }
 
 1;
