@@ -19,12 +19,8 @@ my $server = Adaptive::Server->new(
 KeepAlive On
 KeepAliveTimeout 30
 MaxKeepAliveRequests 0
-ScriptSock @ROOT@/cgisock
-ScriptAlias /cgi/ @ROOT@/
+@CGI@
 AddOutputFilterByType DEFLATE text/plain
-<Directory "@ROOT@">
-    Require all granted
-</Directory>
 <Location /cgi/>
     SetInputFilter DEFLATE
 </Location>

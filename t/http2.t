@@ -29,11 +29,7 @@ KeepAliveTimeout 5
 MaxKeepAliveRequests 0
 ProtocolsHonorOrder On
 SSLSessionCache shmcb:@ROOT@/run/sslcache(512000)
-ScriptSock @ROOT@/cgisock
-ScriptAlias /cgi/ @ROOT@/
-<Directory "@ROOT@">
-    Require all granted
-</Directory>
+@CGI@
 Include @ROOT@/conf/certificate.conf
 Protocols h2c http/1.1
 <VirtualHost *:@PORT2@>

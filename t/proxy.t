@@ -19,13 +19,9 @@ my $backend = Adaptive::Server->new(
 KeepAlive On
 KeepAliveTimeout 60
 MaxKeepAliveRequests 0
-ScriptSock @ROOT@/cgisock
-ScriptAlias /cgi/ @ROOT@/
+@CGI@
 LogFormat "%{remote}p %s %U" ports
 CustomLog @ROOT@/ports.log ports
-<Directory "@ROOT@">
-    Require all granted
-</Directory>
 CONF
 );
 put_script($backend->root . '/sum.cgi', <<'CGI');

@@ -58,11 +58,7 @@ CONF
 CustomLog "|@ROOT@/log.sh" "%r %>s"
 CONF
     'mod_cgid' => { modules => ['cgid'], path => '/cgi/hello.cgi', rate => 40, because => 'process \d+ \(', conf => <<'CONF' },
-ScriptSock @ROOT@/cgisock
-ScriptAlias /cgi/ @ROOT@/
-<Directory "@ROOT@">
-    Require all granted
-</Directory>
+@CGI@
 CONF
     'mod_wsgi' => { modules => ['wsgi'], path => '/app', because => 'process \d+ \(', conf => <<'CONF' },
 WSGIApplicationGroup %{GLOBAL}

@@ -29,11 +29,7 @@ KeepAliveTimeout 60
 Timeout 60
 RequestReadTimeout header=2-4,minrate=500
 RequestReadTimeout body=1,minrate=500
-ScriptSock @ROOT@/cgisock
-ScriptAlias /cgi/ @ROOT@/
-<Directory "@ROOT@">
-    Require all granted
-</Directory>
+@CGI@
 Include @ROOT@/conf/certificate.conf
 <VirtualHost *:@PORT2@>
     SSLEngine on

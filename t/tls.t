@@ -28,12 +28,8 @@ MaxKeepAliveRequests 0
 AcceptFilter https none
 RequestReadTimeout handshake=0 header=0 body=0
 SSLSessionCache shmcb:@ROOT@/run/sslcache(512000)
-ScriptSock @ROOT@/cgisock
-ScriptAlias /cgi/ @ROOT@/
+@CGI@
 LogFormat "%{remote}p %k %s" connections
-<Directory "@ROOT@">
-    Require all granted
-</Directory>
 Include @ROOT@/conf/certificate.conf
 <VirtualHost *:@PORT2@>
     SSLEngine on

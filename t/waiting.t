@@ -32,11 +32,7 @@ KeepAliveTimeout 60
 MaxKeepAliveRequests 0
 LogLevel info
 SSLSessionCache shmcb:@ROOT@/run/sslcache(512000)
-ScriptSock @ROOT@/cgisock
-ScriptAlias /cgi/ @ROOT@/
-<Directory "@ROOT@">
-    Require all granted
-</Directory>
+@CGI@
 Include @ROOT@/conf/certificate.conf
 <VirtualHost *:@PORT2@>
     SSLEngine on

@@ -441,17 +441,26 @@ static void test_reload(void)
     ok(s->plan.start <= 10, "... and not more");
 }
 
-static void test_learning(void)
+/* Four bursts, that long after each other: how many children had been started in each. */
+static server_t *bursts(int64_t away_us, int started[4])
 {
     server_t *s = server_with(2);
-    int i, started[4];
+    int i;
 
     s->limits.hold_us = 20 * S;
     for (i = 0; i < 4; i++) {
         serve(s, 10 * S, 1000, 400 * MS);
         started[i] = s->started;
-        serve(s, 60 * S, 20, 400 * MS);
+        serve(s, away_us, 20, 400 * MS);
     }
+    return s;
+}
+
+static void test_learning(void)
+{
+    int started[4];
+    server_t *s = bursts(60 * S, started);
+
     ok(started[1] > started[0], "a burst after the hold time: children are started again");
     is(started[3], started[2], "... after some such bursts they are kept for longer");
     serve(s, 300 * S, 20, 400 * MS);
@@ -462,15 +471,9 @@ static void test_learning(void)
  * away. */
 static void test_learning_at_once(void)
 {
-    server_t *s = server_with(2);
-    int i, started[4];
+    int started[4];
 
-    s->limits.hold_us = 20 * S;
-    for (i = 0; i < 4; i++) {
-        serve(s, 10 * S, 1000, 400 * MS);
-        started[i] = s->started;
-        serve(s, 85 * S, 20, 400 * MS);
-    }
+    bursts(85 * S, started);
     ok(started[1] > started[0], "a burst that comes back after 85 s misses its children");
     is(started[2], started[1], "... and the next does not");
     is(started[3], started[1], "... nor the one after that");

@@ -38,7 +38,7 @@ my $pauses = 0;
 my %reserved;
 
 # See the fields below for what can be said; the values of mpm_conf and conf may contain @PORT@, @PORT2@, @PORT3@, @ROOT@ and
-# @DOCROOT@.
+# @DOCROOT@; @CGI@ is what it takes to run scripts of the server root as /cgi/ (module cgid).
 sub new {
     my ($class, %opt) = @_;
     my $self = bless {
@@ -142,6 +142,7 @@ sub write_conf {
     my @port = @{ $self->{ports} };
     my %value = (
         PORT => $port[0], PORT2 => $port[1], PORT3 => $port[2], ROOT => $self->root, DOCROOT => $self->docroot);
+    $text =~ s/\@CGI\@/cgi_conf()/eg;
     $text =~ s/\@(PORT[23]?|ROOT|DOCROOT)\@/$value{$1}/g;
     write_file($self->conf_file, $text);
     return $self;
@@ -217,6 +218,17 @@ DocumentRoot "\@DOCROOT\@"
     Require all granted
 </Directory>
 $status
+CONF
+}
+
+# Scripts of mod_cgid, in the server root, as /cgi/.
+sub cgi_conf {
+    return <<'CONF' =~ s/\n\z//r;
+ScriptSock @ROOT@/cgisock
+ScriptAlias /cgi/ @ROOT@/
+<Directory "@ROOT@">
+    Require all granted
+</Directory>
 CONF
 }
 
