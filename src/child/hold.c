@@ -18,6 +18,8 @@
 /* For the process: this filter, and those of modules that may lie below it; NULL: not loaded. */
 static struct {
     ap_filter_rec_t *hold, *reqtimeout, *tls, *logio, *remoteip;
+    /* what the filter of mod_logio calls for what passes through it */
+    APR_OPTIONAL_FN_TYPE(ap_logio_add_bytes_in) *count_bytes_in;
 } filters;
 
 void hold_reset(hold_t *hold)
@@ -35,6 +37,28 @@ void hold_begin(conn_t *conn)
 }
 
 /* --- reading below the filter ------------------------------------------------------- */
+
+/* Leaves bytes as they are: mod_reqtimeout's filter, and mod_logio's, which counts them. */
+static bool is_transparent(const ap_filter_t *f)
+{
+    return f->frec == filters.reqtimeout || f->frec == filters.logio;
+}
+
+/* Core's filter, if nothing changes what comes from the socket, else NULL. */
+static ap_filter_t *plain_source(const conn_t *conn)
+{
+    ap_filter_t *f = conn->hold.filter->next;
+
+    while (f && is_transparent(f)) {
+        f = f->next;
+    }
+    return f && f->frec == ap_core_input_filter_handle ? f : NULL;
+}
+
+bool hold_is_plain(const conn_t *conn)
+{
+    return plain_source(conn) != NULL;
+}
 
 /* mod_reqtimeout's filter knows stages of requests that a thread reads, and between two of them it
  * would judge what we read by the times of the last one. While a request is collected these times
@@ -64,12 +88,17 @@ static void put_back(const detour_t *detour)
     }
 }
 
-/* Into the brigade for it, without waiting. */
+/* Into the brigade for it, without waiting. Of plain HTTP what is held may belong to several
+ * requests: mod_logio has each byte when somebody reads it (count_for_logio()). */
 static apr_status_t read_below(const conn_t *conn, ap_input_mode_t mode)
 {
+    ap_filter_t *source = plain_source(conn);
     detour_t detour;
     apr_status_t rv;
 
+    if (source) {
+        return ap_get_brigade(source, conn->hold.fresh, mode, APR_NONBLOCK_READ, READ_BYTES);
+    }
     leave_out_reqtimeout(conn, &detour);
     rv = ap_get_brigade(conn->hold.filter->next, conn->hold.fresh, mode, APR_NONBLOCK_READ,
                         READ_BYTES);
@@ -83,22 +112,6 @@ apr_status_t hold_shake_hands(conn_t *conn)
 
     apr_brigade_cleanup(conn->hold.fresh);
     return rv;
-}
-
-/* Leaves bytes as they are: mod_reqtimeout's filter, and mod_logio's, which counts them. */
-static bool is_transparent(const ap_filter_t *f)
-{
-    return f->frec == filters.reqtimeout || f->frec == filters.logio;
-}
-
-bool hold_is_plain(const conn_t *conn)
-{
-    const ap_filter_t *f = conn->hold.filter->next;
-
-    while (f && is_transparent(f)) {
-        f = f->next;
-    }
-    return f && f->frec == ap_core_input_filter_handle;
 }
 
 /* mod_remoteip's would log an error for each wait in the middle of a PROXY header; behind that,
@@ -254,12 +267,17 @@ bool hold_look(conn_t *conn, const char **bytes, size_t *size)
     return true;
 }
 
-size_t hold_size(const conn_t *conn)
+static apr_off_t length_in(apr_bucket_brigade *bb)
 {
     apr_off_t length = 0;
 
-    apr_brigade_length(conn->hold.buckets, 0, &length);
-    return conn->hold.size + (size_t)length;
+    apr_brigade_length(bb, 0, &length);
+    return length;
+}
+
+size_t hold_size(const conn_t *conn)
+{
+    return conn->hold.size + (size_t)length_in(conn->hold.buckets);
 }
 
 /* --- the filter: modules read ------------------------------------------------------- */
@@ -308,9 +326,8 @@ static bool is_line(apr_bucket_brigade *bb)
     apr_bucket *last = APR_BRIGADE_LAST(bb);
     const char *bytes;
     apr_size_t size;
-    apr_off_t length = 0;
+    apr_off_t length = length_in(bb);
 
-    apr_brigade_length(bb, 0, &length);
     return length >= HUGE_STRING_LEN
            || (length > 0 && apr_bucket_read(last, &bytes, &size, APR_NONBLOCK_READ) == APR_SUCCESS
                && size > 0 && bytes[size - 1] == APR_ASCII_LF);
@@ -398,16 +415,12 @@ static bool has_bytes(hold_t *hold)
     return !APR_BRIGADE_EMPTY(hold->buckets);
 }
 
-/* ap_in_filter_func */
-static apr_status_t read_held(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+static apr_status_t hand_out(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                               apr_read_type_e block, apr_off_t readbytes)
 {
     conn_t *conn = f->ctx;
     hold_t *hold = &conn->hold;
 
-    if (mode == AP_MODE_INIT || !has_bytes(hold)) {
-        return read_beyond(conn, f, bb, mode, block, readbytes);
-    }
     switch (mode) {
     case AP_MODE_READBYTES:
         return give_bytes(hold, bb, readbytes);
@@ -426,6 +439,35 @@ static apr_status_t read_held(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_m
     }
 }
 
+/* As its own filter would have: what is shown counts, too. */
+static void count_for_logio(const conn_t *conn, ap_input_mode_t mode, apr_bucket_brigade *bb,
+                            apr_off_t before)
+{
+    apr_off_t bytes = mode == AP_MODE_SPECULATIVE ? length_in(bb)
+                      : before - length_in(conn->hold.buckets);
+
+    if (filters.count_bytes_in && mode != AP_MODE_EATCRLF && hold_is_plain(conn)) {
+        filters.count_bytes_in(conn->c, bytes);
+    }
+}
+
+/* ap_in_filter_func */
+static apr_status_t read_held(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                              apr_read_type_e block, apr_off_t readbytes)
+{
+    conn_t *conn = f->ctx;
+    apr_off_t before;
+    apr_status_t rv;
+
+    if (mode == AP_MODE_INIT || !has_bytes(&conn->hold)) {
+        return read_beyond(conn, f, bb, mode, block, readbytes);
+    }
+    before = length_in(conn->hold.buckets);
+    rv = hand_out(f, bb, mode, block, readbytes);
+    count_for_logio(conn, mode, bb, before);
+    return rv;
+}
+
 void hold_register_filter(void)
 {
     /* above TLS (AP_FTYPE_CONNECTION + 5), below what looks at or changes a connection's bytes as
@@ -440,4 +482,5 @@ void hold_find_filters(void)
     filters.tls = ap_get_input_filter_handle("SSL/TLS Filter");
     filters.logio = ap_get_input_filter_handle("LOG_INPUT_OUTPUT");
     filters.remoteip = ap_get_input_filter_handle("REMOTEIP_INPUT");
+    filters.count_bytes_in = APR_RETRIEVE_OPTIONAL_FN(ap_logio_add_bytes_in);
 }
