@@ -8,7 +8,7 @@
 use strict;
 use warnings;
 
-use lib 'bench/lib', 't/lib';
+use lib 'bench/lib', 'ctl/lib', 't/lib';
 
 use Cwd qw(abs_path);
 use File::Copy qw(copy cp);
@@ -23,7 +23,7 @@ use Bench::Example;
 use Bench::ExampleReport;
 use Bench::Idle qw(watch_idle);
 use Bench::Load;
-use Bench::Machine qw(busy_seconds cores facts program split_cores);
+use AB::Machine qw(busy_seconds cores facts program split_cores);
 use Bench::Measure qw(measure warm_up);
 use Bench::Nginx;
 use Bench::Options qw(options usage);

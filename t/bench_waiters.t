@@ -3,7 +3,7 @@
 
 use strict;
 use warnings;
-use lib 't/lib', 'bench/lib';
+use lib 't/lib', 'bench/lib', 'ctl/lib';
 
 use File::Temp qw(tempdir);
 use List::Util qw(all sum0);

@@ -20,8 +20,8 @@ use File::Copy qw(copy);
 use Time::HiRes qw(sleep);
 
 use Bench::Contender;
-use Bench::Machine qw(busy_seconds monotonic_s);
-use Bench::Stats qw(median);
+use AB::Machine qw(busy_seconds monotonic_s);
+use AB::Stats qw(median);
 use Bench::Table;
 use Bench::Timeline qw(timeline);
 

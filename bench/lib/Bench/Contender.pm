@@ -11,7 +11,7 @@ use File::Copy qw(copy);
 use File::Temp ();
 
 use Bench::Httpd;
-use Bench::Machine qw(cores program slurp);
+use AB::Machine qw(cores program slurp);
 use Bench::Nginx;
 
 # Labels tell the same contender apart from itself.

@@ -1,13 +1,13 @@
 package Bench::ControlGroup;
 
 # One setting of a control group for a server: its memory limit, or its weight against all other processes of the machine. With
-# cgroup v2 it is made in the group that the server has anyhow (Bench::Tree), with v1 in a group of that hierarchy. Needs root.
+# cgroup v2 it is made in the group that the server has anyhow (AB::Tree), with v1 in a group of that hierarchy. Needs root.
 
 use strict;
 use warnings;
 
-use Bench::Machine qw(slurp);
-use Bench::Tree;
+use AB::Machine qw(slurp);
+use AB::Tree;
 
 my %FILE = (
     memory => {
@@ -62,7 +62,7 @@ sub in_own_group {
 # Whether one with such a limit can be made on this machine: tried, and taken away again.
 sub may_limit_memory {
     my ($class, $mib) = @_;
-    my $tree = Bench::Tree->new;
+    my $tree = AB::Tree->new;
     my $group = $class->memory_limit($tree, $mib);
     $_->remove for $group // (), $tree;
     return defined $group;

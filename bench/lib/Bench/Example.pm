@@ -15,7 +15,7 @@ use warnings;
 
 use parent 'Bench::Change';
 
-use Bench::Machine qw(busy_seconds cores monotonic_s slurp);
+use AB::Machine qw(busy_seconds cores monotonic_s slurp);
 
 use constant { ROUNDS => 3, DIR => 'conf-examples' };
 

@@ -8,7 +8,7 @@ use warnings;
 use Exporter 'import';
 use List::Util qw(max min);
 
-use Bench::Stats qw(median);
+use AB::Stats qw(median);
 
 our @EXPORT_OK = qw(cell described figure is_now name_of rounds_of shown with_commas);
 

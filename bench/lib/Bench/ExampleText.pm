@@ -11,7 +11,7 @@ use List::Util qw(max);
 use Bench::Example;
 use Bench::ExampleCharts qw(charts);
 use Bench::ExampleFigures qw(cell described figure is_now name_of rounds_of shown with_commas);
-use Bench::Stats qw(median);
+use AB::Stats qw(median);
 
 our @EXPORT_OK = qw(document index_of_examples);
 

@@ -8,7 +8,7 @@ use warnings;
 
 use Exporter 'import';
 
-use Bench::Stats qw(median);
+use AB::Stats qw(median);
 
 our @EXPORT_OK = qw(ratio_verdicts idle_verdicts);
 

@@ -10,8 +10,8 @@ use POSIX ();
 use Time::HiRes qw(sleep time);
 
 use Adaptive::Process qw(finish spawn);
-use Bench::Machine qw(on_cores program slurp);
-use Bench::Stats qw(percentile);
+use AB::Machine qw(on_cores program slurp);
+use AB::Stats qw(percentile);
 
 our @EXPORT_OK = qw(run_load read_wrk load_command run_to_end time_limit);
 

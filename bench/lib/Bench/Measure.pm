@@ -8,7 +8,7 @@ use warnings;
 use Exporter 'import';
 
 use Bench::Load qw(run_load);
-use Bench::Machine qw(busy_seconds listen_overflows);
+use AB::Machine qw(busy_seconds listen_overflows);
 
 our @EXPORT_OK = qw(measure warm_up);
 

@@ -7,7 +7,7 @@ use warnings;
 
 use parent -norequire, 'Bench::Server';
 
-use Bench::Machine qw(program);
+use AB::Machine qw(program);
 use Bench::Server ();
 
 sub new {

@@ -8,8 +8,8 @@ use warnings;
 use parent -norequire, 'Adaptive::Load';
 
 use Adaptive::Load ();
-use Bench::Machine qw(monotonic_s);
-use Bench::Stats qw(median percentile);
+use AB::Machine qw(monotonic_s);
+use AB::Stats qw(median percentile);
 
 my $serial = 0;
 

@@ -12,7 +12,7 @@ use File::Temp qw(tempdir);
 use Adaptive::Process qw(spawn);
 use Adaptive::Server;
 use Adaptive::Wait;
-use Bench::Machine qw(process_cpu_s slurp);
+use AB::Machine qw(process_cpu_s slurp);
 
 # Nothing where there is no php-fpm.
 sub new {

@@ -10,7 +10,7 @@ use Exporter 'import';
 
 our @EXPORT_OK = qw(scenarios make_certificate);
 
-use Bench::Machine qw(capture program);
+use AB::Machine qw(capture program);
 
 my $TLS_CONF = <<'CONF';
     SSLEngine on

@@ -10,8 +10,8 @@ use parent -norequire, 'Adaptive::Server';
 
 use Adaptive::Server ();
 use Bench::ControlGroup;
-use Bench::Machine qw(on_cores);
-use Bench::Tree;
+use AB::Machine qw(on_cores);
+use AB::Tree;
 
 # Enters the control groups by hand: the process is httpd's already when it is forked.
 my $ENTER = 'for group in $1; do echo $$ >"$group/cgroup.procs" || exit 1; done; shift; exec "$@"';
@@ -20,7 +20,7 @@ my $ENTER = 'for group in $1; do echo $$ >"$group/cgroup.procs" || exit 1; done;
 sub new {
     my ($class, %opt) = @_;
     my ($memory_mib, $shield) = delete @opt{qw(memory_mib shield)};
-    my $tree = Bench::Tree->new;
+    my $tree = AB::Tree->new;
     my $memory = $memory_mib && (Bench::ControlGroup->memory_limit($tree, $memory_mib)
         // die "no control group with a memory limit can be made here\n");
     my @groups = grep { $_ } $memory, $shield && Bench::ControlGroup->shield($tree);

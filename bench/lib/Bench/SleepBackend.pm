@@ -13,7 +13,7 @@ use Adaptive::HTTP;
 use Adaptive::Paths qw(build_dir);
 use Adaptive::Process qw(spawn);
 use Adaptive::Wait;
-use Bench::Machine qw(process_cpu_s slurp);
+use AB::Machine qw(process_cpu_s slurp);
 
 sub new {
     my ($class, %opt) = @_;

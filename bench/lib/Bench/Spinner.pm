@@ -10,7 +10,7 @@ use parent 'Bench::Background';
 use List::Util qw(sum0);
 
 use Adaptive::Process qw(finish spawn);
-use Bench::Machine qw(process_cpu_s);
+use AB::Machine qw(process_cpu_s);
 
 sub new {
     my ($class, $count) = @_;

@@ -10,7 +10,7 @@ use Exporter 'import';
 
 use Adaptive::Process ();
 use Bench::Load qw(load_command run_to_end time_limit);
-use Bench::Machine qw(program slurp);
+use AB::Machine qw(program slurp);
 
 our @EXPORT_OK = qw(count_syscalls @SYSCALLS);
 

@@ -12,8 +12,8 @@ use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use Bench::Stats qw(percentile);
-use Bench::Watch;
+use AB::Stats qw(percentile);
+use AB::Watch;
 
 use constant { RATE => 300, FAST_MS => 20, SLOW_MS => 2000, BEFORE_S => 5, SLOW_S => 30, AFTER_S => 10, TIMEOUT_S => 10 };
 
@@ -63,7 +63,7 @@ sub run {
     Bench::Change::attend(
         $load,
         at => [
-            [BEFORE_S - 0.5, sub { $watch = Bench::Watch->new($server->tree) }],
+            [BEFORE_S - 0.5, sub { $watch = AB::Watch->new($server->tree) }],
             [BEFORE_S, sub { $slow_s = $load->elapsed_s; $self->{backend}->delay(SLOW_MS) }],
             [BEFORE_S + SLOW_S, sub { $self->{backend}->delay(FAST_MS); $fast_s = $load->elapsed_s }]],
         every => sub { $watch->look if $watch });

@@ -11,7 +11,7 @@ use parent -norequire, 'Bench::Change';
 use Bench::Change ();
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use Bench::Watch;
+use AB::Watch;
 
 use constant { DELAY_MS => 400, CALM_RATE => 20, CALM_S => 5, BURST_S => 10, AGAIN => 1.5, CONNECTIONS => 4000, TIMEOUT_S => 10 };
 
@@ -69,7 +69,7 @@ sub run {
     Bench::Change::attend(
         $load,
         at => [
-            [CALM_S - 0.5, sub { $watch = Bench::Watch->new($server->tree); $before = $watch->first }],
+            [CALM_S - 0.5, sub { $watch = AB::Watch->new($server->tree); $before = $watch->first }],
             [CALM_S + BURST_S - 0.1, sub { $end = $watch->look(memory => 1) }]],
         every => sub {
             return if !$watch || defined $settled;

@@ -11,7 +11,7 @@ use parent -norequire, 'Bench::Change::Burst';
 use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::OpenLoad;
-use Bench::Watch;
+use AB::Watch;
 
 use constant { BURSTS => 5, EVERY_S => 20, A_HANDFUL => 5, WAIT_MS => 5 };
 
@@ -57,7 +57,7 @@ sub run {
     my @schedule = (CALM_RATE . ':' . CALM_S, map { ("$rate:" . BURST_S, CALM_RATE . ':' . (EVERY_S - BURST_S)) } 1 .. BURSTS);
     my $load = Bench::OpenLoad->start(
         $server->port, mode => 'new', schedule => join(',', @schedule), timeout => TIMEOUT_S, dir => $bench->{dir});
-    my $watch = Bench::Watch->new($server->tree);
+    my $watch = AB::Watch->new($server->tree);
     Bench::Change::attend($load, every => sub { $watch->look });
     my $usual_ms = Bench::OpenLoad::usual_arrival_ms($load->due_between(0, CALM_S));
     my @later = map { burst($load, $_) } 2 .. BURSTS;

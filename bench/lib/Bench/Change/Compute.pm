@@ -12,9 +12,9 @@ use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::Contender;
 use Bench::Load qw(load_command run_to_end read_wrk);
-use Bench::Machine qw(cores monotonic_s slurp);
+use AB::Machine qw(cores monotonic_s slurp);
 use Bench::OpenLoad;
-use Bench::Watch;
+use AB::Watch;
 
 use constant {
     SPIN_MS => 5, OVERLOAD => 1.5, SECONDS => 10, SETTLE_S => 2, BEFORE_S => 3, PROBE_RATE => 20,
@@ -90,7 +90,7 @@ sub run {
     my $probes = Bench::OpenLoad->start(
         $server->port, mode => 'new', schedule => sprintf('%d:%d', PROBE_RATE, SECONDS), path => '/1k.html', timeout => TIMEOUT_S,
         dir => $bench->{dir});
-    my $watch = Bench::Watch->new($server->tree);
+    my $watch = AB::Watch->new($server->tree);
     my $cpu_s = $server->tree->cpu_s;
     my $load = $variant eq 'closed' ? closed_load($server, $watch, $bench) : open_load($server, $watch, $bench);
     my $elapsed_s = monotonic_s() - $watch->first->{at_s};

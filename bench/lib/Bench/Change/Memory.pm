@@ -13,7 +13,7 @@ use Bench::Change::Burst ();
 use Bench::ControlGroup;
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use Bench::Watch;
+use AB::Watch;
 
 use constant { LIMIT_MIB => 128, RATE => 600, SECONDS => 10, DELAY_MS => 10_000, TIMEOUT_S => 60 };
 
@@ -52,7 +52,7 @@ sub run {
     my ($self, $server, $variant, $bench) = @_;
     my $load = Bench::OpenLoad->start(
         $server->port, mode => 'new', schedule => sprintf('%d:%d', RATE, SECONDS), timeout => TIMEOUT_S, dir => $bench->{dir});
-    my $watch = Bench::Watch->new($server->tree);
+    my $watch = AB::Watch->new($server->tree);
     Bench::Change::attend($load, every => sub { $watch->look });
     my $all = Bench::OpenLoad::summary(@{ $load->requests });
     my @named = $server->error_log =~ /(ADP0091: [^\n]*memory[^\n]*)/g;

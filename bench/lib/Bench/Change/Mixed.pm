@@ -13,9 +13,9 @@ use List::Util qw(max);
 use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::Contender;
-use Bench::Machine qw(cores);
+use AB::Machine qw(cores);
 use Bench::OpenLoad;
-use Bench::Watch;
+use AB::Watch;
 
 use constant { CLIENTS => 400, SETTLE_S => 2, AFTER_S => 2, TIMEOUT_S => 20, SLEEP_MS => 200 };
 use constant { CALIBRATE_S => 4, CALIBRATE_THREADS => 32, CALIBRATE_CLIENTS_A_CORE => 4 };
@@ -156,7 +156,7 @@ sub run {
     my ($where, $ms, $factor) = cell($variant);
     my $seconds = $bench->{option}{CELL_SECONDS};
     my $rate = $factor * $self->{capacity}{$ms};
-    my $watch = Bench::Watch->new($server->tree);
+    my $watch = AB::Watch->new($server->tree);
     my $load = Bench::OpenLoad->start(
         $server->port, mode => $where, schedule => sprintf('%.2f:%d', $rate, $seconds + AFTER_S), at_end => 'drop',
         path => path($ms), timeout => TIMEOUT_S, connections => CLIENTS, at_most => CLIENTS, dir => $bench->{dir});

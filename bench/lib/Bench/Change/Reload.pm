@@ -11,7 +11,7 @@ use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use Bench::Watch;
+use AB::Watch;
 
 use constant { RATE => 500, DELAY_MS => 40, WARM_S => 3, WINDOW_S => 5, RELOADS => 10, CALM_S => 3, CONNECTIONS => 200 };
 
@@ -62,7 +62,7 @@ sub run {
     Bench::Change::attend(
         $load,
         at => [
-            [WARM_S, sub { $watch = Bench::Watch->new($server->tree) }],
+            [WARM_S, sub { $watch = AB::Watch->new($server->tree) }],
             [RELOAD_S, sub { $reload_s = $load->elapsed_s; $restart->() }],
             (map { my $n = $_; [MANY_S + $n, sub { $many_s //= $load->elapsed_s; $restart->() }] } 0 .. RELOADS - 1),
             [MANY_S + RELOADS - 0.5, sub { $watch->look(memory => 1) }]],

@@ -13,7 +13,7 @@ use Time::HiRes qw(sleep time);
 
 use Adaptive::Process qw(finish spawn);
 use Bench::Change ();
-use Bench::Stats qw(median);
+use AB::Stats qw(median);
 use Bench::Users;
 
 use constant { USERS => 200, WARM_S => 2, SECONDS => 5, LOOKS_PER_S => 10 };

@@ -14,10 +14,10 @@ use Adaptive::Files qw(put_big_file);
 use Adaptive::Process qw(raise_descriptors);
 use Bench::Change ();
 use Bench::Change::Burst ();
-use Bench::Machine qw(monotonic_s);
+use AB::Machine qw(monotonic_s);
 use Bench::OpenLoad;
 use Bench::Waiters;
-use Bench::Watch;
+use AB::Watch;
 
 use constant { ROUNDS => 3, HEADERS => 2000, UPLOADS => 1000, READERS => 200, IDLE => 2000 };
 use constant { BIG_BYTES => 5 * 1024 * 1024, RATE => 50, CONNECTIONS => 20, TIMEOUT_S => 5, TRUST_S => 300 };
@@ -203,7 +203,7 @@ sub quiet {
 
 sub look {
     my ($server) = @_;
-    my $look = Bench::Watch->new($server->tree)->first;
+    my $look = AB::Watch->new($server->tree)->first;
     return { %$look, descriptors => $server->tree->descriptor_count };
 }
 

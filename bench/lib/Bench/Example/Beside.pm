@@ -11,7 +11,7 @@ use warnings;
 use parent 'Bench::Example';
 
 use Bench::OpenLoad;
-use Bench::Watch;
+use AB::Watch;
 
 use constant { PAGE_RATE => 50, CALM_S => 2, SECONDS => 10 };
 
@@ -27,7 +27,7 @@ sub run {
     my $app = $self->app_rate
         && Bench::OpenLoad->start($server->port, %how, path => $self->app_path, schedule => $self->app_rate . ":$seconds");
     my $pages = Bench::OpenLoad->start($server->port, %how, path => '/1k.html', schedule => PAGE_RATE . ":$seconds");
-    my $watch = Bench::Watch->new($server->tree);
+    my $watch = AB::Watch->new($server->tree);
     Bench::Change::attend(
         $pages, at => [[$seconds - 0.2, sub { $watch->look(memory => 1) }]], every => sub { $watch->look });
     my $found = Bench::OpenLoad::summary($pages->due_between(CALM_S, $seconds));

@@ -13,7 +13,7 @@ use Bench::Change::Memory ();
 use Bench::ControlGroup;
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use Bench::Watch;
+use AB::Watch;
 
 use constant { LIMIT_MIB => 64, RATE => 200, SECONDS => 10, DELAY_MS => 4000, TIMEOUT_S => 30 };
 
@@ -60,7 +60,7 @@ sub run {
     my $schedule = RATE . ':' . Bench::Example::quick($bench, 1, SECONDS);
     my $load = Bench::OpenLoad->start(
         $server->port, mode => 'new', schedule => $schedule, timeout => TIMEOUT_S, dir => $bench->{dir});
-    my $watch = Bench::Watch->new($server->tree);
+    my $watch = AB::Watch->new($server->tree);
     Bench::Change::attend($load, every => sub { $watch->look });
     return {
         seen => [$load, $watch], %{ Bench::OpenLoad::summary(@{ $load->requests }) },

@@ -10,7 +10,7 @@ use parent 'Bench::Example';
 use Time::HiRes qw(sleep);
 
 use Bench::Users;
-use Bench::Watch;
+use AB::Watch;
 
 use constant { USERS => 400, PAUSE_MS => 2000, WARM_S => 4, SECONDS => 8, TIMEOUT_S => 10 };
 
@@ -52,7 +52,7 @@ sub run {
         $server->port, path => '/1k.html', users => $users, warm_s => $warm_s, seconds => $seconds, pause_ms => $pause_ms,
         timeout => TIMEOUT_S, keep => 1);
     sleep $warm_s + $seconds;
-    my $look = Bench::Watch->new($server->tree)->first;
+    my $look = AB::Watch->new($server->tree)->first;
     my $found = $load->result;
     return {
         (map { $_ => $found->{$_} } qw(judged failed rate p50_ms p90_ms p99_ms max_ms)),

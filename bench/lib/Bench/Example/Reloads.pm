@@ -11,7 +11,7 @@ use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use Bench::Watch;
+use AB::Watch;
 
 use constant { RATE => 300, DELAY_MS => 40, CONNECTIONS => 100, BEFORE_S => 4, RELOADS => 5, AFTER_S => 3 };
 
@@ -64,7 +64,7 @@ sub run {
     Bench::Change::attend(
         $load,
         at => [
-            [$before_s - 0.5, sub { $watch = Bench::Watch->new($server->tree) }],
+            [$before_s - 0.5, sub { $watch = AB::Watch->new($server->tree) }],
             (map { my $n = $_; [$before_s + $n, sub { $from_s //= $load->elapsed_s; $server->signal('USR1') }] } 0 .. $reloads - 1),
             [$before_s + $reloads - 0.5, sub { $watch->look(memory => 1) }]],
         every => sub { $watch->look if $watch });

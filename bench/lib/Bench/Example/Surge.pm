@@ -11,7 +11,7 @@ use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use Bench::Watch;
+use AB::Watch;
 
 use constant { DELAY_MS => 400, CALM_RATE => 20, CALM_S => 5, BURST_S => 10, LATER_S => 75, TIMEOUT_S => 10 };
 
@@ -68,7 +68,7 @@ sub run {
     Bench::Change::attend(
         $load,
         at => [
-            [CALM_S - 0.5, sub { $watch = Bench::Watch->new($server->tree); $before = $watch->first }],
+            [CALM_S - 0.5, sub { $watch = AB::Watch->new($server->tree); $before = $watch->first }],
             [$burst_end_s - 0.1, sub { $watch->look(memory => 1) }]],
         every => sub { $watch->look if $watch && $load->elapsed_s < $burst_end_s });
     my $after = $watch->look(memory => 1);

@@ -11,7 +11,7 @@ use Time::HiRes qw(sleep time);
 
 use Adaptive::Process qw(finish listener raise_descriptors spawn);
 use Adaptive::WebSocket qw(serve_echo);
-use Bench::Machine qw(process_cpu_s);
+use AB::Machine qw(process_cpu_s);
 
 use constant { SOCKETS => 800, OPENED_A_SECOND => 400, PATIENCE_S => 5 };
 
@@ -106,6 +106,6 @@ sub run {
 package Bench::Example::WebSockets::Echo;
 
 sub port { return $_[0]{port} }
-sub cpu_s { return Bench::Machine::process_cpu_s($_[0]{pid}) }
+sub cpu_s { return AB::Machine::process_cpu_s($_[0]{pid}) }
 
 1;

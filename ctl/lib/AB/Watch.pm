@@ -1,11 +1,11 @@
-package Bench::Watch;
+package AB::Watch;
 
 # How a server's threads, processes and memory change while something happens to it.
 
 use strict;
 use warnings;
 
-use Bench::Machine qw(monotonic_s);
+use AB::Machine qw(monotonic_s);
 
 sub new {
     my ($class, $tree) = @_;

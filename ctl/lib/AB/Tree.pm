@@ -1,4 +1,4 @@
-package Bench::Tree;
+package AB::Tree;
 
 # A server's processes and what the kernel has accounted to them. They live in a control group of their own where one
 # can be made: its processor time is exact and includes what has ended. Elsewhere, and for context switches, the tasks
@@ -7,7 +7,7 @@ package Bench::Tree;
 use strict;
 use warnings;
 
-use Bench::Machine qw(slurp);
+use AB::Machine qw(slurp);
 
 my $serial = 0;
 

@@ -1,4 +1,4 @@
-package Bench::Stats;
+package AB::Stats;
 
 # The few statistics that the comparison needs.
 

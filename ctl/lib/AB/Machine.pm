@@ -1,4 +1,4 @@
-package Bench::Machine;
+package AB::Machine;
 
 # The machine: its cores, who may use which, what runs on them, and programs and versions that a report has to name.
 
