@@ -16,6 +16,7 @@ use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use Time::HiRes qw(sleep time);
 
+use AB::Machine qw(busy_seconds cores facts program split_cores);
 use Adaptive::Paths qw(httpd);
 use Bench::Change;
 use Bench::Contender;
@@ -23,7 +24,6 @@ use Bench::Example;
 use Bench::ExampleReport;
 use Bench::Idle qw(watch_idle);
 use Bench::Load;
-use AB::Machine qw(busy_seconds cores facts program split_cores);
 use Bench::Measure qw(measure warm_up);
 use Bench::Nginx;
 use Bench::Options qw(options usage);

@@ -9,6 +9,7 @@ use File::Temp qw(tempdir);
 use List::Util qw(all max);
 use Test::More;
 
+use AB::Requests;
 use Adaptive::Paths qw(build_dir);
 use Adaptive::Server ();
 use Bench::Change;
@@ -33,9 +34,9 @@ for my $mode (qw(new keep)) {
         is scalar($load->due_between(0.5, 1)), 0, 'none while the rate is 0';
         is scalar($load->due_between(1, 1.4999)), 100, 'the others when they are due';
         is $load->totals->{failed}, 0, 'none failed' or diag Adaptive::Load::summary($load->totals);
-        ok((all { $_->[Bench::OpenLoad::LATENCY_MS] >= 30 } @requests), 'none was answered before the delay was over');
+        ok((all { $_->[AB::Requests::LATENCY_MS] >= 30 } @requests), 'none was answered before the delay was over');
         ok(
-            (all { my ($arrived_ms, $latency_ms) = @$_[Bench::OpenLoad::ARRIVED_MS, Bench::OpenLoad::LATENCY_MS];
+            (all { my ($arrived_ms, $latency_ms) = @$_[AB::Requests::ARRIVED_MS, AB::Requests::LATENCY_MS];
                 $arrived_ms > 0 && $arrived_ms + 29 < $latency_ms } @requests), 'the backend says when it had each');
     };
 
@@ -44,12 +45,12 @@ for my $mode (qw(new keep)) {
         my $load = load(mode => $mode, schedule => '100:2', connections => 20);
         Bench::Change::attend($load, at => [
             [0.5, sub { kill 'STOP', $backend->pid }], [1.5, sub { kill 'CONT', $backend->pid }]]);
-        my $found = Bench::OpenLoad::summary(@{ $load->requests });
+        my $found = AB::Requests::summary(@{ $load->requests });
         is $found->{count}, 200, 'the schedule goes on';
         is $found->{failed}, 0, 'nothing is lost' or diag Adaptive::Load::summary($load->totals);
         cmp_ok $found->{max_ms}, '>=', 950, 'the first one waited the whole second';
         cmp_ok $found->{p99_ms}, '>=', 900, 'p99 has it';
-        my $late = grep { $_->[Bench::OpenLoad::LATENCY_MS] >= 100 } @{ $load->requests };
+        my $late = grep { $_->[AB::Requests::LATENCY_MS] >= 100 } @{ $load->requests };
         cmp_ok $late, '>=', 85, 'and all who were due meanwhile waited' or diag "only $late";
     };
 }
@@ -58,8 +59,8 @@ subtest 'the delay changes while requests come' => sub {
     $backend->delay(0);
     my $load = load(mode => 'new', schedule => '50:2');
     Bench::Change::attend($load, at => [[1, sub { $backend->delay(300) }]]);
-    is scalar(grep { $_->[Bench::OpenLoad::FAILURE] } @{ $load->requests }), 0, 'none failed';
-    ok((all { $_->[Bench::OpenLoad::LATENCY_MS] >= 300 } $load->due_between(1.5, 2)), 'late requests are answered late');
+    is scalar(grep { $_->[AB::Requests::FAILURE] } @{ $load->requests }), 0, 'none failed';
+    ok((all { $_->[AB::Requests::LATENCY_MS] >= 300 } $load->due_between(1.5, 2)), 'late requests are answered late');
     my $stats = $backend->stats;
     cmp_ok $stats->{waiting_max}, '>', 1, 'several wait at the same time';
 };
@@ -67,7 +68,7 @@ subtest 'the delay changes while requests come' => sub {
 subtest 'a server that never answers' => sub {
     $backend->delay(60_000);
     my $load = load(mode => 'keep', schedule => '100:0.5', connections => 10, timeout => 1);
-    my %kinds = map { $_->[Bench::OpenLoad::FAILURE] => 1 } @{ $load->requests };
+    my %kinds = map { $_->[AB::Requests::FAILURE] => 1 } @{ $load->requests };
     is $load->totals->{issued}, 50, 'the schedule goes on';
     is scalar(@{ $load->requests }), 50, 'every request is accounted for';
     is join(' ', keys %kinds), 'timeout', 'all of them as lost';

@@ -19,9 +19,9 @@ use warnings;
 use File::Copy qw(copy);
 use Time::HiRes qw(sleep);
 
-use Bench::Contender;
 use AB::Machine qw(busy_seconds monotonic_s);
 use AB::Stats qw(median);
+use Bench::Contender;
 use Bench::Table;
 use Bench::Timeline qw(timeline);
 

@@ -10,8 +10,8 @@ use warnings;
 use File::Copy qw(copy);
 use File::Temp ();
 
-use Bench::Httpd;
 use AB::Machine qw(cores program slurp);
+use Bench::Httpd;
 use Bench::Nginx;
 
 # Labels tell the same contender apart from itself.

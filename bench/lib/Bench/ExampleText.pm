@@ -8,10 +8,10 @@ use warnings;
 use Exporter 'import';
 use List::Util qw(max);
 
+use AB::Stats qw(median);
 use Bench::Example;
 use Bench::ExampleCharts qw(charts);
 use Bench::ExampleFigures qw(cell described figure is_now name_of rounds_of shown with_commas);
-use AB::Stats qw(median);
 
 our @EXPORT_OK = qw(document index_of_examples);
 

@@ -9,9 +9,9 @@ use Exporter 'import';
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
-use Adaptive::Process qw(finish spawn);
 use AB::Machine qw(on_cores program slurp);
 use AB::Stats qw(percentile);
+use Adaptive::Process qw(finish spawn);
 
 our @EXPORT_OK = qw(run_load read_wrk load_command run_to_end time_limit);
 

@@ -7,8 +7,8 @@ use warnings;
 
 use Exporter 'import';
 
-use Bench::Load qw(run_load);
 use AB::Machine qw(busy_seconds listen_overflows);
+use Bench::Load qw(run_load);
 
 our @EXPORT_OK = qw(measure warm_up);
 

@@ -9,10 +9,10 @@ use parent 'Bench::Background';
 
 use File::Temp qw(tempdir);
 
+use AB::Machine qw(process_cpu_s slurp);
 use Adaptive::Process qw(spawn);
 use Adaptive::Server;
 use Adaptive::Wait;
-use AB::Machine qw(process_cpu_s slurp);
 
 # Nothing where there is no php-fpm.
 sub new {

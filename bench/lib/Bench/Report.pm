@@ -7,8 +7,8 @@ use warnings;
 
 use Exporter 'import';
 
-use Bench::Goals qw(idle_verdicts ratio_verdicts);
 use AB::Stats qw(median ratio_range);
+use Bench::Goals qw(idle_verdicts ratio_verdicts);
 use Bench::Syscalls qw(@SYSCALLS);
 use Bench::Table;
 

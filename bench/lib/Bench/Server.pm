@@ -8,10 +8,10 @@ use warnings;
 
 use parent -norequire, 'Adaptive::Server';
 
-use Adaptive::Server ();
-use Bench::ControlGroup;
 use AB::Machine qw(on_cores);
 use AB::Tree;
+use Adaptive::Server ();
+use Bench::ControlGroup;
 
 # Enters the control groups by hand: the process is httpd's already when it is forked.
 my $ENTER = 'for group in $1; do echo $$ >"$group/cgroup.procs" || exit 1; done; shift; exec "$@"';

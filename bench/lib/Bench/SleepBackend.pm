@@ -9,11 +9,11 @@ use parent 'Bench::Background';
 
 use File::Temp ();
 
+use AB::Machine qw(process_cpu_s slurp);
 use Adaptive::HTTP;
 use Adaptive::Paths qw(build_dir);
 use Adaptive::Process qw(spawn);
 use Adaptive::Wait;
-use AB::Machine qw(process_cpu_s slurp);
 
 sub new {
     my ($class, %opt) = @_;

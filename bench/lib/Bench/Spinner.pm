@@ -9,8 +9,8 @@ use parent 'Bench::Background';
 
 use List::Util qw(sum0);
 
-use Adaptive::Process qw(finish spawn);
 use AB::Machine qw(process_cpu_s);
+use Adaptive::Process qw(finish spawn);
 
 sub new {
     my ($class, $count) = @_;

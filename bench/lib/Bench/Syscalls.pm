@@ -8,9 +8,9 @@ use warnings;
 
 use Exporter 'import';
 
+use AB::Machine qw(program slurp);
 use Adaptive::Process ();
 use Bench::Load qw(load_command run_to_end time_limit);
-use AB::Machine qw(program slurp);
 
 our @EXPORT_OK = qw(count_syscalls @SYSCALLS);
 

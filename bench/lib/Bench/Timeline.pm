@@ -7,6 +7,7 @@ use warnings;
 
 use Exporter 'import';
 
+use AB::Requests;
 use Bench::OpenLoad;
 
 our @EXPORT_OK = qw(timeline);
@@ -23,12 +24,12 @@ sub timeline {
     for (my $from_s = 0; @requests; $from_s += STEP_S) {
         my $to_s = $from_s + STEP_S;
         my @window;
-        push @window, shift @requests while @requests && $requests[0][Bench::OpenLoad::DUE_S] < $to_s;
+        push @window, shift @requests while @requests && $requests[0][AB::Requests::DUE_S] < $to_s;
         while (@looks && $looks[0]{at_s} - $load->start_s < $to_s) {
             $look = { %$look, %{ shift @looks } };
         }
-        my $of_window = Bench::OpenLoad::summary(@window);
-        my $arrived = Bench::OpenLoad::waits(0, @window);
+        my $of_window = AB::Requests::summary(@window);
+        my $arrived = AB::Requests::waits(0, @window);
         push @lines, join "\t", sprintf('%.1f', $from_s), scalar(@window), $of_window->{failed},
             (map { defined ? sprintf '%.1f', $_ : '' }
                 @$of_window{qw(p50_ms p99_ms max_ms)}, @$arrived{qw(wait_p99_ms wait_max_ms)}),

@@ -8,12 +8,13 @@ use warnings;
 
 use parent -norequire, 'Bench::Change';
 
+use AB::Requests;
+use AB::Stats qw(percentile);
+use AB::Watch;
 use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use AB::Stats qw(percentile);
-use AB::Watch;
 
 use constant { RATE => 300, FAST_MS => 20, SLOW_MS => 2000, BEFORE_S => 5, SLOW_S => 30, AFTER_S => 10, TIMEOUT_S => 10 };
 
@@ -69,14 +70,14 @@ sub run {
         every => sub { $watch->look if $watch });
     my @before = $load->due_between(1, $slow_s);
     my @slow = $load->due_between($slow_s, $fast_s);
-    my %of = (before => Bench::OpenLoad::summary(@before), slow => Bench::OpenLoad::summary(@slow),
-        after => Bench::OpenLoad::summary($load->due_between($fast_s + 1, BEFORE_S + SLOW_S + AFTER_S)));
+    my %of = (before => AB::Requests::summary(@before), slow => AB::Requests::summary(@slow),
+        after => AB::Requests::summary($load->due_between($fast_s + 1, BEFORE_S + SLOW_S + AFTER_S)));
     my $recovery_s = recovered_after($load, $fast_s, NO_MORE_THAN * $of{before}{p99_ms});
     return {
         seen => [$load, $watch],
         (map { my $part = $_; map { ("${part}_$_" => $of{$part}{$_}) } qw(p50_ms p99_ms p999_ms max_ms) } keys %of),
-        %{ Bench::OpenLoad::waits(Bench::OpenLoad::usual_arrival_ms(@before), @slow) },
-        failed => Bench::OpenLoad::summary(@{ $load->requests })->{failed},
+        %{ AB::Requests::waits(AB::Requests::usual_arrival_ms(@before), @slow) },
+        failed => AB::Requests::summary(@{ $load->requests })->{failed},
         recovery_s => $recovery_s // 'over ' . AFTER_S,
         threads_before => $watch->first->{threads}, threads_peak => $watch->peak('threads'),
         children_peak => $watch->peak('children'), started => $watch->started, stopped => $watch->stopped,
@@ -90,7 +91,7 @@ sub recovered_after {
     my $good = 0;
     for my $n (0 .. AFTER_S / WINDOW_S - 1) {
         my @window = $load->due_between($from_s + $n * WINDOW_S, $from_s + ($n + 1) * WINDOW_S);
-        my $of_window = Bench::OpenLoad::summary(@window);
+        my $of_window = AB::Requests::summary(@window);
         $good = @window && !$of_window->{failed} && $of_window->{p99_ms} <= $limit_ms ? $good + 1 : 0;
         return ($n + 1 - WINDOWS) * WINDOW_S if $good == WINDOWS;
     }

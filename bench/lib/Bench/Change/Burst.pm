@@ -8,10 +8,11 @@ use warnings;
 
 use parent -norequire, 'Bench::Change';
 
+use AB::Requests;
+use AB::Watch;
 use Bench::Change ();
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use AB::Watch;
 
 use constant { DELAY_MS => 400, CALM_RATE => 20, CALM_S => 5, BURST_S => 10, AGAIN => 1.5, CONNECTIONS => 4000, TIMEOUT_S => 10 };
 
@@ -83,10 +84,10 @@ sub run {
     my $after = $watch->look(memory => 1);
     my @calm = $load->due_between(0, CALM_S);
     my @burst = $load->due_between(CALM_S, CALM_S + BURST_S);
-    my $all = Bench::OpenLoad::summary(@{ $load->requests });
+    my $all = AB::Requests::summary(@{ $load->requests });
     return {
         seen => [$load, $watch],
-        %{ Bench::OpenLoad::summary(@burst) }, %{ Bench::OpenLoad::waits(Bench::OpenLoad::usual_arrival_ms(@calm), @burst) },
+        %{ AB::Requests::summary(@burst) }, %{ AB::Requests::waits(AB::Requests::usual_arrival_ms(@calm), @burst) },
         count => $all->{count}, failed => $all->{failed}, late_p99_ms => $load->totals->{late_p99_ms},
         counts($before, $watch, $after), settled_s => $settled // "over $watch_s", note => why_failed($load->totals),
     };

@@ -8,10 +8,11 @@ use warnings;
 
 use parent -norequire, 'Bench::Change::Burst';
 
+use AB::Requests;
+use AB::Watch;
 use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::OpenLoad;
-use AB::Watch;
 
 use constant { BURSTS => 5, EVERY_S => 20, A_HANDFUL => 5, WAIT_MS => 5 };
 
@@ -48,7 +49,7 @@ sub notes {
         'waits: from when a request was sent until the backend had it, beyond the median before the first burst',
         sprintf('not judged: sent within %.0f ms of a moment at which the machine stood still, as loadgen, which'
             . ' has real-time priority, noticed by being late by more than %d ms',
-            1e3 * Bench::OpenLoad::AROUND_STALL_S, Bench::OpenLoad::STALL_MS));
+            1e3 * AB::Requests::AROUND_STALL_S, AB::Requests::STALL_MS));
 }
 
 sub run {
@@ -59,12 +60,12 @@ sub run {
         $server->port, mode => 'new', schedule => join(',', @schedule), timeout => TIMEOUT_S, dir => $bench->{dir});
     my $watch = AB::Watch->new($server->tree);
     Bench::Change::attend($load, every => sub { $watch->look });
-    my $usual_ms = Bench::OpenLoad::usual_arrival_ms($load->due_between(0, CALM_S));
+    my $usual_ms = AB::Requests::usual_arrival_ms($load->due_between(0, CALM_S));
     my @later = map { burst($load, $_) } 2 .. BURSTS;
-    my $waits = Bench::OpenLoad::waits($usual_ms, @later);
+    my $waits = AB::Requests::waits($usual_ms, @later);
     my %result = (
         seen => [$load, $watch],
-        failed => Bench::OpenLoad::summary(@{ $load->requests })->{failed}, later_over => $waits->{wait_over_5ms},
+        failed => AB::Requests::summary(@{ $load->requests })->{failed}, later_over => $waits->{wait_over_5ms},
         later_stalled => $waits->{wait_stalled},
         (map { ("later_$_" => $waits->{$_}) } qw(wait_p50_ms wait_p99_ms wait_p999_ms wait_max_ms)),
         threads_peak => $watch->peak('threads'), children_peak => $watch->peak('children'),
@@ -72,9 +73,9 @@ sub run {
         late_max_ms => $load->totals->{late_max_ms}, note => Bench::Change::Burst::why_failed($load->totals));
     for my $n (1 .. BURSTS) {
         my @burst = burst($load, $n);
-        my $of_burst = Bench::OpenLoad::waits($usual_ms, @burst);
-        $result{"p99_ms_$n"} = Bench::OpenLoad::summary(@burst)->{p99_ms};
-        $result{"p999_ms_$n"} = Bench::OpenLoad::summary(@burst)->{p999_ms};
+        my $of_burst = AB::Requests::waits($usual_ms, @burst);
+        $result{"p99_ms_$n"} = AB::Requests::summary(@burst)->{p99_ms};
+        $result{"p999_ms_$n"} = AB::Requests::summary(@burst)->{p999_ms};
         $result{"${_}_$n"} = $of_burst->{$_} for qw(wait_p99_ms wait_p999_ms wait_max_ms wait_over_5ms);
     }
     return \%result;

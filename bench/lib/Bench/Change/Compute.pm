@@ -8,13 +8,14 @@ use warnings;
 
 use parent -norequire, 'Bench::Change';
 
+use AB::Machine qw(cores monotonic_s slurp);
+use AB::Requests;
+use AB::Watch;
 use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::Contender;
 use Bench::Load qw(load_command run_to_end read_wrk);
-use AB::Machine qw(cores monotonic_s slurp);
 use Bench::OpenLoad;
-use AB::Watch;
 
 use constant {
     SPIN_MS => 5, OVERLOAD => 1.5, SECONDS => 10, SETTLE_S => 2, BEFORE_S => 3, PROBE_RATE => 20,
@@ -95,7 +96,7 @@ sub run {
     my $load = $variant eq 'closed' ? closed_load($server, $watch, $bench) : open_load($server, $watch, $bench);
     my $elapsed_s = monotonic_s() - $watch->first->{at_s};
     my $used_s = $server->tree->cpu_s - $cpu_s;
-    my $probed = Bench::OpenLoad::summary($probes->due_between(SETTLE_S, SECONDS));
+    my $probed = AB::Requests::summary($probes->due_between(SETTLE_S, SECONDS));
     my ($threads, $children) = ($watch->peak('threads'), $watch->peak('children'));
     return {
         %$load, (map { ("probe_$_" => $probed->{$_}) } qw(p50_ms p99_ms p999_ms max_ms failed)),
@@ -126,9 +127,9 @@ sub open_load {
         connections => CONNECTIONS, dir => $bench->{dir});
     Bench::Change::attend($load, every => sub { $watch->look if $load->elapsed_s < SECONDS });
     my @done = grep { $_ >= SETTLE_S && $_ < SECONDS }
-        map { $_->[Bench::OpenLoad::DUE_S] + $_->[Bench::OpenLoad::LATENCY_MS] / 1e3 }
-        grep { !$_->[Bench::OpenLoad::FAILURE] } @{ $load->requests };
-    my $all = Bench::OpenLoad::summary(@{ $load->requests });
+        map { $_->[AB::Requests::DUE_S] + $_->[AB::Requests::LATENCY_MS] / 1e3 }
+        grep { !$_->[AB::Requests::FAILURE] } @{ $load->requests };
+    my $all = AB::Requests::summary(@{ $load->requests });
     return {
         done => $all->{count} - $all->{failed},
         rps => @done / (SECONDS - SETTLE_S), p50_ms => $all->{p50_ms}, p99_ms => $all->{p99_ms}, failed => $all->{failed},

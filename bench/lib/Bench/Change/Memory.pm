@@ -8,12 +8,13 @@ use warnings;
 
 use parent -norequire, 'Bench::Change';
 
+use AB::Requests;
+use AB::Watch;
 use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::ControlGroup;
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use AB::Watch;
 
 use constant { LIMIT_MIB => 128, RATE => 600, SECONDS => 10, DELAY_MS => 10_000, TIMEOUT_S => 60 };
 
@@ -54,7 +55,7 @@ sub run {
         $server->port, mode => 'new', schedule => sprintf('%d:%d', RATE, SECONDS), timeout => TIMEOUT_S, dir => $bench->{dir});
     my $watch = AB::Watch->new($server->tree);
     Bench::Change::attend($load, every => sub { $watch->look });
-    my $all = Bench::OpenLoad::summary(@{ $load->requests });
+    my $all = AB::Requests::summary(@{ $load->requests });
     my @named = $server->error_log =~ /(ADP0091: [^\n]*memory[^\n]*)/g;
     return {
         seen => [$load, $watch],

@@ -10,12 +10,13 @@ use parent -norequire, 'Bench::Change';
 
 use List::Util qw(max);
 
+use AB::Machine qw(cores);
+use AB::Requests;
+use AB::Watch;
 use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::Contender;
-use AB::Machine qw(cores);
 use Bench::OpenLoad;
-use AB::Watch;
 
 use constant { CLIENTS => 400, SETTLE_S => 2, AFTER_S => 2, TIMEOUT_S => 20, SLEEP_MS => 200 };
 use constant { CALIBRATE_S => 4, CALIBRATE_THREADS => 32, CALIBRATE_CLIENTS_A_CORE => 4 };
@@ -123,7 +124,7 @@ sub calibrate {
     my $load = Bench::OpenLoad->start(
         $server->port, mode => 'keep', schedule => sprintf('%.0f:%d', cores() * 1000 / $ms, CALIBRATE_S), path => path($ms),
         timeout => TIMEOUT_S, connections => CALIBRATE_CLIENTS_A_CORE * cores(), dir => $bench->{dir});
-    my ($seen) = map { Bench::OpenLoad::summary(@{ $_->requests }) } $load, @probes;
+    my ($seen) = map { AB::Requests::summary(@{ $_->requests }) } $load, @probes;
     my $used_s = $self->used($server)->{ours_s} - $before_s;
     $server->stop;
     my $done = $seen->{count} - $seen->{failed};
@@ -134,8 +135,8 @@ sub calibrate {
 sub done_between {
     my ($load, $from_s, $to_s) = @_;
     return scalar grep { $_ >= $from_s && $_ < $to_s }
-        map { $_->[Bench::OpenLoad::DUE_S] + $_->[Bench::OpenLoad::LATENCY_MS] / 1e3 }
-        grep { !$_->[Bench::OpenLoad::FAILURE] } @{ $load->requests };
+        map { $_->[AB::Requests::DUE_S] + $_->[AB::Requests::LATENCY_MS] / 1e3 }
+        grep { !$_->[AB::Requests::FAILURE] } @{ $load->requests };
 }
 
 # --- one cell
@@ -176,13 +177,13 @@ sub run {
 
 sub light {
     my ($kind, $load, $seconds) = @_;
-    my $summary = Bench::OpenLoad::summary($load->due_between(SETTLE_S, $seconds));
+    my $summary = AB::Requests::summary($load->due_between(SETTLE_S, $seconds));
     return map { ("${kind}_$_" => $summary->{$_}) } qw(p50_ms p99_ms max_ms failed count);
 }
 
 sub computed {
     my ($load, $seconds) = @_;
-    my $summary = Bench::OpenLoad::summary(@{ $load->requests });
+    my $summary = AB::Requests::summary(@{ $load->requests });
     my $done = done_between($load, SETTLE_S, $seconds + AFTER_S);
     return (
         rps => $done / ($seconds + AFTER_S - SETTLE_S), p50_ms => $summary->{p50_ms}, p99_ms => $summary->{p99_ms},

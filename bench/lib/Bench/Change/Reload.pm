@@ -7,11 +7,12 @@ use warnings;
 
 use parent -norequire, 'Bench::Change';
 
+use AB::Requests;
+use AB::Watch;
 use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use AB::Watch;
 
 use constant { RATE => 500, DELAY_MS => 40, WARM_S => 3, WINDOW_S => 5, RELOADS => 10, CALM_S => 3, CONNECTIONS => 200 };
 
@@ -68,10 +69,10 @@ sub run {
             [MANY_S + RELOADS - 0.5, sub { $watch->look(memory => 1) }]],
         every => sub { $watch->look if $watch });
     my %of = (
-        before => Bench::OpenLoad::summary($load->due_between($reload_s - WINDOW_S, $reload_s)),
-        after  => Bench::OpenLoad::summary($load->due_between($reload_s, $reload_s + WINDOW_S)),
-        many   => Bench::OpenLoad::summary($load->due_between($many_s, END_S)));
-    my $once = Bench::OpenLoad::summary($load->due_between(0, $many_s));
+        before => AB::Requests::summary($load->due_between($reload_s - WINDOW_S, $reload_s)),
+        after  => AB::Requests::summary($load->due_between($reload_s, $reload_s + WINDOW_S)),
+        many   => AB::Requests::summary($load->due_between($many_s, END_S)));
+    my $once = AB::Requests::summary($load->due_between(0, $many_s));
     return {
         seen => [$load, $watch],
         (map { my $part = $_; map { ("${part}_$_" => $of{$part}{$_}) } qw(p50_ms p99_ms p999_ms max_ms) } keys %of),

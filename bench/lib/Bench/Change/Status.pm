@@ -11,9 +11,9 @@ use IO::Socket::INET;
 use IO::Socket::UNIX;
 use Time::HiRes qw(sleep time);
 
+use AB::Stats qw(median);
 use Adaptive::Process qw(finish spawn);
 use Bench::Change ();
-use AB::Stats qw(median);
 use Bench::Users;
 
 use constant { USERS => 200, WARM_S => 2, SECONDS => 5, LOOKS_PER_S => 10 };

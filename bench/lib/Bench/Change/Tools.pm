@@ -8,6 +8,7 @@ use warnings;
 
 use parent -norequire, 'Bench::Change';
 
+use AB::Requests;
 use Bench::Change ();
 use Bench::OpenLoad;
 use Bench::SleepBackend;
@@ -53,7 +54,7 @@ sub run_once {
     my @requests = @{ $load->requests };
     my $stats = $backend->stats;
     my %result = (
-        %{ Bench::OpenLoad::summary(@requests) }, %{ Bench::OpenLoad::waits(0, @requests) }, %{ $load->totals },
+        %{ AB::Requests::summary(@requests) }, %{ AB::Requests::waits(0, @requests) }, %{ $load->totals },
         backend_late_ms => $stats->{late_max_us} / 1e3, backend_cpu_us => $stats->{cpu_us} / $stats->{requests});
     delete $result{failures};
     $result{stopped_p99_ms} = stopped($backend, %mode)->{p99_ms};
@@ -66,7 +67,7 @@ sub stopped {
     my $load = Bench::OpenLoad->start($backend->port, %mode, schedule => STOP_RATE . ':3');
     Bench::Change::attend(
         $load, at => [[1, sub { kill 'STOP', $backend->pid }], [1 + STOP_S, sub { kill 'CONT', $backend->pid }]]);
-    return Bench::OpenLoad::summary(@{ $load->requests });
+    return AB::Requests::summary(@{ $load->requests });
 }
 
 package Bench::Change::Tools::Nobody;

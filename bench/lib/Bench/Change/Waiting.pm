@@ -10,14 +10,15 @@ use parent -norequire, 'Bench::Change';
 
 use Time::HiRes qw(sleep);
 
+use AB::Machine qw(monotonic_s);
+use AB::Requests;
+use AB::Watch;
 use Adaptive::Files qw(put_big_file);
 use Adaptive::Process qw(raise_descriptors);
 use Bench::Change ();
 use Bench::Change::Burst ();
-use AB::Machine qw(monotonic_s);
 use Bench::OpenLoad;
 use Bench::Waiters;
-use AB::Watch;
 
 use constant { ROUNDS => 3, HEADERS => 2000, UPLOADS => 1000, READERS => 200, IDLE => 2000 };
 use constant { BIG_BYTES => 5 * 1024 * 1024, RATE => 50, CONNECTIONS => 20, TIMEOUT_S => 5, TRUST_S => 300 };
@@ -167,7 +168,7 @@ sub good_clients {
     my %found = (failed => 0);
     my @why;
     for my $mode (sort keys %load) {
-        my $summary = Bench::OpenLoad::summary(@{ $load{$mode}->requests });
+        my $summary = AB::Requests::summary(@{ $load{$mode}->requests });
         $found{"${mode}_$_"} = $summary->{$_} for qw(p50_ms p99_ms max_ms count failed);
         $found{failed} += $summary->{failed};
         push @why, "$mode " . (Bench::Change::Burst::why_failed($load{$mode}->totals) // next);

@@ -10,8 +10,9 @@ use warnings;
 
 use parent 'Bench::Example';
 
-use Bench::OpenLoad;
+use AB::Requests;
 use AB::Watch;
+use Bench::OpenLoad;
 
 use constant { PAGE_RATE => 50, CALM_S => 2, SECONDS => 10 };
 
@@ -30,10 +31,10 @@ sub run {
     my $watch = AB::Watch->new($server->tree);
     Bench::Change::attend(
         $pages, at => [[$seconds - 0.2, sub { $watch->look(memory => 1) }]], every => sub { $watch->look });
-    my $found = Bench::OpenLoad::summary($pages->due_between(CALM_S, $seconds));
+    my $found = AB::Requests::summary($pages->due_between(CALM_S, $seconds));
     %result = (%result, seen => [$pages, $watch], map { ("page_$_" => $found->{$_}) } keys %$found);
     if ($app) {
-        my $of_app = Bench::OpenLoad::summary(@{ $app->requests });
+        my $of_app = AB::Requests::summary(@{ $app->requests });
         %result = (%result, map { ("app_$_" => $of_app->{$_}) } keys %$of_app);
     }
     return {

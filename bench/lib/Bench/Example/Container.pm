@@ -7,13 +7,14 @@ use warnings;
 
 use parent 'Bench::Example';
 
+use AB::Requests;
+use AB::Watch;
 use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::Change::Memory ();
 use Bench::ControlGroup;
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use AB::Watch;
 
 use constant { LIMIT_MIB => 64, RATE => 200, SECONDS => 10, DELAY_MS => 4000, TIMEOUT_S => 30 };
 
@@ -63,7 +64,7 @@ sub run {
     my $watch = AB::Watch->new($server->tree);
     Bench::Change::attend($load, every => sub { $watch->look });
     return {
-        seen => [$load, $watch], %{ Bench::OpenLoad::summary(@{ $load->requests }) },
+        seen => [$load, $watch], %{ AB::Requests::summary(@{ $load->requests }) },
         killed => $server->memory_group->kills, used_mib => $server->memory_group->peak_kib / 1024,
         threads_peak => $watch->peak('threads'), children_peak => $watch->peak('children'),
         note => Bench::Change::Burst::why_failed($load->totals) };

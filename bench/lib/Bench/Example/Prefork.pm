@@ -9,8 +9,8 @@ use parent 'Bench::Example';
 
 use Time::HiRes qw(sleep);
 
-use Bench::Users;
 use AB::Watch;
+use Bench::Users;
 
 use constant { USERS => 400, PAUSE_MS => 2000, WARM_S => 4, SECONDS => 8, TIMEOUT_S => 10 };
 

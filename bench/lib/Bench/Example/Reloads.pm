@@ -7,11 +7,12 @@ use warnings;
 
 use parent 'Bench::Example';
 
+use AB::Requests;
+use AB::Watch;
 use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use AB::Watch;
 
 use constant { RATE => 300, DELAY_MS => 40, CONNECTIONS => 100, BEFORE_S => 4, RELOADS => 5, AFTER_S => 3 };
 
@@ -68,10 +69,10 @@ sub run {
             (map { my $n = $_; [$before_s + $n, sub { $from_s //= $load->elapsed_s; $server->signal('USR1') }] } 0 .. $reloads - 1),
             [$before_s + $reloads - 0.5, sub { $watch->look(memory => 1) }]],
         every => sub { $watch->look if $watch });
-    my $before = Bench::OpenLoad::summary($load->due_between(0.5, $from_s));
+    my $before = AB::Requests::summary($load->due_between(0.5, $from_s));
     return {
         seen => [$load, $watch],
-        %{ Bench::OpenLoad::summary($load->due_between($from_s, $end_s)) }, map({ ("before_$_" => $before->{$_}) } keys %$before),
+        %{ AB::Requests::summary($load->due_between($from_s, $end_s)) }, map({ ("before_$_" => $before->{$_}) } keys %$before),
         threads_before => $watch->first->{threads}, threads_peak => $watch->peak('threads'),
         pss_peak => $watch->peak('pss_kib') / 1024, note => Bench::Change::Burst::why_failed($load->totals),
     };

@@ -7,11 +7,12 @@ use warnings;
 
 use parent 'Bench::Example';
 
+use AB::Requests;
+use AB::Watch;
 use Bench::Change ();
 use Bench::Change::Burst ();
 use Bench::OpenLoad;
 use Bench::SleepBackend;
-use AB::Watch;
 
 use constant { DELAY_MS => 400, CALM_RATE => 20, CALM_S => 5, BURST_S => 10, LATER_S => 75, TIMEOUT_S => 10 };
 
@@ -74,8 +75,8 @@ sub run {
     my $after = $watch->look(memory => 1);
     return {
         seen => [$load, $watch],
-        %{ Bench::OpenLoad::summary($load->due_between(CALM_S, $burst_end_s)) },
-        failed => Bench::OpenLoad::summary(@{ $load->requests })->{failed},
+        %{ AB::Requests::summary($load->due_between(CALM_S, $burst_end_s)) },
+        failed => AB::Requests::summary(@{ $load->requests })->{failed},
         Bench::Change::Burst::counts($before, $watch, $after), note => Bench::Change::Burst::why_failed($load->totals),
     };
 }

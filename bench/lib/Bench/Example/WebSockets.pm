@@ -9,9 +9,9 @@ use parent 'Bench::Example::Beside';
 
 use Time::HiRes qw(sleep time);
 
+use AB::Machine qw(process_cpu_s);
 use Adaptive::Process qw(finish listener raise_descriptors spawn);
 use Adaptive::WebSocket qw(serve_echo);
-use AB::Machine qw(process_cpu_s);
 
 use constant { SOCKETS => 800, OPENED_A_SECOND => 400, PATIENCE_S => 5 };
 
