@@ -31,7 +31,7 @@ subtest "$SILENT silent clients, 8 threads" => sub {
     my $client = Adaptive::Client->new($server->port);
     is scalar(grep { $client->get('/1k.html')->{status} == 200 } 1 .. 50), 50, 'another client is served';
     ok_within { $server->auto->{ConnsTotal} >= $SILENT } 20, 'the silent ones are counted';
-    cmp_ok $server->auto->{BusyWorkers}, '<=', 2, 'and hold no thread';
+    ok_within { $server->auto->{BusyWorkers} <= 2 } 20, 'and hold no thread';
     is scalar(grep { !$_->quiet } @silent), 0, 'none of them was closed to make room';
 
     is scalar(grep { $_->get('/1k.html')->{status} == 200 } @silent), $SILENT, 'each is served when it speaks at last';

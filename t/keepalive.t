@@ -132,9 +132,8 @@ subtest "$IDLE_CONNECTIONS idle connections" => sub {
     }
     is $served, $IDLE_CONNECTIONS, 'each has been served once';
     ok_within { $server->auto->{ConnsAsyncKeepAlive} >= $IDLE_CONNECTIONS } 20, 'all of them shown as ConnsAsyncKeepAlive';
-    my $auto = $server->auto;
-    cmp_ok $auto->{BusyWorkers}, '<=', 2, 'no thread is busy with them';
-    cmp_ok $auto->{ConnsTotal}, '>=', $IDLE_CONNECTIONS, 'ConnsTotal counts them';
+    ok_within { $server->auto->{BusyWorkers} <= 2 } 20, 'no thread is busy with them';
+    cmp_ok $server->auto->{ConnsTotal}, '>=', $IDLE_CONNECTIONS, 'ConnsTotal counts them';
 
     my $next = Adaptive::Client->new($server->port);
     is get_hello($next)->{status}, 200, 'a further client is served';

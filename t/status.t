@@ -41,10 +41,10 @@ sub letters {
 }
 
 subtest 'an idle server' => sub {
-    my $auto    = $server->auto;
+    my $auto;
+    ok_within { $auto = $server->auto; $auto->{BusyWorkers} == 1 } 20, 'one worker is busy: it makes this page';
     my $letters = letters($auto);
     is $auto->{ServerMPM}, mpm(), 'ServerMPM';
-    is $auto->{BusyWorkers}, 1, 'one worker is busy: it makes this page';
     is $letters->{W}, 1, 'with the letter W';
     is $letters->{_}, $auto->{IdleWorkers}, 'each idle worker with an underscore';
     is $auto->{Processes}, scalar($server->child_pids), 'Processes';
