@@ -21,6 +21,8 @@ sub command_line {
     return (@{ $self->{wrapper} }, program('nginx'), @files);
 }
 
+sub reload_signal { return 'HUP' }
+
 # Its workers have one thread each, unlike httpd's.
 sub is_up {
     my ($self) = @_;

@@ -35,6 +35,9 @@ sub memory_group { return $_[0]{memory_group} }
 
 sub tree { return $_[0]{tree} }
 
+# To read its configuration again without losing a request.
+sub reload_signal { return 'USR1' }
+
 sub start {
     my ($self) = @_;
     $self->SUPER::start;
