@@ -6,20 +6,22 @@ _adaptivectl()
     local usual='--config --httpd --state --dry-run --help'
 
     case $before in
+        --against)
+            mapfile -t COMPREPLY < <(compgen -W 'event worker prefork adaptive' -- "$word"); return ;;
         --to|--from)
             mapfile -t COMPREPLY < <(compgen -W 'mpm_event mpm_worker mpm_prefork' -- "$word"); return ;;
         --service)
             mapfile -t COMPREPLY < <(compgen -W "$(systemctl list-units --no-legend --plain --type=service 'apache2*' 'httpd*' 2>/dev/null |
                 cut -d' ' -f1)" -- "$word"); return ;;
-        --config|--httpd|--socket)
+        --config|--httpd|--socket|--log|--module|--canary-read)
             mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
-        --state)
+        --state|--output)
             mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
-        --drain-seconds|--interval|--warning|--critical|--url)
+        --drain-seconds|--interval|--warning|--critical|--url|--host|--rounds|--seconds|--warm-up|--rate|--scale|--most-rate|--connections|--minutes|--timeout)
             return ;;
     esac
     if [ "$COMP_CWORD" = 1 ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'enable disable check import status help version' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'enable disable check import compare status help version' -- "$word")
         return
     fi
     case $command in
@@ -27,6 +29,8 @@ _adaptivectl()
         disable) usual="$usual --no-restart --drain-seconds --service --to" ;;
         check)   usual="--config --httpd --state --service --help" ;;
         import)  usual="$usual --from" ;;
+        compare) usual='--url --log --host --against --module --output --rounds --seconds --warm-up --rate --scale --most-rate --connections
+            --new-connections --minutes --timeout --canary --canary-read --config --httpd --dry-run --help' ;;
         status)  usual="--json --watch --interval --check --warning --critical --socket --url --config --httpd --help" ;;
         *)       return ;;
     esac

@@ -3,6 +3,7 @@
 set -eu
 
 module=$1
+loadgen=$2
 here=$(dirname "$0")
 target=$DESTDIR$LIBEXECDIR
 available=$DESTDIR$SYSCONFDIR/mods-available
@@ -14,9 +15,13 @@ install -m 644 "$module" "$target/.mod_mpm_adaptive.so.new"
 mv -f "$target/.mod_mpm_adaptive.so.new" "$target/mod_mpm_adaptive.so"
 echo "Installed $target/mod_mpm_adaptive.so"
 
-install -d "$prefix/sbin" "$prefix/share/adaptivectl/AdaptiveCtl" "$prefix/share/man/man8" "$prefix/share/bash-completion/completions"
+install -d "$prefix/sbin" "$prefix/libexec/adaptivectl" "$prefix/share/man/man8" "$prefix/share/bash-completion/completions"
 install -m 755 "$here/../ctl/adaptivectl" "$prefix/sbin"
-install -m 644 "$here"/../ctl/lib/AdaptiveCtl/*.pm "$prefix/share/adaptivectl/AdaptiveCtl"
+install -m 755 "$loadgen" "$prefix/libexec/adaptivectl"
+for part in AdaptiveCtl AB; do
+    install -d "$prefix/share/adaptivectl/$part"
+    install -m 644 "$here/../ctl/lib/$part"/* "$prefix/share/adaptivectl/$part"
+done
 install -m 644 "$here/../ctl/completion.bash" "$prefix/share/bash-completion/completions/adaptivectl"
 # A page that does not say when it was made is the same each time that it is made.
 version=$(sed -n "s/^#define ADP_VERSION \"\(.*\)\"$/\1/p" "$here/../src/base/version.h")

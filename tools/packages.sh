@@ -5,14 +5,14 @@ set -eu
 
 build='gcc libc6-dev apache2-bin apache2-dev perl'
 check="$build apache2 apache2-utils chromium-driver curl faketime libapache2-mod-perl2 libapache2-mod-wsgi-py3
-    libfcgi-perl libio-socket-ssl-perl nghttp2-client openssl slowhttptest util-linux"
+    libfcgi-perl libio-socket-ssl-perl libssl-dev nghttp2-client openssl slowhttptest util-linux"
 
 case ${1-} in
     run)     wanted=$build ;;
     check)   wanted=$check ;;
     bench)   wanted="$build apache2-utils libssl-dev linux-perf nghttp2-client nginx openssl strace wrk" ;;
     analyze) wanted="$build clang-tidy cppcheck" ;;
-    deb)     wanted="$build build-essential debhelper dpkg-dev git" ;;
+    deb)     wanted="$build build-essential debhelper dpkg-dev git libssl-dev" ;;
     fresh)   wanted='debootstrap git iproute2 perl util-linux' ;;
     *)       echo "usage: $0 run|check|bench|analyze|deb|fresh" >&2; exit 2 ;;
 esac

@@ -24,7 +24,7 @@ line=$(grep -rsEl '^[[:space:]]*LoadModule[[:space:]]+mpm_adaptive_module' "$con
 
 rm -f "$DESTDIR$LIBEXECDIR/mod_mpm_adaptive.so" "$conf/mods-available/mpm_adaptive.load"
 rm -f "$prefix/sbin/adaptivectl" "$prefix/share/man/man8/adaptivectl.8" "$prefix/share/bash-completion/completions/adaptivectl"
-rm -rf "$prefix/share/adaptivectl"
+rm -rf "$prefix/share/adaptivectl" "$prefix/libexec/adaptivectl"
 echo 'Removed mod_mpm_adaptive.'
 
 # As a package that is removed but not purged: an administrator's changes stay.

@@ -13,9 +13,6 @@ use AB::Tree;
 use Adaptive::Server ();
 use Bench::ControlGroup;
 
-# Enters the control groups by hand: the process is httpd's already when it is forked.
-my $ENTER = 'for group in $1; do echo $$ >"$group/cgroup.procs" || exit 1; done; shift; exec "$@"';
-
 # %opt beyond Adaptive::Server's: cores, memory_mib (its limit), shield => 1 (other processes of the machine come after it).
 sub new {
     my ($class, %opt) = @_;
@@ -24,10 +21,9 @@ sub new {
     my $memory = $memory_mib && (Bench::ControlGroup->memory_limit($tree, $memory_mib)
         // die "no control group with a memory limit can be made here\n");
     my @groups = grep { $_ } $memory, $shield && Bench::ControlGroup->shield($tree);
-    my @paths = (($tree->{cgroup} ? $tree->{cgroup}{path} : ()), map { $_->own_path } @groups);
     return $class->SUPER::new(
         %opt, tree => $tree, groups => \@groups, memory_group => $memory,
-        wrapper => ['/bin/sh', '-c', $ENTER, 'sh', "@paths", on_cores($opt{cores})]);
+        wrapper => [$tree->entering([map { $_->own_path } @groups], on_cores($opt{cores}))]);
 }
 
 # Its control group with a memory limit.

@@ -7,8 +7,9 @@ use warnings;
 
 use AB::Stats qw(median percentile);
 
-# [due s, latency ms, ms until the backend had it or undef, failure or '', ms by which the generator was late, status]; times since the start.
-use constant { DUE_S => 0, LATENCY_MS => 1, ARRIVED_MS => 2, FAILURE => 3, LATE_MS => 4, STATUS => 5 };
+# [due s, latency ms, ms until the backend had it or undef, failure or '', ms by which the generator was late, status, which line of a
+# trace it was]; times since the start.
+use constant { DUE_S => 0, LATENCY_MS => 1, ARRIVED_MS => 2, FAILURE => 3, LATE_MS => 4, STATUS => 5, INDEX => 6 };
 
 # When the generator, which comes before everybody else, was late by this much, the machine stood still (a guest's processor was taken
 # away): requests around that moment say nothing about the server's threads.
@@ -24,10 +25,10 @@ sub read_log {
     open my $in, '<', $path or die "$path: $!\n";
     my @requests;
     while (my $line = <$in>) {
-        my ($due_us, $late_us, $done_us, $received_us, $kind, $status) = split ' ', $line;
+        my ($due_us, $late_us, $done_us, $received_us, $kind, $status, $index) = split ' ', $line;
         push @requests, [
             $due_us / 1e6, ($done_us - $due_us) / 1e3, $received_us < 0 ? undef : ($received_us - $due_us) / 1e3,
-            $kind eq 'ok' ? '' : $kind, $late_us / 1e3, $status];
+            $kind eq 'ok' ? '' : $kind, $late_us / 1e3, $status, $index];
     }
     close $in;
     return sort { $a->[DUE_S] <=> $b->[DUE_S] } @requests;

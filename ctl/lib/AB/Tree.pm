@@ -11,6 +11,8 @@ use AB::Machine qw(slurp);
 
 my $serial = 0;
 
+my $ENTER = 'for group in $1; do echo $$ >"$group/cgroup.procs" || exit 1; done; shift; exec "$@"';
+
 sub new {
     my ($class) = @_;
     return bless { cgroup => scalar make_cgroup(), seen => {} }, $class;
@@ -30,6 +32,13 @@ sub make_cgroup {
         rmdir "$mount/$name";
     }
     return;
+}
+
+# A command that enters the control group, and others whose paths are given, before it becomes the program: what that forks is in them, too.
+sub entering {
+    my ($self, $others, @command) = @_;
+    my @paths = (($self->{cgroup} ? $self->{cgroup}{path} : ()), @$others);
+    return @paths ? ('/bin/sh', '-c', $ENTER, 'sh', "@paths", @command) : @command;
 }
 
 sub cgroup_name { my ($self) = @_; return $self->{cgroup} && $self->{cgroup}{name} }

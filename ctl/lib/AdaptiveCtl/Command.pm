@@ -22,6 +22,12 @@ my %COMMANDS = (
     disable => { run => \&AdaptiveCtl::Switch::disable, options => [ @RESTART, 'to=s' ] },
     check   => { run => \&AdaptiveCtl::Check::check,    options => ['service=s'], reads => 1 },
     import  => { run => \&AdaptiveCtl::Import::import_settings, options => ['from=s'], files => 1 },
+    compare => {
+        # it brings more modules than the others need
+        run => sub { require AdaptiveCtl::Compare; return AdaptiveCtl::Compare::compare(@_) },
+        options => [qw(url=s@ log=s host=s against=s@ module=s output=s rounds=i seconds=i warm-up=i rate=f scale=f most-rate=f connections=i
+            new-connections minutes=i timeout=i canary canary-read=s@)],
+    },
     status  => {
         run => sub { AdaptiveCtl::Status::status($_[1]) },
         options => [qw(socket=s url=s json watch|w interval=s check warning=s critical=s)],
@@ -36,6 +42,8 @@ usage: adaptivectl enable   [--dry-run] [--no-restart] [--drain-seconds N] [--se
        adaptivectl check    [--service UNIT]
        adaptivectl import   [--from MPM] [--dry-run] [FILE...]
        adaptivectl status   [--json | --watch [--interval S] | --check [--warning P] [--critical P]] [--socket PATH | --url URL]
+       adaptivectl compare  (--url URL... | --log FILE) [--rate N | --scale F] [--rounds N] [--seconds S] [--against MPM[:FILE]]... [--output DIR]
+       adaptivectl compare  --canary | --canary-read NAME=SOCKET... [--minutes N] [--output DIR]
        adaptivectl help | version
 
   enable    switches the server to mpm_adaptive: tests the configuration, stops the server, switches, starts it,
@@ -43,6 +51,8 @@ usage: adaptivectl enable   [--dry-run] [--no-restart] [--drain-seconds N] [--se
   disable   goes back to the MPM that was there before, in the same way (--to mpm_event: to that one)
   check     which MPM is active, what conflicts, what is skipped or not safe, what this machine allows
   status    how the server is, what limits it, what it did last, who holds threads: once, live, as JSON, or for a monitor
+  compare   copies the configuration to ports of 127.0.0.1, replays URLs or an access log there against the present MPM and
+            mpm_adaptive in turn, and writes a report; the server that runs is not touched
   import    writes what the settings of event, worker or prefork become, with the reason for each
 
   With every command: --config FILE (httpd.conf, apache2.conf), --httpd PROGRAM, --state DIRECTORY.

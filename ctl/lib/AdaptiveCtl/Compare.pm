@@ -1,0 +1,235 @@
+package AdaptiveCtl::Compare;
+
+# Compares MPMs on a private copy of this machine's site, and writes a report. The running server is not touched: the copy has ports, logs
+# and runtime files of its own, and goes when this ends, however it ends.
+
+use strict;
+use warnings;
+
+use Cwd qw(abs_path);
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
+use File::Temp ();
+use POSIX qw(strftime);
+
+use AB::Machine qw(facts monotonic_s);
+use AB::Process;
+use AB::Report;
+use AB::Requests;
+use AB::Results;
+use AB::Run;
+use AB::Server;
+use AB::Trial;
+use AdaptiveCtl::Canary;
+use AdaptiveCtl::CompareLoad;
+use AdaptiveCtl::Copy;
+use AdaptiveCtl::Say;
+
+my %DEFAULT = (rounds => 7, seconds => 15, 'warm-up' => 5, rate => 50, scale => 1, 'most-rate' => 1000, connections => 256, minutes => 30, timeout => 30);
+
+# option => [least, most]
+my %LIMITS = (
+    rounds => [1, 100], seconds => [1, 3600], 'warm-up' => [0, 600], rate => [0.01, 100_000], scale => [0.01, 1000], 'most-rate' => [1, 100_000],
+    connections => [1, 19_000], minutes => [1, 1440], timeout => [1, 600]);
+
+my @MEASURES = qw(failed_percent p50_ms p90_ms p99_ms p999_ms max_ms rate cpu_us switches pss_before_mib pss_peak_mib pss_after_mib threads_before
+    threads_peak threads_after children_peak children_started children_stopped overflows late_p99_ms generator_percent strangers);
+
+sub compare {
+    my ($site, $option) = @_;
+    return AdaptiveCtl::Canary::compare($site, $option) if $option->{canary} || $option->{'canary-read'};
+    $option = checked($option);
+    AB::Process::unwind_on_signals();
+    my $dir = File::Temp->newdir('adaptivectl-compare-XXXXXXXX', TMPDIR => 1);
+    chmod 0711, "$dir";
+    my $done = eval { compare_in($site, $option, "$dir"); 1 };
+    my $error = $@;
+    AB::Process::end_all();
+    return 0 if $done;
+    die $error if ref $error ne 'HASH' || !$error->{interrupted};
+    say_line("Interrupted (SIG$error->{interrupted}). The copies have ended, and their files are gone.");
+    return 130;
+}
+
+sub checked {
+    my ($given) = @_;
+    my $option = { %DEFAULT, %$given };
+    for my $name (sort keys %LIMITS) {
+        my ($least, $most) = @{ $LIMITS{$name} };
+        usage_error("--$name $option->{$name}: it has to be from $least to $most.") if $option->{$name} < $least || $option->{$name} > $most;
+    }
+    usage_error('compare needs what to ask: --url URL (several if need be), or --log FILE, the access log of this site.') if !$option->{url} && !$option->{log};
+    usage_error('compare takes --url or --log, not both.') if $option->{url} && $option->{log};
+    usage_error("--log $option->{log}: there is no such file that can be read.") if $option->{log} && (!-r $option->{log} || -d _);
+    usage_error('--scale is for --log; with --url say --rate.') if defined $given->{scale} && !$option->{log};
+    usage_error('--rate is for --url; a log has its own moments, which --scale draws together.') if defined $given->{rate} && $option->{log};
+    $option->{against} //= [];
+    for my $against (@{ $option->{against} }) {
+        my ($mpm, $file) = split /:/, $against, 2;
+        usage_error("--against $against: write event, worker, prefork or adaptive, with :FILE for the MPM directives in FILE.")
+            if $mpm !~ /\A(?:event|worker|prefork|adaptive)\z/;
+        usage_error("--against $against: $file cannot be read.") if defined $file && !-r $file;
+    }
+    return $option;
+}
+
+# --- who takes part
+
+# The site's own MPM as it is set up now is the reference; this one has no directive.
+sub contenders {
+    my ($copy, $option) = @_;
+    my $own = $copy->own_mpm eq 'adaptive' ? 'event' : $copy->own_mpm;
+    my @specs = @{ $option->{against} } ? @{ $option->{against} } : ($own);
+    my @contenders = map { contender($copy, $_) } @specs;
+    push @contenders, {
+        key => 'adaptive', label => 'mpm_adaptive', mpm => 'adaptive', mpm_conf => '', describe => 'no directive' };
+    my %seen;
+    for my $contender (@contenders) {
+        usage_error("--against: $contender->{key} is there twice.") if $seen{ $contender->{key} }++;
+    }
+    return @contenders;
+}
+
+sub contender {
+    my ($copy, $spec) = @_;
+    my ($mpm, $file) = split /:/, $spec, 2;
+    my $name = defined $file ? $file =~ s{.*/}{}r : '';
+    my $describe = defined $file ? "as $name says" : $mpm eq $copy->own_mpm ? 'as this site has it set up' : 'with its defaults here';
+    return {
+        key => defined $file || $mpm eq 'adaptive' ? "$mpm:$name" : $mpm, label => "mpm_$mpm" . (length $name ? ", $name" : ''), mpm => $mpm, describe => $describe,
+        mpm_conf => defined $file ? AdaptiveCtl::Steps::read_file($file) : undef };
+}
+
+# As AB::Trial wants it: each run has a copy of its own.
+sub with_server {
+    my ($contender, $copy, $load, $option, $dir) = @_;
+    my $serial = 0;
+    my $name = $contender->{key} =~ s/[^\w.-]/-/gr;
+    return { %$contender, outside => 0, server => sub {
+        my $root = "$dir/$name." . ++$serial;
+        my $written = $copy->write(root => $root, mpm => $contender->{mpm}, mpm_conf => $contender->{mpm_conf}, module => $option->{module});
+        my $server = eval {
+            AB::Server->start(
+                command => $written->{command}, env => $written->{env}, error_log => $written->{error_log}, output => "$root/logs/output",
+                ports => [values %{ $load->ports }]) };
+        $server // die ref $@ ? $@ : "$contender->{label}: " . $copy->in_original_terms($@);
+        $server->{root} = $root;
+        return $server;
+    } };
+}
+
+# --- the comparison
+
+sub compare_in {
+    my ($site, $option, $dir) = @_;
+    my $program = load_generator();
+    my $copy = AdaptiveCtl::Copy->new($site, dir => $dir);
+    my $load = AdaptiveCtl::CompareLoad->new($copy, $option, $dir);
+    my @contenders = map { with_server($_, $copy, $load, $option, $dir) } contenders($copy, $option);
+    my $trial = AB::Trial->new(
+        contenders => \@contenders, reference => $contenders[0]{key}, control => 1, rounds => $option->{rounds}, program => $program, dir => $dir,
+        most_s => 60 * $option->{minutes}, progress => sub { say_line("  $_[0]", '    ') });
+    my $scenario = {
+        name => 'site', title => 'This site', load => "$load->{shown}; on " . connections_in_words($option) . "; the first $option->{'warm-up'} s warm up",
+        measures => \@MEASURES, seconds => $load->seconds + 1, plan => sub { plan($load, $option, @_) } };
+    announce($copy, $load, $trial, $scenario, $option);
+    return if $option->{'dry-run'};
+    my @notes = (answers($trial, $load, $option, $program, $dir), $load->notes, $copy->notes);
+    my $begun_s = monotonic_s();
+    my $data = {
+        schema_version => AB::Results::SCHEMA, title => "mpm_adaptive beside $contenders[0]{label} on a copy of this site",
+        command => 'adaptivectl compare', date => strftime('%Y-%m-%d', localtime), machine => [facts($site->{httpd})], subject => 'adaptive',
+        reference => $trial->{reference}, control => $trial->control, contenders => [$trial->described], notes => \@notes, scenarios => [] };
+    my $output = $option->{output} // strftime('adaptive-compare-%Y%m%d-%H%M%S', localtime);
+    $trial->measure([$scenario], sub {
+        $data->{scenarios} = [$_[0]];
+        $data->{seconds} = int(monotonic_s() - $begun_s);
+        write_report($output, AB::Results->new($data));
+    });
+    my $results = AB::Results->new($data);
+    say_line('');
+    say_line($_) for AB::Words::sentences($results);
+    say_line("\nThe report: $output/report.html; all numbers: $output/results.json");
+    return;
+}
+
+sub connections_in_words {
+    my ($option) = @_;
+    return $option->{'new-connections'} ? 'a new connection each' : "at most $option->{connections} kept-alive connections";
+}
+
+sub announce {
+    my ($copy, $load, $trial, $scenario, $option) = @_;
+    say_line("Copies $copy->{site}{config} and asks it for: $scenario->{load}.");
+    say_line("Contenders: " . join('; ', map { "$_->{label} ($_->{describe})" } $trial->described) . '.');
+    say_line("$option->{rounds} rounds take about " . AB::Trial::in_words($trial->estimate_s($scenario)) . "; none begins after $option->{minutes} min.");
+    say_step($_) for $copy->notes, $load->notes;
+    return;
+}
+
+sub plan {
+    my ($load, $option, $server, $round) = @_;
+    my $ports = $load->ports;
+    my %mode = $option->{'new-connections'} ? (mode => 'new') : (mode => 'keep', connections => $option->{connections});
+    return {
+        loads => [{
+            %mode, port => $ports->{http} // $ports->{https}, https_port => $ports->{https}, trace => $load->trace($round), scale => $option->{scale},
+            timeout => $option->{timeout}, seconds => $load->seconds }],
+        judge => [$option->{'warm-up'}, $load->seconds] };
+}
+
+# Each contender once, before anything is measured: what is asked has to be answered, and by all in the same way. Returns notes.
+sub answers {
+    my ($trial, $load, $option, $program, $dir) = @_;
+    my (%status, @labels);
+    for my $contender (grep { $_->{key} ne $trial->control } @{ $trial->{contenders} }) {
+        my $server = $contender->{server}->();
+        my $ports = $load->ports;
+        my $asked = eval {
+            AB::Load->new(
+                program => $program, dir => $dir, mode => 'keep', connections => 4, port => $ports->{http} // $ports->{https}, https_port => $ports->{https},
+                trace => $load->trial_trace, timeout => $option->{timeout}, seconds => 5)->result };
+        my $error = $@;
+        $server->stop;
+        die $error if !$asked;
+        push @labels, $contender->{label};
+        for my $request (@{ $asked->{requests} }) {
+            my $answer = $request->[AB::Requests::STATUS] || 'no answer (' . $request->[AB::Requests::FAILURE] . ')';
+            $status{ $request->[AB::Requests::INDEX] }{ $contender->{label} } = $answer;
+        }
+    }
+    my @samples = $load->samples;
+    my (@notes, $well);
+    for my $n (0 .. $#samples) {
+        my %of = map { $_ => $status{$n}{$_} // 'no answer' } @labels;
+        my %different = map { $_ => 1 } values %of;
+        my $what = "$samples[$n]{method} $samples[$n]{scheme}://$samples[$n]{host}$samples[$n]{path}";
+        $well++ if grep { /\A[23]/ } values %of;
+        push @notes, "$what is answered differently: " . join(', ', map { "$of{$_} by $_" } @labels) . '.' if keys %different > 1;
+        push @notes, "$what is answered with " . (keys %different)[0] . ' by all.' if keys %different == 1 && (keys %different)[0] !~ /\A[23]/;
+    }
+    say_step($_) for @notes;
+    fail('nothing of what is asked is answered well by any of them: there is nothing to compare.') if !$well;
+    return @notes;
+}
+
+# In the checkout or where it is installed.
+sub load_generator {
+    my $here = dirname(abs_path(__FILE__));
+    my ($found) = grep {-x} $ENV{ADAPTIVE_LOADGEN} // (), map { "$here/$_" } '../../libexec/adaptivectl/loadgen', '../../../libexec/adaptivectl/loadgen',
+        '../../../.build/t/loadgen';
+    return $found // fail('the load generator is missing: "make -f Makefile.apxs install" puts it in place, or "make -f Makefile.apxs loadgen" in the sources.');
+}
+
+sub write_report {
+    my ($dir, $results) = @_;
+    make_path($dir);
+    for (['results.json', $results->as_json], ['report.html', AB::Report::html($results)]) {
+        my ($name, $text) = @$_;
+        utf8::encode($text) if utf8::is_utf8($text);
+        AdaptiveCtl::Steps::write_file("$dir/$name", $text);
+    }
+    return;
+}
+
+1;

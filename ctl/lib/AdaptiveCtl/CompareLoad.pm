@@ -1,0 +1,132 @@
+package AdaptiveCtl::CompareLoad;
+
+# What a comparison asks of both servers: URLs at random moments, or what an access log says at its own moments. Both become traces for
+# the load generator: "AT_US METHOD SCHEME HOST PATH" a line, tab-separated.
+
+use strict;
+use warnings;
+
+use AdaptiveCtl::AccessLog;
+use AdaptiveCtl::Say;
+
+use constant { MOST_RATE => 1000, DISTINCT => 20 };
+
+# $option: what the command line says. Dies with a sentence if nothing can be asked.
+sub new {
+    my ($class, $copy, $option, $dir) = @_;
+    my $self = bless { copy => $copy, option => $option, dir => $dir, notes => [] }, $class;
+    $self->{seconds} = $option->{'warm-up'} + $option->{seconds};
+    if ($option->{log}) { $self->read_log }
+    else                { $self->read_urls }
+    $self->find_ports;
+    return $self;
+}
+
+sub notes { return @{ $_[0]{notes} } }
+sub seconds { return $_[0]{seconds} }
+
+sub read_urls {
+    my ($self) = @_;
+    for my $url (@{ $self->{option}{url} }) {
+        my ($target, $why) = $self->{copy}->target_of($url);
+        $target // usage_error("--url $url cannot be asked of the copy: $why.");
+        push @{ $self->{targets} }, { %$target, url => $url, method => 'GET' };
+    }
+    my $rate = $self->{option}{rate};
+    check_rate($rate, '--rate', $self->{option});
+    $self->{shown} = sprintf '%s requests a second for %s, at random moments', $rate,
+        @{ $self->{targets} } == 1 ? $self->{targets}[0]{url} : scalar(@{ $self->{targets} }) . ' URLs';
+    return;
+}
+
+sub check_rate {
+    my ($rate, $what, $option) = @_;
+    my $most = $option->{'most-rate'};
+    usage_error("$what means $rate requests a second, more than --most-rate $most. These reach the real backends and databases of the site: say"
+            . ' --most-rate ' . int($rate + 1) . ' if that is meant.') if $rate > $most;
+    return;
+}
+
+sub read_log {
+    my ($self) = @_;
+    my $option = $self->{option};
+    my $scale = $option->{scale};
+    my $log = AdaptiveCtl::AccessLog->new($self->{copy}, $option->{log}, host => $option->{host});
+    $self->{trace} = "$self->{dir}/trace";
+    my $found = $log->write_trace($self->{trace}, max_seconds => $self->{seconds} * $scale);
+    $found->{used} or fail("$option->{log} has no GET or HEAD that can be replayed: " . in_words($found) . '.');
+    check_rate($found->{rate_peak} * $scale, sprintf('the busiest second of %s, %s times as fast,', $option->{log}, $scale), $option);
+    push @{ $self->{notes} }, "$option->{log}: " . in_words($found) . '.';
+    $self->{targets} = [$log->targets(DISTINCT)];
+    $self->{shown} = sprintf '%d requests of %s%s, %.1f a second on average, %.0f in the busiest one', $found->{used}, $option->{log},
+        $scale == 1 ? ' at their own moments' : ", $scale times as fast", $found->{rate_mean} * $scale, $found->{rate_peak} * $scale;
+    return;
+}
+
+sub in_words {
+    my ($found) = @_;
+    my @left_out = map { $found->{ $_->[0] } ? "$found->{$_->[0]} $_->[1]" : () }
+        [other_methods => 'with other methods than GET and HEAD'], [failed => 'that failed then'], [no_site => 'for hosts that the copy does not have'],
+        [malformed => 'that are no request'];
+    return "$found->{used} of $found->{lines} lines are replayed" . (@left_out ? '; left out: ' . join(', ', @left_out) : '');
+}
+
+# One generator speaks to one port of each scheme.
+sub find_ports {
+    my ($self) = @_;
+    for my $target (@{ $self->{targets} }) {
+        my $site = $target->{site};
+        my $known = $self->{sites}{ $target->{scheme} } //= $site;
+        usage_error("the URLs are of two ports for $target->{scheme}, $known->{port} and $site->{port}: compare them one after the other.")
+            if $known->{private_port} != $site->{private_port};
+    }
+    return;
+}
+
+# Private ports of the copy that has been written last: { http, https }.
+sub ports {
+    my ($self) = @_;
+    return { map { $_ => $self->{sites}{$_}{private_port} } keys %{ $self->{sites} } };
+}
+
+# The trace of a round. A log has one; URLs come at other moments in each round, the same for all contenders.
+sub trace {
+    my ($self, $round) = @_;
+    return $self->{trace} if $self->{option}{log};
+    my $path = "$self->{dir}/trace.$round";
+    return $path if -e $path;
+    srand 7919 * $round;
+    my ($at_s, @lines) = (0);
+    while (($at_s -= log(1 - rand) / $self->{option}{rate}) < $self->{seconds}) {
+        push @lines, line($at_s * 1e6, $self->{targets}[rand @{ $self->{targets} }]);
+    }
+    return write_lines($path, @lines ? @lines : line(0, $self->{targets}[0]));
+}
+
+sub line {
+    my ($at_us, $target) = @_;
+    return sprintf "%d\t%s\t%s\t%s\t%s\n", $at_us, @$target{qw(method scheme host path)};
+}
+
+# Each of them once, one after the other, to see what it answers.
+sub trial_trace {
+    my ($self) = @_;
+    my $n = 0;
+    return write_lines("$self->{dir}/trace.trial", map { line(100_000 * $n++, $_) } $self->samples);
+}
+
+sub samples {
+    my ($self) = @_;
+    my @targets = @{ $self->{targets} };
+    return @targets > DISTINCT ? @targets[0 .. DISTINCT - 1] : @targets;
+}
+
+sub write_lines {
+    my ($path, @lines) = @_;
+    open my $out, '>:raw', $path or fail("$path cannot be written: $!.");
+    print {$out} @lines;
+    close $out or fail("$path cannot be written: $!.");
+    return $path;
+}
+
+1;
