@@ -110,7 +110,7 @@ sub facts {
         ['wrk', $wrk // 'missing'],
         ['h2load', program('h2load') ? first_line(capture(program('h2load'), '--version')) : 'missing'],
         ['openssl', first_line(capture(program('openssl') // 'false', 'version'))],
-        ['perl', $^V],
+        ['perl', sprintf '%vd', $^V],
     );
 }
 
