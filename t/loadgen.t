@@ -28,7 +28,7 @@ my $server = Adaptive::Server->new(
 Listen 127.0.0.1:@PORT2@ https
 MaxKeepAliveRequests 0
 @CGI@
-LogFormat "%{SSL_TLS_SNI}x\t%v\t%m\t%U%q\t%>s\t%{X-All}i\t%{SSL_SESSION_RESUMED}x\t%{remote}p" visits
+LogFormat "%{usec}t\t%{SSL_TLS_SNI}x\t%v\t%m\t%U%q\t%>s\t%{X-All}i\t%{SSL_SESSION_RESUMED}x\t%{remote}p" visits
 CustomLog @ROOT@/logs/visits visits
 SSLSessionCache shmcb:@ROOT@/run/sslcache(512000)
 Include @ROOT@/conf/certificate.conf
@@ -88,15 +88,16 @@ sub played {
 }
 
 # What the server has logged since the last time, once that are as many as it should: [name of TLS, host, method, path, status, ...].
+# Threads log when an answer has gone out, which the next request may overtake; so the order is that in which requests came.
 my $seen = 0;
 sub visits {
     my ($wanted) = @_;
     my @visits;
     wait_for { @visits = split /\n/, Adaptive::Server::read_text($server->root . '/logs/visits'); @visits >= $seen + $wanted }
         15, 'the access log';
-    @visits = map { [split /\t/] } splice @visits, $seen;
+    @visits = sort { $a->[0] <=> $b->[0] } map { [split /\t/] } splice @visits, $seen;
     $seen += @visits;
-    return @visits;
+    return map { [ @$_[1 .. $#$_] ] } @visits;
 }
 
 sub gaps_of {
