@@ -201,10 +201,11 @@ subtest 'TLS' => sub {
         cmp_ok $resumed, '>=', 8, 'all but the first one to a host resume a session';
         is $result->{resumed}, $resumed, '... which is counted';
     }
-    my ($result) = played(undef, mode => 'keep', schedule => '100:0.3', https_port => $server->port(2), host => 'two.test',
+    # An answer that comes at once may have been read by who looked for a close.
+    my ($result) = played(undef, mode => 'keep', schedule => '2000:1', connections => 50, https_port => $server->port(2), host => 'two.test',
         path => '/hello.txt');
-    is $result->{ok}, 30, 'a schedule, too';
-    is_deeply [ grep { $_->[0] ne 'two.test' || $_->[1] ne 'two.test' } visits(30) ], [], '... with the host that it is told';
+    is $result->{ok}, 2000, 'a schedule, too' or diag Adaptive::Load::summary($result);
+    is_deeply [ grep { $_->[0] ne 'two.test' || $_->[1] ne 'two.test' } visits(2000) ], [], '... with the host that it is told';
 };
 
 # It waits for no answer, and what it has measured counts from when a request was due.
