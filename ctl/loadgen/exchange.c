@@ -37,10 +37,16 @@ static void cross(connection *c)
 
 /* ---- the request ---- */
 
+static void answer_arrives(connection *c);
+
+/* A look for the server's close, with TLS, may have taken the answer from the kernel. */
 static void read_answer(connection *c)
 {
     conn_become(c, CONN_READING);
     conn_watch(c, EPOLLIN);
+    if (c->tls && tls_has_pending(c->tls)) {
+        answer_arrives(c);
+    }
 }
 
 static void send_later(connection *c, const char *text, size_t length)
@@ -245,7 +251,7 @@ static void answer_arrives(connection *c)
  * looking for a close has read. */
 static void idle_event(connection *c)
 {
-    if (c->tls && !conn_is_closed(c)) {
+    if (c->tls && !conn_is_closed(c) && !tls_has_pending(c->tls)) {
         return;
     }
     counters.closed_idle++;

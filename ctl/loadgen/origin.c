@@ -40,15 +40,17 @@ static uint32_t *bucket_of(int is_tls, const char *host, size_t length)
 
 static void grow(void)
 {
+    origin **more;
     uint32_t i;
 
     bucket_count = bucket_count ? bucket_count * 2 : 64;
+    more = realloc(origins, bucket_count * sizeof(*origins));
     free(buckets);
     buckets = calloc(bucket_count, sizeof(*buckets));
-    origins = realloc(origins, bucket_count * sizeof(*origins));
-    if (!buckets || !origins) {
+    if (!buckets || !more) {
         die("hosts");
     }
+    origins = more;
     for (i = 0; i < count; i++) {
         *bucket_of(origins[i]->is_tls, origins[i]->host, origins[i]->host_length) = i + 1;
     }

@@ -187,6 +187,11 @@ int tls_is_closed(tls_connection *ssl)
     return there == 0 || (there < 0 && errno != EAGAIN);
 }
 
+int tls_has_pending(tls_connection *ssl)
+{
+    return SSL_has_pending(ssl);
+}
+
 #else
 
 int tls_is_built_in(void)
@@ -252,6 +257,12 @@ int tls_is_closed(tls_connection *t)
 {
     (void)t;
     return 1;
+}
+
+int tls_has_pending(tls_connection *t)
+{
+    (void)t;
+    return 0;
 }
 
 #endif

@@ -25,7 +25,9 @@ int tls_handshake(tls_connection *t, uint32_t *events);
 int tls_was_resumed(tls_connection *t);
 ssize_t tls_send(tls_connection *t, const char *from, size_t length);
 ssize_t tls_receive(tls_connection *t, char *to, size_t room);
-/* Whether the server has already ended it. */
+/* Whether the server has already ended it. Looking for that reads what has come. */
 int tls_is_closed(tls_connection *t);
+/* Whether something has been read that nobody has received: epoll does not tell. */
+int tls_has_pending(tls_connection *t);
 
 #endif
