@@ -9,7 +9,7 @@ use POSIX qw(floor);
 
 use AB::Svg qw(attribute escaped line_from log_ticks step_for text_at);
 
-use constant { LEFT => 54, RIGHT => 18, TOP => 24, BOTTOM => 40, X_EVERY => 56, Y_EVERY => 34 };
+use constant { LEFT => 54, RIGHT => 26, TOP => 24, BOTTOM => 40, X_EVERY => 56, Y_EVERY => 34 };
 
 # width, height, class, id, title, desc, x and y: { from, to, log, ticks => [[value, text], ...], label }
 sub new {
@@ -75,14 +75,20 @@ sub text {
     my ($self) = @_;
     my ($left, $right, $top, $base) = @$self{qw(left right top base)};
     my ($id, $title, $desc) = (attribute($self->{id}), map { escaped($self->{$_}) } qw(title desc));
-    my @grid = map { my ($value, $text) = @$_; (line_from('grid', $left, $self->y($value), $right, $self->y($value)),
-        text_at($left - 6, $self->y($value) + 4, $text, anchor => 'end')) } @{ $self->{y}{ticks} };
-    my @below = map { my ($value, $text) = @$_; (line_from('axis', $self->x($value), $base, $self->x($value), $base + 4),
-        text_at($self->x($value), $base + 17, $text, anchor => 'middle')) } @{ $self->{x}{ticks} };
+    my (@grid, @below);
+    for my $tick (@{ $self->{y}{ticks} }) {
+        my $y = $self->y($tick->[0]);
+        push @grid, line_from('grid', $left, $y, $right, $y), text_at($left - 6, $y + 4, $tick->[1], anchor => 'end');
+    }
+    for my $tick (@{ $self->{x}{ticks} }) {
+        my $x = $self->x($tick->[0]);
+        push @below, line_from('axis', $x, $base, $x, $base + 4), text_at($x, $base + 17, $tick->[1], anchor => 'middle');
+    }
     return join '', map { "$_\n" }
         qq{<svg class="chart $self->{class}" viewBox="0 0 $self->{width} $self->{height}" role="img" aria-labelledby="$id-t $id-d">},
         qq{<title id="$id-t">$title</title><desc id="$id-d">$desc</desc>}, @grid, @below, line_from('axis', $left, $base, $right, $base),
-        text_at(4, 12, $self->{y}{label}), text_at($right, $self->{height} - 5, $self->{x}{label}, anchor => 'end'), @{ $self->{body} }, '</svg>';
+        text_at(4, 12, $self->{y}{label}), text_at($right, $self->{height} - 5, $self->{x}{label}, anchor => 'end'),
+        @{ $self->{body} }, '</svg>';
 }
 
 1;

@@ -32,6 +32,13 @@ sub look_of {
     return { class => 'other-' . ($n // 0) % 4, shape => 1 + ($n // 0) % 4 };
 }
 
+# In the order in which they are drawn: what the report is about lies on top.
+sub drawn_in_order {
+    my ($results, @contenders) = @_;
+    my %rank = ($results->reference => 1, $results->subject => 2);
+    return sort { ($rank{ $a->{key} } // 0) <=> ($rank{ $b->{key} } // 0) } @contenders;
+}
+
 # For a legend.
 sub key_of {
     my ($results, $key) = @_;
@@ -45,7 +52,7 @@ sub key_of {
 # [{ title, svg }, ...] of a scenario, as far as there is something to draw.
 sub charts_of {
     my ($results, $scenario, $id) = @_;
-    my @contenders = $results->contenders($scenario);
+    my @contenders = drawn_in_order($results, $results->contenders($scenario));
     my %curve = map { my @curve = curve_of($results, $scenario, $_->{key}); @curve ? ($_->{key} => \@curve) : () } @contenders;
     my %timeline = map { my @rows = $results->timeline($scenario, $_->{key}); @rows ? ($_->{key} => \@rows) : () } @contenders;
     my @charts;
@@ -85,21 +92,28 @@ sub curve_chart {
     my @drawn = grep { $curves->{ $_->{key} } } @$contenders;
     my $desc = 'In ms, medians of the rounds: ' . joined(map { told_curve($_->{label}, $curves->{ $_->{key} }) } @drawn) . '.';
     my $frame = AB::ChartFrame->new(%how, desc => $desc, x => \%x, y => { %$y, label => 'ms' });
-    my @looks = map { look_of($results, $_->{key}) } @drawn;
-    for my $n (0 .. $#drawn) {
-        my @of = @{ $curves->{ $drawn[$n]{key} } };
-        my @outline = ((map { [$frame->x(rarity($_->[0])), $frame->y($_->[2])] } @of),
-            (map { [$frame->x(rarity($_->[0])), $frame->y($_->[3])] } reverse @of));
-        $frame->add(path_through("band $looks[$n]{class}", @outline));
+    my (@bands, @lines);
+    for my $contender (@drawn) {
+        my $look = look_of($results, $contender->{key});
+        my ($middle, $least, $most) = map { my $column = $_;
+            [map { [$frame->x(rarity($_->[0])), $frame->y($_->[$column])] } @{ $curves->{ $contender->{key} } }] } 1 .. 3;
+        push @bands, path_through("band $look->{class}", @$least, reverse @$most);
+        push @lines, lines_of($look, @$middle);
     }
-    $frame->add(lines_of($looks[$_], map { [$frame->x(rarity($_->[0])), $frame->y($_->[1])] } @{ $curves->{ $drawn[$_]{key} } })) for 0 .. $#drawn;
-    return $frame->text;
+    return $frame->add(@bands, @lines)->text;
 }
+
+# Without its unit.
+sub bare { my ($key, $value) = @_; return shown({ %{ measure($key) }, unit => '' }, $value) }
 
 sub told_curve {
     my ($label, $curve) = @_;
     my %told = map { sprintf('%.6f', $_->[0]) => $_->[1] } @$curve;
-    my @words = map { my $ms = $told{ sprintf '%.6f', $_->[0] }; defined $ms ? "$_->[1] within " . shown({ %{ measure('p99_ms') }, unit => '' }, $ms) : () } @SHARES;
+    my @words;
+    for my $share (@SHARES) {
+        my $ms = $told{ sprintf '%.6f', $share->[0] } // next;
+        push @words, "$share->[1] within " . bare('p99_ms', $ms);
+    }
     return "$label " . (@words ? joined(@words) : 'at other shares');
 }
 
@@ -130,18 +144,28 @@ sub time_chart {
     my $most_due = max(0, map { $_->[1] } @due);
     my $desc = "$label, in the round whose p99 is the middle one: " . joined(map { told_points($_->{label}, $points{ $_->{key} }) } @drawn)
         . ($most_due ? '; requests due: up to ' . AB::ChartFrame::number($most_due) : '') . '.';
-    my $frame = AB::ChartFrame->new(%how, desc => $desc, x => { from => $first_s, to => $last_s, label => 's' }, y => { %$y, label => $label });
-    if ($most_due) {
-        my $at = sub { [$frame->x(min(max($_[0], $first_s), $last_s)), $frame->{base} - ($frame->{base} - $frame->{top}) * $_[1] / $most_due] };
-        my @steps = map { my $next = $_ < $#due ? $due[$_ + 1][0] : $last_s; ($at->($due[$_][0], $due[$_][1]), $at->($next, $due[$_][1])) } 0 .. $#due;
-        $frame->add(path_through('due', $at->($due[0][0], 0), @steps, $at->($last_s, 0)),
-            text_at($frame->{right}, 12, 'shaded: requests due, up to ' . AB::ChartFrame::number($most_due) . '/s', anchor => 'end'));
-    }
+    my $frame = AB::ChartFrame->new(%how, desc => $desc, x => { from => $first_s, to => $last_s, label => 's' },
+        y => { %$y, label => $label });
+    $frame->add(load_behind($frame, $most_due, @due)) if $most_due;
     for my $contender (@drawn) {
         my @at = map { [$frame->x($_->[0]), $frame->y($_->[1])] } @{ $points{ $contender->{key} } };
         $frame->add(lines_of(look_of($results, $contender->{key}), @at));
     }
     return $frame->text;
+}
+
+# The load as steps, which fill the chart at their highest.
+sub load_behind {
+    my ($frame, $most, @due) = @_;
+    my ($first_s, $last_s) = @{ $frame->{x} }{qw(from to)};
+    my $at = sub {
+        my ($s, $due) = @_;
+        return [$frame->x(min(max($s, $first_s), $last_s)), $frame->{base} - ($frame->{base} - $frame->{top}) * $due / $most];
+    };
+    my @steps = map { my $until = $_ < $#due ? $due[$_ + 1][0] : $last_s;
+        ($at->($due[$_][0], $due[$_][1]), $at->($until, $due[$_][1])) } 0 .. $#due;
+    return (path_through('due', $at->($due[0][0], 0), @steps, $at->($last_s, 0)),
+        text_at($frame->{right}, 12, 'shaded: requests due, up to ' . AB::ChartFrame::number($most) . '/s', anchor => 'end'));
 }
 
 # The load is the same for all: that of the first who has it.
@@ -176,14 +200,16 @@ sub points_charts {
             for my $contender ($results->contenders($scenario)) {
                 my $figure = $results->figure($scenario, $contender->{key}, $key) // next;
                 $contenders{ $contender->{key} } = $contender;
-                push @{ $points{ $contender->{key} } }, [$scenario->{x}, $figure->{middle}, $figure->{low} // $figure->{middle}, $figure->{high} // $figure->{middle}];
+                my $middle = $figure->{middle};
+                push @{ $points{ $contender->{key} } }, [$scenario->{x}, $middle, $figure->{low} // $middle, $figure->{high} // $middle];
             }
         }
         next if !%points || !grep { $_->[3] } map { @$_ } values %points;
         my $title = ucfirst(measure($key)->{label});
-        my @drawn = grep { $contenders{ $_->{key} } } @{ $results->data->{contenders} };
+        my @drawn = drawn_in_order($results, values %contenders);
         @{ $points{$_} } = sort { $a->[0] <=> $b->[0] } @{ $points{$_} } for keys %points;
-        push @charts, both($title, "$id-$key", sub { points_chart($results, \@drawn, \%points, $key, $log, $scenarios[0]{x_label} // 'x', @_) });
+        my $x_label = $scenarios[0]{x_label} // 'x';
+        push @charts, both($title, "$id-$key", sub { points_chart($results, \@drawn, \%points, $key, $log, $x_label, @_) });
     }
     return @charts;
 }
@@ -192,18 +218,26 @@ sub points_chart {
     my ($results, $drawn, $points, $key, $log, $x_label, %how) = @_;
     my @all = map { @$_ } values %$points;
     my ($first, $last) = (min(map { $_->[0] } @all), max(map { $_->[0] } @all));
-    my %x = $first > 0 && $last / $first > 20 ? (%{ AB::ChartFrame::around($first, $last) }) : (from => min(0, $first), to => max($last, $first + 1) );
+    my %x = $first > 0 && $last / $first > 20 ? %{ AB::ChartFrame::around($first, $last) }
+        : (from => min(0, $first), to => max($last, $first + 1));
     my $least = min(map { $_->[2] > 0 ? $_->[2] : () } @all);
     my $most = max(map { $_->[3] } @all);
     my $y = $log && defined $least ? AB::ChartFrame::around($least, $most) : AB::ChartFrame::from_zero($most);
-    my $desc = "$how{title}, in " . (measure($key)->{unit} || 'numbers') . ', over ' . $x_label . ': '
-        . joined(map { my $of = $_; "$of->{label} " . joined(map { shown({ %{ measure($key) }, unit => '' }, $_->[1]) . ' at ' . AB::ChartFrame::number($_->[0]) } @{ $points->{ $of->{key} } }) } @$drawn) . '.';
+    my @told;
+    for my $contender (@$drawn) {
+        my @values = map { bare($key, $_->[1]) . ' at ' . AB::ChartFrame::number($_->[0]) } @{ $points->{ $contender->{key} } };
+        push @told, "$contender->{label} " . join ', ', @values;
+    }
+    my $desc = "$how{title}, in " . (measure($key)->{unit} || 'numbers') . ", over $x_label: " . join('; ', @told) . '.';
     my $frame = AB::ChartFrame->new(%how, desc => $desc, x => { %x, label => $x_label }, y => { %$y, label => measure($key)->{unit} });
     for my $contender (@$drawn) {
         my $look = look_of($results, $contender->{key});
         my @of = @{ $points->{ $contender->{key} } };
-        $frame->add((map { line_from("interval $look->{class}", $frame->x($_->[0]), $frame->y($_->[2]), $frame->x($_->[0]), $frame->y($_->[3])) } @of),
-            lines_of($look, map { [$frame->x($_->[0]), $frame->y($_->[1])] } @of));
+        for my $point (@of) {
+            my ($x, $low, $high) = ($frame->x($point->[0]), map { $frame->y($_) } @$point[2, 3]);
+            $frame->add(line_from("interval $look->{class}", $x, $low, $x, $high));
+        }
+        $frame->add(lines_of($look, map { [$frame->x($_->[0]), $frame->y($_->[1])] } @of));
     }
     return $frame->text;
 }

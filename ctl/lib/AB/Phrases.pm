@@ -9,8 +9,8 @@ use Exporter 'import';
 
 use AB::Measures qw(shown);
 
-our @EXPORT_OK = qw(count_of interval_shown joined label_of latency_words plain_label ratio_shown relation_interval relation_shown
-    rounds_words signed_shown titled verdict_word);
+our @EXPORT_OK = qw(compared_words count_of interval_shown is_nothing joined label_of latency_words plain_label ran_in_turn
+    ratio_shown relation_interval relation_shown rounds_words signed_shown titled verdict_word);
 
 my %WORD = (better => 'better', worse => 'worse', none => 'no difference', other => 'differs', unknown => 'too few rounds');
 
@@ -55,12 +55,23 @@ sub relation_shown {
     return $relation->{by} eq 'ratio' ? "\x{d7} " . ratio_shown($relation->{value}) : signed_shown($measure, $relation->{value});
 }
 
-# "0.61 to 0.67", "+1.10 to +1.30"; '' without an interval.
+# "x 0.64, better", "no difference"
+sub compared_words {
+    my ($measure, $against) = @_;
+    my $word = verdict_word($against->{verdict});
+    return is_nothing($against) ? $word : relation_shown($measure, $against) . ", $word";
+}
+
+# No difference at all needs no figure.
+sub is_nothing { my ($relation) = @_; return $relation->{by} eq 'difference' && $relation->{value} == 0 }
+
+# "0.61 to 0.67", "+1.10 to +1.30"; '' without an interval or with nothing between its ends.
 sub relation_interval {
     my ($measure, $relation) = @_;
     return '' if !defined $relation->{low};
     my $bare = { %$measure, unit => '' };
-    return join ' to ', map { $relation->{by} eq 'ratio' ? ratio_shown($_) : signed_shown($bare, $_) } @$relation{qw(low high)};
+    my ($low, $high) = map { $relation->{by} eq 'ratio' ? ratio_shown($_) : signed_shown($bare, $_) } @$relation{qw(low high)};
+    return $low eq $high ? '' : "$low to $high";
 }
 
 # "12.1 to 12.9" of a figure, '' where there is no interval or nothing between its ends.
@@ -86,6 +97,17 @@ my %PLAIN = (failed_percent => 'failed requests', beside_failed_percent => 'fail
 sub plain_label {
     my ($measure) = @_;
     return $PLAIN{ $measure->{key} } // $measure->{label} =~ s/^latency, (.*)/$1 latency/r =~ s/^(.*), (p\d+)$/$2 of $1/r =~ s/ \(PSS\)//r;
+}
+
+# Servers that run one after the other in every round see the same machine.
+sub ran_in_turn {
+    my ($results) = @_;
+    for my $scenario ($results->scenarios) {
+        my %ran;
+        $ran{ $_->{round} }{ $_->{contender} } = 1 for @{ $scenario->{runs} };
+        return 0 if grep { keys %$_ < 2 } values %ran;
+    }
+    return scalar $results->scenarios;
 }
 
 # "7 rounds", or "3 to 7 rounds" where scenarios differ.

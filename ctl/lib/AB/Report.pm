@@ -1,7 +1,7 @@
 package AB::Report;
 
-# The report of a comparison as one HTML page that needs nothing else: no script, no other file, no network. For those who decide first,
-# for those who want to know next, and for those who want to do it again last.
+# The report of a comparison as one HTML page that needs nothing else: no script, no other file, no network. First for those who decide,
+# then for those who want to know, and at the end for those who want to repeat it.
 
 use strict;
 use warnings;
@@ -12,7 +12,8 @@ use AB::Charts qw(charts_of key_of points_charts);
 use AB::Phrases qw(label_of);
 use AB::ReportStyle;
 use AB::ReportTables qw(facts_table failures_table key_measures measures_table sides_table);
-use AB::ReportText qw(about_line control_of control_text how_measured raw_text wins_text);
+use AB::ReportText qw(about_line contender_facts control_of control_text groups how_measured load_text notes_of nothing_failed raw_text
+    wins_text);
 use AB::Svg qw(attribute escaped);
 use AB::Words qw(sentences);
 
@@ -26,8 +27,10 @@ sub html {
     my @scenarios = $results->scenarios;
     my %anchor = map { $scenarios[$_]{name} => 's-' . ($_ + 1) } 0 .. $#scenarios;
     my @groups = groups($results);
-    my @parts = (found($results), table_part($results, \%anchor), wins_part($results, \%anchor), control_part($results, \%anchor),
-        (map { group_part($results, $_, $groups[$_]) } 0 .. $#groups), (map { scenario_part($results, $_, $anchor{ $_->{name} }) } @scenarios),
+    my @parts = (
+        found($results), table_part($results, \%anchor), wins_part($results, \%anchor), control_part($results, \%anchor),
+        (map { group_part($results, $_, $groups[$_]) } 0 .. $#groups),
+        (map { scenario_part($results, $_, $anchor{ $_->{name} }) } @scenarios),
         machine_part($results), how_part($results, $opt{json} // 'results.json'));
     return join "\n", '<!DOCTYPE html>', '<html lang="en">', '<head>', '<meta charset="utf-8">', policy(),
         '<meta name="viewport" content="width=device-width, initial-scale=1">', '<meta name="referrer" content="no-referrer">',
@@ -37,8 +40,8 @@ sub html {
 }
 
 sub policy {
-    my $hash = AB::ReportStyle::hash();
-    return qq{<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src '$hash'; base-uri 'none'; form-action 'none'">};
+    my $policy = "default-src 'none'; style-src '" . AB::ReportStyle::hash() . "'; base-uri 'none'; form-action 'none'";
+    return qq{<meta http-equiv="Content-Security-Policy" content="$policy">};
 }
 
 sub paragraph {
@@ -49,15 +52,20 @@ sub paragraph {
 sub section {
     my ($id, $title, @parts) = @_;
     my $name = attribute($id);
-    return join "\n", qq{<section id="$name" aria-labelledby="$name-h">}, qq{<h2 id="$name-h">} . escaped($title) . '</h2>', grep({ $_ ne '' } @parts), '</section>';
+    return join "\n", qq{<section id="$name" aria-labelledby="$name-h">}, qq{<h2 id="$name-h">} . escaped($title) . '</h2>',
+        grep({ $_ ne '' } @parts), '</section>';
 }
 
 sub contents {
     my ($results, $anchor, $groups) = @_;
-    my @links = (['found', 'Result'], ['medians', 'Medians'], ['wins', 'Where ' . label_of($results, $results->reference) . ' wins'],
-        ['control', 'The control'], (map { ['g-' . ($_ + 1), $groups->[$_]{name}] } 0 .. $#$groups),
-        (map { [$anchor->{ $_->{name} }, $_->{title} // $_->{name}] } $results->scenarios), ['machine', 'Machine'], ['how', 'How it was measured']);
-    return '<nav aria-label="Contents"><ul>' . join('', map { '<li><a href="#' . attribute($_->[0]) . '">' . escaped($_->[1]) . '</a></li>' } @links) . '</ul></nav>';
+    my @links = (
+        ['found', 'Result'], ['medians', 'Medians'], ['wins', 'Where ' . label_of($results, $results->reference) . ' wins'],
+        ['control', 'The control'],
+        (map { ['g-' . ($_ + 1), $groups->[$_]{name}] } 0 .. $#$groups),
+        (map { [$anchor->{ $_->{name} }, $_->{title} // $_->{name}] } $results->scenarios),
+        ['machine', 'Machine'], ['how', 'How it was measured']);
+    my @items = map { '<li><a href="#' . attribute($_->[0]) . '">' . escaped($_->[1]) . '</a></li>' } @links;
+    return '<nav aria-label="Contents"><ul>' . join('', @items) . '</ul></nav>';
 }
 
 sub found {
@@ -68,10 +76,15 @@ sub found {
 sub table_part {
     my ($results, $anchor) = @_;
     my ($subject, $reference) = map { label_of($results, $results->$_) } qw(subject reference);
-    my $table = sides_table($results, id => 'medians-c', caption => "Medians with intervals; the last column is $subject against $reference",
-        other => $results->subject, relation => sub { my ($scenario, $measure) = @_; scalar $results->against($scenario, $results->subject, $measure->{key}) },
+    my $table = sides_table($results, id => 'medians-c', caption => "Medians with their intervals, and $subject compared with $reference",
+        other => $results->subject, relation => subject_relation($results),
         places => [map { [$_, $anchor->{ $_->{name} }, key_measures($results, $_)] } $results->scenarios]);
     return section('medians', 'Medians', $table || paragraph('There are no figures.'));
+}
+
+sub subject_relation {
+    my ($results) = @_;
+    return sub { my ($scenario, $measure) = @_; return scalar $results->against($scenario, $results->subject, $measure->{key}) };
 }
 
 sub wins_part {
@@ -80,7 +93,7 @@ sub wins_part {
     push @{ $of{ $_->{scenario}{name} } }, $_->{measure} for $results->places($results->subject, 'worse');
     my ($subject, $reference) = map { label_of($results, $results->$_) } qw(subject reference);
     my $table = sides_table($results, id => 'wins-c', caption => "Where $subject is worse than $reference", other => $results->subject,
-        relation => sub { my ($scenario, $measure) = @_; scalar $results->against($scenario, $results->subject, $measure->{key}) },
+        relation => subject_relation($results),
         places => [map { [$_, $anchor->{ $_->{name} }, @{ $of{ $_->{name} } }] } grep { $of{ $_->{name} } } $results->scenarios]);
     return section('wins', "Where $reference wins", paragraph(wins_text($results)), $table);
 }
@@ -89,20 +102,9 @@ sub control_part {
     my ($results, $anchor) = @_;
     my $reference = label_of($results, $results->reference);
     my $table = !defined $results->control ? '' : sides_table($results, id => 'control-c', caption => "$reference against itself",
-        other => $results->control, relation => sub { scalar control_of($results, @_) },
+        other => $results->control, relation => sub { return scalar control_of($results, @_) },
         places => [map { [$_, $anchor->{ $_->{name} }, key_measures($results, $_)] } $results->scenarios]);
     return section('control', 'The control', (map { paragraph($_) } control_text($results)), $table);
-}
-
-# [{ name, scenarios }] in the order in which they come.
-sub groups {
-    my ($results) = @_;
-    my (%of, @names);
-    for my $scenario (grep { defined $_->{group} && defined $_->{x} } $results->scenarios) {
-        push @names, $scenario->{group} if !$of{ $scenario->{group} };
-        push @{ $of{ $scenario->{group} } }, $scenario;
-    }
-    return map { { name => $_, scenarios => $of{$_} } } grep { @{ $of{$_} } > 1 } @names;
 }
 
 sub group_part {
@@ -115,13 +117,15 @@ sub group_part {
 
 sub legend {
     my ($results, @contenders) = @_;
-    return '<ul class="legend">' . join('', map { '<li>' . key_of($results, $_->{key}) . escaped($_->{label}) . '</li>' } @contenders) . '</ul>';
+    my @items = map { '<li>' . key_of($results, $_->{key}) . escaped($_->{label}) . '</li>' } @contenders;
+    return '<ul class="legend">' . join('', @items) . '</ul>';
 }
 
 sub figures {
     my (@charts) = @_;
     return '' if !@charts;
-    return '<div class="charts">' . join('', map { "<figure>\n<figcaption>" . escaped($_->{title}) . "</figcaption>\n$_->{svg}</figure>\n" } @charts) . '</div>';
+    my @figures = map { "<figure>\n<figcaption>" . escaped($_->{title}) . "</figcaption>\n$_->{svg}</figure>\n" } @charts;
+    return '<div class="charts">' . join('', @figures) . '</div>';
 }
 
 sub scenario_part {
@@ -130,43 +134,32 @@ sub scenario_part {
     my @charts = charts_of($results, $scenario, $id);
     my @errors = $results->errors($scenario);
     my $failures = failures_table($results, $scenario, "$id-failures");
-    return section($id, $scenario->{title} // $scenario->{name}, paragraph(join ' ', grep { defined } $scenario->{load},
-            defined $scenario->{date} && $scenario->{date} ne ($results->data->{date} // '') ? "Measured $scenario->{date}." : undef),
+    return section($id, $scenario->{title} // $scenario->{name}, paragraph(load_text($results, $scenario)),
         (@charts ? (legend($results, @contenders), figures(@charts)) : ()),
         '<h3>All measures</h3>', measures_table($results, $scenario, "$id-all"),
         '<h3>Failures</h3>', $failures || paragraph(nothing_failed($results, $scenario)),
-        (@errors ? ('<h3>Runs that could not be measured</h3>', '<ul>', (map { '<li>' . escaped($_) . '</li>' } @errors), '</ul>') : ()),
-        notes_of($results, $scenario));
+        list('Runs that could not be measured', @errors), list('Notes', notes_of($results, $scenario)));
 }
 
-# Shares can be known where kinds are not.
-sub nothing_failed {
-    my ($results, $scenario) = @_;
-    my @failed = grep { ($_->{values}{failed_percent} // 0) > 0 } @{ $scenario->{runs} };
-    return @failed ? 'Of what kind the failures were is not known.' : 'No request failed.';
-}
-
-sub notes_of {
-    my ($results, $scenario) = @_;
-    my @notes = map { label_of($results, $_->{contender}) . ", round $_->{round}: $_->{note}" } grep { defined $_->{note} && $_->{note} ne '' } @{ $scenario->{runs} };
-    return @notes ? ('<h3>Notes</h3>', '<ul>', (map { '<li>' . escaped($_) . '</li>' } @notes), '</ul>') : ();
+sub list {
+    my ($title, @items) = @_;
+    return @items ? ('<h3>' . escaped($title) . '</h3>', '<ul>', (map { '<li>' . escaped($_) . '</li>' } @items), '</ul>') : ();
 }
 
 sub machine_part {
     my ($results) = @_;
     my $data = $results->data;
-    my @contenders = map { [$_->{label}, ($_->{describe} // '-') . ($_->{outside} ? ' (a server of another kind, for orientation)' : '')] } @{ $data->{contenders} };
-    return section('machine', 'Machine and servers', facts_table('machine-c', 'The machine', @{ $data->{machine} // [] }),
-        facts_table('contenders-c', 'The servers', @contenders));
+    return section('machine', 'Machine and servers',
+        facts_table('machine-c', 'The machine', ['part', 'what it is'], @{ $data->{machine} // [] }),
+        facts_table('contenders-c', 'The servers', ['server', 'how it is configured'], contender_facts($results)));
 }
 
 sub how_part {
     my ($results, $json) = @_;
     my $data = $results->data;
-    my @notes = @{ $data->{notes} // [] };
-    return section('how', 'How it was measured', (map { paragraph($_) } how_measured($results)),
-        (@notes ? ('<h3>Notes</h3>', '<ul>', (map { '<li>' . escaped($_) . '</li>' } @notes), '</ul>') : ()),
-        '<h3>Raw data and the command</h3>', paragraph(raw_text($json)), defined $data->{command} ? '<pre><code>' . escaped($data->{command}) . '</code></pre>' : '');
+    return section('how', 'How it was measured', (map { paragraph($_) } how_measured($results)), list('Notes', @{ $data->{notes} // [] }),
+        '<h3>Raw data and the command</h3>', paragraph(raw_text($json)),
+        defined $data->{command} ? '<pre><code>' . escaped($data->{command}) . '</code></pre>' : '');
 }
 
 1;

@@ -12,13 +12,15 @@ my $CSS = <<'CSS';
  * says anything that a mark, a dash or a word does not say as well. */
 :root {
     color-scheme: light dark;
-    --ground: #fbfbfa; --card: #ffffff; --text: #1d1f21; --soft: #5a6068; --edge: #dcdfe3; --link: #0b57a4; --green: #14713a; --red: #b3261e;
-    --reference: #d55e00; --subject: #0072b2; --o0: #009e73; --o1: #a85682; --o2: #9a6a00; --o3: #4c8fc0; --due: #e4e7ea;
+    --ground: #fbfbfa; --card: #ffffff; --text: #1d1f21; --soft: #5a6068; --edge: #dcdfe3; --due: #e4e7ea;
+    --link: #0b57a4; --green: #14713a; --red: #b3261e;
+    --reference: #d55e00; --subject: #0072b2; --o0: #009e73; --o1: #a85682; --o2: #9a6a00; --o3: #4c8fc0;
 }
 @media (prefers-color-scheme: dark) {
     :root {
-        --ground: #121416; --card: #1b1e21; --text: #e8eaed; --soft: #a3abb4; --edge: #33383e; --link: #8ab8f0; --green: #7fd39b; --red: #ff8f86;
-        --reference: #f08a3c; --subject: #56b4e9; --o0: #1fb58b; --o1: #d493b5; --o2: #e6a523; --o3: #9cc9ee; --due: #2b3035;
+        --ground: #121416; --card: #1b1e21; --text: #e8eaed; --soft: #a3abb4; --edge: #33383e; --due: #2b3035;
+        --link: #8ab8f0; --green: #7fd39b; --red: #ff8f86;
+        --reference: #f08a3c; --subject: #56b4e9; --o0: #1fb58b; --o1: #d493b5; --o2: #e6a523; --o3: #9cc9ee;
     }
 }
 * { box-sizing: border-box; }
@@ -50,7 +52,11 @@ thead th { color: var(--soft); vertical-align: bottom; }
 tbody th:first-child { min-width: 9rem; }
 .group th { padding-top: 1rem; font-weight: 600; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td small { display: block; color: var(--soft); font-size: .82rem; }
+.scroll caption span { display: block; position: sticky; left: 0; max-width: calc(100vw - 3rem); }
+td small { color: var(--soft); font-size: .85rem; }
+.sides td small { display: inline-block; min-width: 8rem; }
+.sides td small.by { min-width: 6.5rem; }
+.all td small { display: block; }
 .all th:first-child { position: sticky; left: 0; background: var(--card); }
 .better { color: var(--green); font-weight: 600; }
 .worse { color: var(--red); font-weight: 600; }
@@ -89,8 +95,12 @@ figcaption { font-size: .95rem; font-weight: 600; }
 .line.other-1 { stroke-dasharray: 9 3 2 3; stroke-width: 1.6; }
 .line.other-2 { stroke-dasharray: 4 4; stroke-width: 1.6; }
 .line.other-3 { stroke-dasharray: 12 4; stroke-width: 1.6; }
-pre { margin: 0 0 .8rem; padding: .6rem .8rem; border: 1px solid var(--edge); border-radius: .4rem; font-size: .9rem; white-space: pre-wrap; overflow-wrap: anywhere; }
+pre {
+    margin: 0 0 .8rem; padding: .6rem .8rem; border: 1px solid var(--edge); border-radius: .4rem; font-size: .9rem;
+    white-space: pre-wrap; overflow-wrap: anywhere;
+}
 code { overflow-wrap: anywhere; }
+.facts th { white-space: nowrap; }
 td.fact { overflow-wrap: anywhere; }
 footer { color: var(--soft); font-size: .88rem; }
 
@@ -106,6 +116,8 @@ footer { color: var(--soft); font-size: .88rem; }
     table { font-size: .85rem; }
     th, td { padding: .3rem .35rem; }
     tbody th:first-child { min-width: 5.5rem; }
+    .sides td small.of { display: none; }
+    .sides td small, .sides td small.by { display: block; min-width: 0; }
 }
 @media (forced-colors: active) {
     .line, .mark, .interval { stroke: CanvasText; }

@@ -22,7 +22,7 @@ use warnings;
 use JSON::PP ();
 
 use AB::Measures qw(measure known_measures);
-use AB::Stats qw(bootstrap median);
+use AB::Stats qw(bootstrap median middle_of);
 
 use constant SCHEMA => 1;
 
@@ -100,7 +100,7 @@ sub figure {
     return $self->{figures}{ $scenario->{name} }{$key}{$measure} //= do {
         my $of = $self->values_by_round($scenario, $key, $measure);
         my @values = sort { $a <=> $b } values %$of;
-        my ($low, $high) = @values ? bootstrap(sub { scalar median(@{ $_[0] }) }, \@values) : ();
+        my ($low, $high) = @values ? bootstrap(\&middle_of, \@values) : ();
         @values ? { middle => scalar median(@values), low => $low, high => $high, least => $values[0], most => $values[-1],
             rounds => scalar @values } : undef;
     };
@@ -122,11 +122,11 @@ sub found_relation {
     my @rounds = sort { $a <=> $b } grep { defined $other->{$_} } keys %$base;
     return undef if !@rounds;    # a value that is kept
     my @lists = ([@$base{@rounds}], [@$other{@rounds}]);
-    my @middles = map { scalar median(@$_) } @lists;
+    my @middles = map { middle_of($_) } @lists;
     $by = 'difference' if !$middles[0] || !$middles[1];
     my $statistic = $by eq 'ratio'
-        ? sub { my ($b, $o) = map { scalar median(@$_) } @_; return $b ? $o / $b : undef }
-        : sub { my ($b, $o) = map { scalar median(@$_) } @_; return $o - $b };
+        ? sub { my $base = middle_of($_[0]); return $base ? middle_of($_[1]) / $base : undef }
+        : sub { return middle_of($_[1]) - middle_of($_[0]) };
     my ($low, $high) = bootstrap($statistic, @lists);
     return {
         by => $by, value => $statistic->(@lists), low => $low, high => $high, rounds => scalar @rounds,
@@ -198,7 +198,8 @@ sub curve {
 # What was seen over time in the round whose p99 is the middle one.
 sub timeline {
     my ($self, $scenario, $key) = @_;
-    my @runs = sort { ($a->{values}{p99_ms} // 0) <=> ($b->{values}{p99_ms} // 0) || $a->{round} <=> $b->{round} } grep { @{ $_->{timeline} // [] } } $self->runs($scenario, $key);
+    my @runs = sort { ($a->{values}{p99_ms} // 0) <=> ($b->{values}{p99_ms} // 0) || $a->{round} <=> $b->{round} }
+        grep { @{ $_->{timeline} // [] } } $self->runs($scenario, $key);
     return @runs ? @{ $runs[@runs / 2]{timeline} } : ();
 }
 

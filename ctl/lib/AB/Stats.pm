@@ -9,7 +9,7 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT_OK = qw(bootstrap median percentile ratio_range slope);
+our @EXPORT_OK = qw(bootstrap median middle_of percentile ratio_range slope);
 
 # The chance that an interval has the true value, and how often rounds are drawn again to find it. With few rounds it is less: about
 # 88 % for the median of seven.
@@ -20,6 +20,13 @@ sub median {
     return if !@sorted;
     my $middle = int(@sorted / 2);
     return @sorted % 2 ? $sorted[$middle] : ($sorted[$middle - 1] + $sorted[$middle]) / 2;
+}
+
+# The same of a list that is complete, without a copy: intervals take thousands of them.
+sub middle_of {
+    my @sorted = sort { $a <=> $b } @{ $_[0] };
+    my $middle = @sorted >> 1;
+    return @sorted & 1 ? $sorted[$middle] : ($sorted[$middle - 1] + $sorted[$middle]) / 2;
 }
 
 # The value that this share (0 to 1) of an ascending list does not exceed.
@@ -65,6 +72,11 @@ sub bootstrap {
     my ($statistic, @lists) = @_;
     my $rounds = @{ $lists[0] };
     return if $rounds < 3 || grep { @$_ != $rounds } @lists;
+    # what never varies needs no resampling
+    if (!grep { my $list = $_; grep { $_ != $list->[0] } @$list } @lists) {
+        my $value = $statistic->(@lists);
+        return defined $value ? ($value, $value) : ();
+    }
     my @found;
     for my $places (resamples($rounds)) {
         my $value = $statistic->(map { [@$_[@$places]] } @lists);

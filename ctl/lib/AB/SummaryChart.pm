@@ -20,7 +20,7 @@ my $STYLE = join '', '<style>',
     '@media(prefers-color-scheme:dark){svg{background:#16191d}text{fill:#ddd}.s{fill:#9aa4ad}',
     '.g{stroke:#2c3238}.x{stroke:#66707a}.reference{stroke:#f08a3c;fill:#16191d}.subject{stroke:#56b4e9;fill:#56b4e9}}</style>';
 
-use constant { WIDTH => 900, LEFT => 300, RIGHT => 690, TOP => 84, ROW => 34, BETWEEN => 5, TITLE_CHARACTERS => 40 };
+use constant { WIDTH => 900, LEFT => 300, RIGHT => 690, FAILED => 724, TOP => 84, ROW => 34, BETWEEN => 5, TITLE_CHARACTERS => 40 };
 
 sub summary_svg {
     my ($results) = @_;
@@ -34,9 +34,14 @@ sub summary_svg {
     my ($low, $high) = (min(@ends) / 1.3, max(@ends) * 1.3);
     my $x = sub { LEFT + (RIGHT - LEFT) * log(max($_[0], $low) / $low) / log($high / $low) };
     my $base = TOP + ROW * @rows;
-    my @body = map { (line_from('g', $x->($_), TOP - 6, $x->($_), $base),
-        text_at($x->($_), $base + 16, shown({ format => '%.6g', unit => 'ms' }, $_), class => 's', anchor => 'middle')) } log_ticks($low, $high, 7);
-    push @body, line_from('x', LEFT, $base, RIGHT, $base), legend($results, @keys), text_at(RIGHT + 20, TOP - 12, 'failed', class => 's');
+    my @body;
+    for my $ms (log_ticks($low, $high, 7)) {
+        push @body, line_from('g', $x->($ms), TOP - 6, $x->($ms), $base),
+            text_at($x->($ms), $base + 16, shown({ format => '%.6g', unit => 'ms' }, $ms), class => 's', anchor => 'middle');
+    }
+    push @body, line_from('x', LEFT, $base, RIGHT, $base), legend($results, @keys),
+        text_at(FAILED, TOP - 28, 'failed requests', class => 's'),
+        mark(0, 'reference', FAILED + 8, TOP - 14, 4.5), mark(0, 'subject', FAILED + 88, TOP - 14, 4.5);
     for my $n (0 .. $#rows) {
         push @body, row($rows[$n], TOP + ROW * $n + ROW / 2, $x);
     }
@@ -63,7 +68,7 @@ sub row {
         push @parts, mark(0, $classes[$side], $x->($figure->{middle}), $at, 4.5);
     }
     my @failed = map { shown(measure('failed_percent'), $_ && $_->{middle}) } @{ $row->{failed} };
-    return (@parts, text_at(RIGHT + 20, $y + 4, "$failed[0], $failed[1]", class => 's'));
+    return (@parts, map { text_at(FAILED + 80 * $_, $y + 4, $failed[$_]) } 0, 1);
 }
 
 1;

@@ -47,7 +47,8 @@ sub log_ticks {
     my ($low, $high, $most) = @_;
     my ($first, $last) = (floor(log10($low)), ceil(log10($high)));
     for my $factors ([1, 2, 5], [1, 3], [1]) {
-        my @ticks = grep { $_ >= $low * 0.999 && $_ <= $high * 1.001 } map { my $power = 10**$_; map { $_ * $power } @$factors } $first .. $last;
+        my @marks = map { my $power = $_; map { $_ * 10**$power } @$factors } $first .. $last;
+        my @ticks = grep { $_ >= $low * 0.999 && $_ <= $high * 1.001 } @marks;
         return @ticks if @ticks <= $most;
     }
     my $every = ceil(($last - $first + 1) / $most);
@@ -76,17 +77,16 @@ sub path_through {
 }
 
 # Shapes are told apart where colours are not: circle, square, triangle, diamond, bar.
-my @SHAPES = (
-    sub { my ($x, $y, $r) = @_; sprintf '<circle class="%%s" cx="%.1f" cy="%.1f" r="%.1f"/>', $x, $y, $r },
-    sub { my ($x, $y, $r) = @_; sprintf '<rect class="%%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>', $x - $r, $y - $r, 2 * $r, 2 * $r },
-    sub { my ($x, $y, $r) = @_; sprintf '<path class="%%s" d="M%.1f %.1fl%.1f %.1fh%.1fz"/>', $x, $y - $r * 1.2, $r * 1.2, $r * 2.1, -$r * 2.4 },
-    sub { my ($x, $y, $r) = @_; my $d = $r * 1.3; sprintf '<path class="%%s" d="M%.1f %.1fl%.1f %.1fl%.1f %.1fl%.1f %.1fz"/>', $x, $y - $d, $d, $d, -$d, $d, -$d, -$d },
-    sub { my ($x, $y, $r) = @_; sprintf '<rect class="%%s" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>', $x - $r * 0.5, $y - $r * 1.3, $r, $r * 2.6 },
-);
+my @OUTLINES = ([], [[-1, -1], [1, -1], [1, 1], [-1, 1]], [[0, -1.2], [1.2, 0.9], [-1.2, 0.9]], [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]],
+    [[-0.5, -1.3], [0.5, -1.3], [0.5, 1.3], [-0.5, 1.3]]);
 
 sub mark {
     my ($shape, $class, $x, $y, $r) = @_;
-    return sprintf $SHAPES[$shape % @SHAPES]->($x, $y, $r // 3.5), $class;
+    $r //= 3.5;
+    my @outline = @{ $OUTLINES[$shape % @OUTLINES] };
+    return sprintf '<circle class="%s" cx="%.1f" cy="%.1f" r="%.1f"/>', $class, $x, $y, $r if !@outline;
+    my $points = join 'L', map { sprintf '%.1f %.1f', $x + $r * $_->[0], $y + $r * $_->[1] } @outline;
+    return qq{<path class="$class" d="M${points}z"/>};
 }
 
 1;

@@ -80,12 +80,13 @@ sub generator_words {
     my @busy = values_of($results, 'generator_percent');
     my @runs = grep { defined $_->{values}{late_p99_ms} } all_runs($results);
     return 'whether the load generator kept up is not known' if !@busy && !@runs;
+    my $latest = max map { $_->{values}{late_p99_ms} } @runs;
     my @figures = (@busy ? 'used up to ' . shown(measure('generator_percent'), max @busy) . ' of a core' : (),
-        @runs ? 'sent 99% of the requests no more than ' . shown(measure('late_p99_ms'), max map { $_->{values}{late_p99_ms} } @runs) . ' late' : ());
+        @runs ? 'sent 99% of the requests no more than ' . shown(measure('late_p99_ms'), $latest) . ' late' : ());
     my $late = grep { $_->{values}{p99_ms} && $_->{values}{late_p99_ms} > LATE_SHARE * $_->{values}{p99_ms} } @runs;
     my $busy = grep { $_ >= BUSY_PERCENT } @busy;
-    return 'the load generator ' . joined(@figures) . ($late || $busy ? ', so that it may have been the bottleneck in ' . count_of(max($late, $busy), 'run')
-        : ', so it was not the bottleneck');
+    return 'the load generator ' . joined(@figures) . ', so it was not the bottleneck' if !$late && !$busy;
+    return 'the load generator ' . joined(@figures) . ', so that it may have been the bottleneck in ' . count_of(max($late, $busy), 'run');
 }
 
 sub missing_words {

@@ -10,7 +10,8 @@ use Exporter 'import';
 use List::Util qw(sum0);
 
 use AB::Measures qw(measure shown);
-use AB::Phrases qw(count_of joined label_of latency_words plain_label ratio_shown relation_interval relation_shown rounds_words titled verdict_word);
+use AB::Phrases qw(count_of joined label_of latency_words plain_label ran_in_turn ratio_shown relation_interval relation_shown rounds_words
+    titled verdict_word);
 use AB::Trust;
 
 our @EXPORT_OK = qw(sentences);
@@ -33,11 +34,12 @@ sub compared {
     my @scenarios = $results->scenarios;
     my $where = @scenarios == 1 ? 'in the scenario ' . titled($scenarios[0]) : 'in ' . count_of(scalar @scenarios, 'scenario');
     my ($subject, $reference) = map { $results->$_ } qw(subject reference);
-    my @others = map { $_->{label} } grep { $_->{key} ne $subject && $_->{key} ne $reference && $_->{key} ne ($results->control // '') }
-        @{ $results->data->{contenders} };
+    my %main = map { $_ => 1 } grep { defined } $subject, $reference, $results->control;
+    my @others = map { $_->{label} } grep { !$main{ $_->{key} } } @{ $results->data->{contenders} };
     my $beside = @others ? ', with ' . joined(@others) . ' beside them' : '';
-    return sprintf '%s was compared with %s %s%s%s, in %s.', label_of($results, $subject), label_of($results, $reference), $where,
-        on_machine($results), $beside, rounds_words($results) . in_turn($results);
+    return sprintf '%s was compared with %s %s%s%s, in %s%s.', label_of($results, $subject), label_of($results, $reference), $where,
+        on_machine($results), $beside, rounds_words($results),
+        ran_in_turn($results) ? ', in each of which they ran one after the other' : '';
 }
 
 sub on_machine {
@@ -45,17 +47,6 @@ sub on_machine {
     my @facts = @{ $results->data->{machine} // [] };
     my ($fact) = ((grep { $_->[0] eq 'processor' } @facts), @facts);
     return $fact ? " on one machine ($fact->[1])" : '';
-}
-
-# Servers that run one after the other in every round see the same machine.
-sub in_turn {
-    my ($results) = @_;
-    for my $scenario ($results->scenarios) {
-        my %ran;
-        $ran{ $_->{round} }{ $_->{contender} } = 1 for @{ $scenario->{runs} };
-        return '' if grep { keys %$_ < 2 } values %ran;
-    }
-    return $results->scenarios ? ', in each of which they ran one after the other' : '';
 }
 
 # --- what people notice -----------------------------------------------------------------------------------------------
@@ -114,8 +105,9 @@ sub place_words {
     my ($measure, $against) = @$place{qw(measure against)};
     my ($base, $other) = map { shown($measure, $_) } @$against{qw(base other)};
     my ($reference, $subject) = map { label_of($results, $results->$_) } qw(reference subject);
+    my $who = $measure->{key} =~ /^beside/ ? 'pages beside it' : 'requests';
     my $sides = is_failure($place)
-        ? "$base of the " . ($measure->{key} =~ /^beside/ ? 'pages beside it' : 'requests') . " failed under $reference and $other under $subject"
+        ? "$base of the $who failed under $reference and $other under $subject"
         : latency_words($measure->{key}) . " within $base under $reference and within $other under $subject";
     return "$sides (" . judged_words($measure, $against) . ')';
 }
@@ -177,7 +169,8 @@ sub cost_words {
     @sorted = (sort { abs(log_factor($b)) <=> abs(log_factor($a)) } @sorted)[0] if $same;
     my @words = map {
         my ($measure, $against) = @$_{qw(measure against)};
-        my $where = $same ? ' in any scenario, with the widest gap in ' . titled($_->{scenario}) : @sorted > 1 ? ' in ' . titled($_->{scenario}) : '';
+        my $where = $same ? ' in any scenario, with the widest gap in ' : @sorted > 1 ? ' in ' : '';
+        $where .= titled($_->{scenario}) if $where ne '';
         sprintf '%s%s (%s instead of %s)', amount_words($_), $where, shown($measure, $against->{other}), shown($measure, $against->{base})
     } @sorted > 1 ? @sorted[0, -1] : @sorted;
     return @words > 1 ? "$what ranges from $words[0] to $words[1]" : "$what is $words[0]";
@@ -211,14 +204,14 @@ sub where_worse {
     my %count = (better => 0, worse => 0, none => 0, unknown => 0);
     $count{ $_->{against}{verdict} }++ for all_judged($results);
     my $all = sum0(@count{qw(better worse none)});
-    return "Where $reference is better cannot be said: " . ($count{unknown} ? 'there are too few rounds for intervals.' : 'there is nothing to compare.')
-        if !$all;
-    my $rest = "$subject is better in " . ($count{better} || 'none') . ", and $count{none} show" . ($count{none} == 1 ? 's' : '') . ' no difference'
-        . ($count{unknown} ? "; another $count{unknown} had too few rounds" : '');
+    return "Where $reference is better cannot be said: "
+        . ($count{unknown} ? 'there are too few rounds for intervals.' : 'there is nothing to compare.') if !$all;
+    my $rest = "$subject is better in " . ($count{better} || 'none') . ", and $count{none} show" . ($count{none} == 1 ? 's' : '')
+        . ' no difference' . ($count{unknown} ? "; another $count{unknown} had too few rounds" : '');
     return "$reference is nowhere better: of " . count_of($all, 'comparison') . ", $rest." if !$count{worse};
     my @worst = most_telling($results->places($results->subject, 'worse'));
-    return "$reference is better in $count{worse} of " . count_of($all, 'comparison') . ($count{worse} > @worst ? ', most clearly for ' : ': ')
-        . join('; ', map { worse_words($_) } @worst) . "; $rest.";
+    return "$reference is better in $count{worse} of " . count_of($all, 'comparison')
+        . ($count{worse} > @worst ? ', most clearly for ' : ': ') . join('; ', map { worse_words($_) } @worst) . "; $rest.";
 }
 
 sub worse_words {

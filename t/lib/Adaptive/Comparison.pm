@@ -24,7 +24,8 @@ my %BURST = (event => [410, 35, 36.5, 92, 61, 400], adaptive => [401, 1.02, 0, 8
 my %FILES = (event => [0.41, 5, 0, 31, 42, 75], adaptive => [0.39, 4.6, 0, 21, 30.5, 12], nginx => [0.36, 4, 0, 11, 12, 3]);
 
 my @MEASURES = qw(failed_percent p50_ms p90_ms p99_ms p999_ms max_ms rate cpu_us switches syscalls pss_before_mib pss_peak_mib pss_after_mib
-    threads_before threads_peak threads_after children_peak children_started children_stopped overflows late_p99_ms generator_percent strangers);
+    threads_before threads_peak threads_after children_peak children_started children_stopped overflows late_p99_ms
+    generator_percent strangers);
 
 # Numbers from 0 to 1, the same ones for the same seed.
 sub random {
@@ -48,7 +49,8 @@ sub comparison_data {
     my %how = (random => $random, rounds => $opt{rounds} // 7, noise => $opt{noise} // 0.02, contenders => \@contenders);
     $data->{scenarios} = [
         scenario(\%BURST, %how, name => 'burst', title => 'A burst of slow requests',
-            load => 'From 20 to 1,200 requests per second for 12 s, each of which waits 400 ms at a backend.', kinds => [qw(timeout refused)]),
+            load => 'From 20 to 1,200 requests per second for 12 s, each of which waits 400 ms at a backend.',
+            kinds => [qw(timeout refused)]),
         scenario(\%FILES, %how, name => 'files', title => 'A small file, kept alive',
             load => '4,000 requests per second for a file of 1 KB on 64 connections.'),
     ];
@@ -76,7 +78,8 @@ sub points_scenario {
 sub scenario {
     my ($of, %how) = @_;
     my $kinds = delete $how{kinds} // [];
-    my %scenario = (measures => [@MEASURES], date => '2026-11-02', map { $_ => $how{$_} } grep { exists $how{$_} } qw(name title load group x x_label));
+    my %scenario = (measures => [@MEASURES], date => '2026-11-02',
+        map { $_ => $how{$_} } grep { exists $how{$_} } qw(name title load group x x_label));
     for my $round (1 .. $how{rounds}) {
         my $place = $round;
         for my $contender (@{ $how{contenders} }) {
@@ -105,7 +108,8 @@ sub run {
     my %failures;
     @failures{@$kinds} = map { int($failed * 145 * $_ * $about->()) } 0.8, 0.2 if $failed;
     my @shares = ([0.1, 0.8], [0.25, 0.9], [0.5, 1]);
-    my @curve = ((map { [$_->[0], $v{p50_ms} * $_->[1]] } @shares), [0.9, $v{p90_ms}], [0.99, $v{p99_ms}], [0.999, $v{p999_ms}], [0.9999, $v{max_ms}]);
+    my @curve = ((map { [$_->[0], $v{p50_ms} * $_->[1]] } @shares), [0.9, $v{p90_ms}], [0.99, $v{p99_ms}], [0.999, $v{p999_ms}],
+        [0.9999, $v{max_ms}]);
     my @timeline;
     for my $s (0 .. 24) {
         my $busy = $s >= 6 && $s < 18;
