@@ -10,6 +10,9 @@ use AdaptiveCtl::CopySites;
 
 my @NAMES = qw(sslcertificatefile sslcertificatekeyfile sslcertificatechainfile sslcacertificatefile);
 
+# Where mod_md has its own if nothing is said: what the build calls its state directory.
+my @STORES = qw(md state/md /var/lib/apache2/md /var/lib/httpd/md);
+
 sub check {
     my ($copy) = @_;
     my ($main, @virtual) = @{ $copy->{hosts} };
@@ -46,7 +49,8 @@ sub unreadable {
         # from a token, or of a program
         next if $path =~ /\A(?:pkcs11|engine|builtin|exec|\|)[:|]/;
         my $file = $copy->absolute($path);
-        return "$item->{name} $file (line $item->{line}) cannot be read by this user: run adaptivectl as root to copy it" if !-r $file;
+        next if -r $file;
+        return "$item->{name} $file (line $item->{line}) " . ($> == 0 ? 'is not there' : 'cannot be read by this user: run adaptivectl as root to copy it');
     }
     return;
 }
@@ -56,7 +60,7 @@ sub managed_store {
     my ($copy, @hosts) = @_;
     return if !grep { $_->{active} && lc $_->{name} eq 'loadmodule' && ($_->{args}[0] // '') eq 'md_module' } @{ $copy->{items} };
     my ($dir) = map { AdaptiveCtl::CopySites::last_arg($_, 'mdstoredir') // () } @hosts;
-    return $copy->absolute($dir // 'md') . '/domains';
+    return join '/', $dir ? $copy->absolute($dir) : (grep {-d} map { $copy->absolute($_) } @STORES)[0] // $copy->absolute($STORES[0]), 'domains';
 }
 
 # A host without a certificate of its own, under mod_md. Why it is left out, or nothing, and its certificate is set.
