@@ -25,7 +25,7 @@ my %COMMANDS = (
     compare => {
         # it brings more modules than the others need
         run => sub { require AdaptiveCtl::Compare; return AdaptiveCtl::Compare::compare(@_) },
-        options => [qw(url=s@ log=s host=s against=s@ module=s output=s rounds=i seconds=i warm-up=i rate=f scale=f most-rate=f connections=i
+        options => [qw(url=s@ log=s@ host=s against=s@ module=s output=s rounds=i seconds=i warm-up=i rate=f scale=f most-rate=f connections=i
             new-connections minutes=i timeout=i canary canary-read=s@)],
     },
     status  => {

@@ -20,10 +20,11 @@ use AB::Results;
 use AB::Run;
 use AB::Server;
 use AB::Trial;
-use AdaptiveCtl::Canary;
+use AB::Words;
 use AdaptiveCtl::CompareLoad;
 use AdaptiveCtl::Copy;
 use AdaptiveCtl::Say;
+use AdaptiveCtl::Steps;
 
 my %DEFAULT = (rounds => 7, seconds => 15, 'warm-up' => 5, rate => 50, scale => 1, 'most-rate' => 1000, connections => 256, minutes => 30, timeout => 30);
 
@@ -35,9 +36,11 @@ my %LIMITS = (
 my @MEASURES = qw(failed_percent p50_ms p90_ms p99_ms p999_ms max_ms rate cpu_us switches pss_before_mib pss_peak_mib pss_after_mib threads_before
     threads_peak threads_after children_peak children_started children_stopped overflows late_p99_ms generator_percent strangers);
 
+my %ASCII = ("\x{201c}" => '"', "\x{201d}" => '"', "\x{2018}" => "'", "\x{2019}" => "'", "\x{d7}" => 'x', "\x{b5}" => 'u', "\x{3bc}" => 'u', "\x{2013}" => '-',
+    "\x{2026}" => '...', "\x{a0}" => ' ', "\x{2212}" => '-');
+
 sub compare {
     my ($site, $option) = @_;
-    return AdaptiveCtl::Canary::compare($site, $option) if $option->{canary} || $option->{'canary-read'};
     $option = checked($option);
     AB::Process::unwind_on_signals();
     my $dir = File::Temp->newdir('adaptivectl-compare-XXXXXXXX', TMPDIR => 1);
@@ -60,7 +63,6 @@ sub checked {
     }
     usage_error('compare needs what to ask: --url URL (several if need be), or --log FILE, the access log of this site.') if !$option->{url} && !$option->{log};
     usage_error('compare takes --url or --log, not both.') if $option->{url} && $option->{log};
-    usage_error("--log $option->{log}: there is no such file that can be read.") if $option->{log} && (!-r $option->{log} || -d _);
     usage_error('--scale is for --log; with --url say --rate.') if defined $given->{scale} && !$option->{log};
     usage_error('--rate is for --url; a log has its own moments, which --scale draws together.') if defined $given->{rate} && $option->{log};
     $option->{against} //= [];
@@ -134,7 +136,7 @@ sub compare_in {
         measures => \@MEASURES, seconds => $load->seconds + 1, plan => sub { plan($load, $option, @_) } };
     announce($copy, $load, $trial, $scenario, $option);
     return if $option->{'dry-run'};
-    my @notes = (answers($trial, $load, $option, $program, $dir), $load->notes, $copy->notes);
+    my @notes = (answers($trial, $load, $option, $program, $dir), $load->notes, copy_notes($copy));
     my $begun_s = monotonic_s();
     my $data = {
         schema_version => AB::Results::SCHEMA, title => "mpm_adaptive beside $contenders[0]{label} on a copy of this site",
@@ -148,9 +150,15 @@ sub compare_in {
     });
     my $results = AB::Results->new($data);
     say_line('');
-    say_line($_) for AB::Words::sentences($results);
+    say_line(in_locale($_)) for AB::Words::sentences($results);
     say_line("\nThe report: $output/report.html; all numbers: $output/results.json");
     return;
+}
+
+# With the place in the configuration that each is about.
+sub copy_notes {
+    my ($copy) = @_;
+    return map { "$_->{text}" . (defined $_->{file} ? " ($_->{file}:$_->{line})" : '') } $copy->notes;
 }
 
 sub connections_in_words {
@@ -158,12 +166,22 @@ sub connections_in_words {
     return $option->{'new-connections'} ? 'a new connection each' : "at most $option->{connections} kept-alive connections";
 }
 
+# As the terminal can show it.
+sub in_locale {
+    my ($text) = @_;
+    my $locale = (grep { defined && length } @ENV{qw(LC_ALL LC_CTYPE LANG)})[0] // '';
+    if ($locale =~ /utf-?8/i) { utf8::encode($text) }
+    else                      { $text =~ s/([^\x00-\x7f])/$ASCII{$1} || '?'/ge }
+    return $text;
+}
+
 sub announce {
     my ($copy, $load, $trial, $scenario, $option) = @_;
     say_line("Copies $copy->{site}{config} and asks it for: $scenario->{load}.");
-    say_line("Contenders: " . join('; ', map { "$_->{label} ($_->{describe})" } $trial->described) . '.');
+    my @contenders = grep { $_->{key} ne $trial->control } $trial->described;
+    say_line('Contenders: ' . join('; ', map { "$_->{label} ($_->{describe})" } @contenders) . '; the first one takes part twice, as the control.');
     say_line("$option->{rounds} rounds take about " . AB::Trial::in_words($trial->estimate_s($scenario)) . "; none begins after $option->{minutes} min.");
-    say_step($_) for $copy->notes, $load->notes;
+    say_step($_) for copy_notes($copy), $load->notes;
     return;
 }
 

@@ -9,7 +9,8 @@ use warnings;
 use AdaptiveCtl::AccessLog;
 use AdaptiveCtl::Say;
 
-use constant { MOST_RATE => 1000, DISTINCT => 20 };
+# So many different requests are tried before anything is measured.
+use constant { DISTINCT => 20 };
 
 # $option: what the command line says. Dies with a sentence if nothing can be asked.
 sub new {
@@ -51,24 +52,50 @@ sub read_log {
     my ($self) = @_;
     my $option = $self->{option};
     my $scale = $option->{scale};
-    my $log = AdaptiveCtl::AccessLog->new($self->{copy}, $option->{log}, host => $option->{host});
+    my $names = join ', ', @{ $option->{log} };
+    my $log = AdaptiveCtl::AccessLog->new(files => $option->{log}, copy => $self->{copy}, host => $option->{host});
     $self->{trace} = "$self->{dir}/trace";
-    my $found = $log->write_trace($self->{trace}, max_seconds => $self->{seconds} * $scale);
-    $found->{used} or fail("$option->{log} has no GET or HEAD that can be replayed: " . in_words($found) . '.');
-    check_rate($found->{rate_peak} * $scale, sprintf('the busiest second of %s, %s times as fast,', $option->{log}, $scale), $option);
-    push @{ $self->{notes} }, "$option->{log}: " . in_words($found) . '.';
-    $self->{targets} = [$log->targets(DISTINCT)];
-    $self->{shown} = sprintf '%d requests of %s%s, %.1f a second on average, %.0f in the busiest one', $found->{used}, $option->{log},
-        $scale == 1 ? ' at their own moments' : ", $scale times as fast", $found->{rate_mean} * $scale, $found->{rate_peak} * $scale;
+    my $found = $log->write_trace(out => $self->{trace}, max_seconds => int($self->{seconds} * $scale + 0.999));
+    check_rate($found->{rate_peak} * $scale, "the busiest second of $names" . ($scale == 1 ? '' : ", $scale times as fast,"), $option);
+    push @{ $self->{notes} }, "$names: " . in_words($found) . '.';
+    my $length_s = ($found->{last} - $found->{first} + 1) / $scale;
+    if ($length_s < $self->{seconds}) {
+        $length_s > $option->{'warm-up'} + 1 or fail(sprintf '%s has requests of %.0f s only, which is no more than the warm-up: say --warm-up 0, or a smaller --scale.',
+            $names, $length_s);
+        $self->{seconds} = $length_s;
+    }
+    $self->find_targets_of_trace;
+    $self->{shown} = sprintf '%d requests of %s %s, %.1f a second on average, %.0f in the busiest one', $found->{used}, $names,
+        $scale == 1 ? 'at their own moments' : "$scale times as fast", $found->{rate_mean} * $scale, $found->{rate_peak} * $scale;
     return;
 }
 
 sub in_words {
     my ($found) = @_;
     my @left_out = map { $found->{ $_->[0] } ? "$found->{$_->[0]} $_->[1]" : () }
-        [other_methods => 'with other methods than GET and HEAD'], [failed => 'that failed then'], [no_site => 'for hosts that the copy does not have'],
+        [other_methods => 'with other methods than GET and HEAD'], [failed => 'that failed then'], [no_host => 'for hosts that the copy does not have'],
         [malformed => 'that are no request'];
-    return "$found->{used} of $found->{lines} lines are replayed" . (@left_out ? '; left out: ' . join(', ', @left_out) : '');
+    return "of $found->{lines} lines $found->{used} are replayed, those of the busiest stretch"
+        . (@left_out ? '; not considered were ' . join(', ', @left_out) : '');
+}
+
+# The different requests of the trace, as many as are tried beforehand, and one for each scheme.
+sub find_targets_of_trace {
+    my ($self) = @_;
+    open my $in, '<:raw', $self->{trace} or fail("$self->{trace} cannot be read: $!.");
+    my (%seen, %has_scheme);
+    while (my $line = <$in>) {
+        chomp $line;
+        my (undef, $method, $scheme, $host, $path) = split /\t/, $line;
+        next if keys %seen >= DISTINCT && $has_scheme{$scheme} || $seen{"$method $scheme $host $path"}++;
+        my ($target) = $self->{copy}->target_of("$scheme://$host$path");
+        next if !$target;
+        $has_scheme{$scheme} = 1;
+        push @{ $self->{targets} }, { %$target, method => $method };
+    }
+    close $in;
+    $self->{targets} or fail('no request of the log belongs to a virtual host of the copy.');
+    return;
 }
 
 # One generator speaks to one port of each scheme.
