@@ -12,6 +12,7 @@ use File::Temp qw(tempdir);
 use POSIX qw(strftime);
 
 use AB::Machine qw(cores facts monotonic_s);
+use AB::Charts;
 use AB::Markdown;
 use AB::Report;
 use AB::Results;
@@ -89,12 +90,9 @@ sub compare {
     }
     my $dir = private_build($option->{MODULE});
     my $bench = bench($dir, $option);
-    my $trial = AB::Trial->new(
-        contenders => [Bench::AB::Contenders::contenders($bench, @{ $option->{CONTENDERS} })],
-        reference => Bench::AB::Contenders::REFERENCE, control => $option->{CONTROL}, rounds => $option->{ROUNDS},
-        program => "$dir/t/loadgen", dir => $dir, syscalls => $option->{SYSCALLS}, calm => $option->{CALM},
-        most_s => 60 * $option->{MINUTES}, progress => sub { print STDERR "$_[0]\n" });
-    my @scenarios = Bench::AB::Scenarios::scenarios($bench, @{ $option->{SCENARIOS} });
+    my @contenders = Bench::AB::Contenders::contenders($bench, @{ $option->{CONTENDERS} });
+    my $trial = trial($option, $dir, Bench::AB::Contenders::REFERENCE, @contenders);
+    my @scenarios = Bench::AB::Scenarios::scenarios(@{ $option->{SCENARIOS} });
     my $begun_s = monotonic_s();
     my $data = about($trial, 'mpm_adaptive beside mpm_event', 'make -f Makefile.apxs ab', Bench::AB::Contenders::SUBJECT);
     printf STDERR "%d scenarios, about %s\n", scalar @scenarios, AB::Trial::in_words($trial->estimate_s(@scenarios));
@@ -107,6 +105,14 @@ sub compare {
     publish(merged(AB::Results->new($data))) if $option->{PUBLISH};
     print "written: $option->{REPORT_DIR}/report.html, and the numbers beside it\n";
     return;
+}
+
+sub trial {
+    my ($option, $dir, $reference, @contenders) = @_;
+    return AB::Trial->new(
+        contenders => \@contenders, reference => $reference, control => $option->{CONTROL}, rounds => $option->{ROUNDS},
+        program => "$dir/t/loadgen", dir => $dir, syscalls => $option->{SYSCALLS}, calm => $option->{CALM}, patience_s => 3,
+        most_s => 60 * $option->{MINUTES}, progress => sub { print STDERR "$_[0]\n" });
 }
 
 # What is known before anything is measured.

@@ -15,6 +15,9 @@ our @EXPORT_OK = qw(bootstrap median middle_of percentile ratio_range slope);
 # 88 % for the median of seven.
 use constant { CONFIDENCE => 0.95, RESAMPLES => 2000 };
 
+# Of a slope: the quantile of the normal distribution for the same chance, and how many points all pairs are made of.
+use constant { NORMAL_975 => 1.959964, MOST_POINTS => 400 };
+
 sub median {
     my @sorted = sort { $a <=> $b } grep { defined } @_;
     return if !@sorted;
@@ -88,11 +91,12 @@ sub bootstrap {
     return (percentile(\@found, $outside), percentile(\@found, 1 - $outside));
 }
 
-# The slope of points [x, y] by Theil and Sen: the median of the slopes of all pairs, which single outliers do not move.
-# Long series are thinned out: pairs grow with the square.
+# The slope of points [x, y] with its interval, (slope, low, high): the median of the slopes of all pairs, which single outliers do not
+# move (Theil 1950; Sen, Journal of the American Statistical Association 63, 1968, has the interval, by the ranks of these slopes). Long
+# series are thinned out: pairs grow with the square.
 sub slope {
     my (@points) = @_;
-    my $every = 1 + int(@points / 400);
+    my $every = 1 + int(@points / MOST_POINTS);
     @points = @points[grep { $_ % $every == 0 } 0 .. $#points];
     my @slopes;
     for my $i (0 .. $#points) {
@@ -101,7 +105,14 @@ sub slope {
             push @slopes, ($points[$j][1] - $points[$i][1]) / $run if $run;
         }
     }
-    return scalar median(@slopes);
+    return if !@slopes;
+    @slopes = sort { $a <=> $b } @slopes;
+    my $n = @points;
+    my $reach = NORMAL_975 * sqrt($n * ($n - 1) * (2 * $n + 5) / 18);
+    my ($low, $high) = map { int } (@slopes - $reach) / 2, (@slopes + $reach) / 2;
+    $low = 0 if $low < 0;
+    $high = $#slopes if $high > $#slopes;
+    return (scalar median(@slopes), $slopes[$low], $slopes[$high]);
 }
 
 1;

@@ -136,7 +136,7 @@ sub compare_in {
         measures => \@MEASURES, seconds => $load->seconds + 1, plan => sub { plan($load, $option, @_) } };
     announce($copy, $load, $trial, $scenario, $option);
     return if $option->{'dry-run'};
-    my @notes = (answers($trial, $load, $option, $program, $dir), $load->notes, copy_notes($copy));
+    my @notes = (answers($trial, $load, $option, $program, $dir), $load->notes, map({ $_->{text} } $copy->notes));
     my $begun_s = monotonic_s();
     my $data = {
         schema_version => AB::Results::SCHEMA, title => "mpm_adaptive beside $contenders[0]{label} on a copy of this site",
@@ -153,12 +153,6 @@ sub compare_in {
     say_line(in_locale($_)) for AB::Words::sentences($results);
     say_line("\nThe report: $output/report.html; all numbers: $output/results.json");
     return;
-}
-
-# With the place in the configuration that each is about.
-sub copy_notes {
-    my ($copy) = @_;
-    return map { "$_->{text}" . (defined $_->{file} ? " ($_->{file}:$_->{line})" : '') } $copy->notes;
 }
 
 sub connections_in_words {
@@ -181,7 +175,7 @@ sub announce {
     my @contenders = grep { $_->{key} ne $trial->control } $trial->described;
     say_line('Contenders: ' . join('; ', map { "$_->{label} ($_->{describe})" } @contenders) . '; the first one takes part twice, as the control.');
     say_line("$option->{rounds} rounds take about " . AB::Trial::in_words($trial->estimate_s($scenario)) . "; none begins after $option->{minutes} min.");
-    say_step($_) for copy_notes($copy), $load->notes;
+    say_step($_) for map({ $_->{text} } $copy->notes), $load->notes;
     return;
 }
 
