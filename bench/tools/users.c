@@ -1,6 +1,6 @@
 /*
  * A number of users, each of whom waits for an answer before asking again: what the response time
- * is when so many are there. (t/tools/loadgen.c has a schedule instead, whatever the server does.)
+ * is when so many are there. (ctl/loadgen has a schedule instead, whatever the server does.)
  *
  *   users -p PORT -u PATH -c USERS -d SECONDS [-w SECONDS] [-z MS] [-t SECONDS] [-k] [-R]
  *

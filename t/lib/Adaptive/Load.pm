@@ -1,6 +1,6 @@
 package Adaptive::Load;
 
-# Load on a server while a test does something to it: t/tools/loadgen.c in the background, its totals as a hash.
+# Load on a server while a test does something to it: loadgen (ctl/loadgen) in the background, its totals as a hash.
 
 use strict;
 use warnings;
@@ -10,19 +10,34 @@ use parent 'Adaptive::Program';
 use Adaptive::Wait;
 
 # start($port, mode => 'new' | 'keep' | 'hold', path => '/', rate => 100, seconds => 5, connections => 10, timeout => 10,
-# kind => 'silent' | 'partial' | 'idle', schedule => 'RATE:SECONDS,...', log => FILE,
-# at_most => CONNECTIONS, at_end => 'drop', urgent => 1). Loadgen's own comment says what they do.
+# kind => 'silent' | 'partial' | 'idle', schedule => 'RATE:SECONDS,...', log => FILE, poisson => SEED, trace => FILE, scale => FACTOR,
+# https_port => PORT, host => NAME, header => LINE or [LINES], at_most => CONNECTIONS, at_end => 'drop', urgent => 1). No port
+# (undef) for a schedule over TLS. Loadgen's own comment says what they do.
 sub start {
     my ($class, $port, %opt) = @_;
+    my @port    = defined $port ? ('-p', $port) : ();
     my @urgent  = delete $opt{urgent} ? '-R' : ();
     my @drop    = (delete $opt{at_end} // '') eq 'drop' ? '-e' : ();
+    my $header  = delete $opt{header};
+    my @header  = map { ('-H', $_) } ref $header ? @$header : $header // ();
     my %flag    = (
         mode => '-m', path => '-u', rate => '-r', seconds => '-d', connections => '-c', timeout => '-t', kind => '-k',
-        schedule => '-s', log => '-l', at_most => '-n');
-    my $seconds = $opt{seconds} // seconds_of($opt{schedule} // "0:5");
+        schedule => '-s', log => '-l', at_most => '-n', poisson => '-P', trace => '-T', scale => '-x', https_port => '-S',
+        host => '-V');
+    my $seconds = $opt{trace} ? trace_seconds($opt{trace}, $opt{scale} // 1) : $opt{seconds} // seconds_of($opt{schedule} // "0:5");
     return $class->launch('loadgen',
         patience  => $seconds + 2 * ($opt{timeout} // 10) + 15,
-        arguments => ['-p', $port, @urgent, @drop, Adaptive::Program::arguments_of(\%flag, %opt)]);
+        arguments => [@port, @urgent, @drop, @header, Adaptive::Program::arguments_of(\%flag, %opt)]);
+}
+
+# How long a trace takes: its last line says so.
+sub trace_seconds {
+    my ($file, $scale) = @_;
+    open my $in, '<', $file or die "$file: $!\n";
+    my $last = '0';
+    while (my $line = <$in>) { $last = $line }
+    close $in;
+    return $last =~ /^(\d+)\t/ ? $1 / 1e6 / $scale : 0;
 }
 
 # How long a schedule takes.
