@@ -217,7 +217,7 @@ subtest 'a server that stands still for a second' => sub {
         $load->ready;
         my ($start_us) = $load->text =~ /^start_us (\d+)$/m;
         my $now_us = sub { Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) * 1e6 - $start_us };
-        wait_for { $now_us->() > 5e5 } 15, 'half a second';
+        wait_for { $now_us->() > 1e5 } 15, 'some requests';
         my @pids = $server->tree_pids;
         kill 'STOP', @pids;
         wait_for { all { Adaptive::Server::stat_of($_)->{state} eq 'T' } @pids } 15, 'the server to stand still';
@@ -229,11 +229,12 @@ subtest 'a server that stands still for a second' => sub {
         my @log = map { [ split ] } split /\n/, Adaptive::Server::read_text("$dir/log");
         is $result->{issued}, 400, "$mode: the trace goes on";
         is $result->{failed}, 0, 'nothing is lost' or diag Adaptive::Load::summary($result);
-        my @met = grep { $_->[0] > $stopped_us && $_->[0] < $going_us } @log;
-        cmp_ok scalar @met, '>=', 95, 'requests were due meanwhile';
+        # not those that a thread may have met before it stopped as well
+        my @met = grep { $_->[0] > $stopped_us + 5e4 && $_->[0] < $going_us } @log;
+        cmp_ok scalar @met, '>=', 90, 'requests were due meanwhile';
         is_deeply [ grep { $_->[2] < $going_us } @met ], [], 'each has waited until the server went on';
-        cmp_ok $result->{max_ms}, '>=', 980, 'the first one for the whole second';
-        cmp_ok $result->{behind_max}, '>=', 75, 'those without a connection waited for one';
+        cmp_ok $result->{max_ms}, '>=', 930, 'the first one for the whole second, or nearly';
+        cmp_ok $result->{behind_max}, '>=', 70, 'those without a connection waited for one';
         visits(400);
     }
 };

@@ -58,6 +58,8 @@
 #include "run.h"
 #include "trace.h"
 
+#include <limits.h>
+#include <signal.h>
 #include <unistd.h>
 
 static void on_term(int sig)
@@ -69,12 +71,13 @@ static void on_term(int sig)
 static void handle_signals(void)
 {
     struct sigaction action = { .sa_handler = on_term };
+    double most_s = options.seconds + options.timeout_seconds * 2 + 20;
 
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     /* Whatever goes wrong here, it does not stay behind. */
-    alarm((unsigned)(options.seconds + options.timeout_seconds * 2 + 20));
+    alarm(most_s < INT_MAX ? (unsigned)most_s : 0);
 }
 
 int main(int argc, char **argv)

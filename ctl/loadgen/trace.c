@@ -33,6 +33,9 @@ typedef struct {
     size_t length;
 } column_text;
 
+/* For "%.*s": enough of it to find it. */
+#define SHOWN(c) ((c).length < 60 ? (int)(c).length : 60), (c).text
+
 #define bad_line(format, ...) \
     complain("%s:%ld: " format, options.trace_file, line_number, ##__VA_ARGS__)
 
@@ -97,7 +100,7 @@ static int64_t at_us(column_text c)
     }
     if (!c.length || i < c.length || at > AT_MAX_US) {
         bad_line("AT_US '%.*s' is not a number of microseconds since the start of the trace (at "
-                 "most %d days)", (int)c.length, c.text, DAYS_MAX);
+                 "most %d days)", SHOWN(c), DAYS_MAX);
     }
     if (at < last_us) {
         bad_line("AT_US %lld comes after %lld: sort the trace by its first column", (long long)at,
@@ -110,7 +113,7 @@ static int is_head(column_text c)
 {
     if (!is_text(c, "GET") && !is_text(c, "HEAD")) {
         bad_line("METHOD '%.*s' is not replayed: it may be GET or HEAD, which change nothing",
-                 (int)c.length, c.text);
+                 SHOWN(c));
     }
     return is_text(c, "HEAD");
 }
@@ -120,7 +123,7 @@ static int is_https(column_text c)
     int https = is_text(c, "https");
 
     if (!https && !is_text(c, "http")) {
-        bad_line("SCHEME '%.*s' is neither http nor https", (int)c.length, c.text);
+        bad_line("SCHEME '%.*s' is neither http nor https", SHOWN(c));
     }
     if (https && !tls_is_built_in()) {
         bad_line("SCHEME https: " TLS_MISSING);
@@ -202,11 +205,10 @@ static void read_line(char *line, size_t length)
                  "separated by tabs", n < PATH + 1 ? "too few" : "too many");
     }
     if (!is_word(c[HOST])) {
-        bad_line("HOST '%.*s' is empty or has blanks", (int)c[HOST].length, c[HOST].text);
+        bad_line("HOST '%.*s' is empty or has blanks", SHOWN(c[HOST]));
     }
     if (!is_word(c[PATH]) || c[PATH].text[0] != '/') {
-        bad_line("PATH '%.*s' does not begin with / or has blanks", (int)c[PATH].length,
-                 c[PATH].text);
+        bad_line("PATH '%.*s' does not begin with / or has blanks", SHOWN(c[PATH]));
     }
     if (c[HOST].length + c[PATH].length + c[FIELDS].length + strlen(options.fields) + 128
         > REQUEST_MAX) {

@@ -1,6 +1,6 @@
 package Bench::OpenLoad;
 
-# Load with a schedule (ctl/loadgen) in the background, and what became of each of its requests (AB::Requests).
+# Load with a schedule (ctl/loadgen) in the background, and what became of each of its requests.
 
 use strict;
 use warnings;
