@@ -51,11 +51,14 @@ sub known_measures { return map { $by_key{ $_->[0] } } @ALL }
 
 sub measure { return $by_key{ $_[0] } // die "there is no measure $_[0]\n" }
 
-# A value with its unit: "12.3 ms"; "-" for none.
+# A value with its unit: "12.3 ms"; "-" for none. "0" is exactly that, "0.00" is almost.
 sub shown {
     my ($measure, $value) = @_;
     return '-' if !defined $value;
-    my $number = sprintf $value >= 1000 && $measure->{format} !~ /\.0f/ ? '%.0f' : $measure->{format}, $value;
+    my ($format, $size) = ($measure->{format}, abs $value);
+    $format = $size >= 1000 ? '%.0f' : $size < 10 ? '%.2f' : $format if $format eq '%.1f' || $format eq '%.2f';
+    my $number = $value == 0 ? '0' : sprintf $format, $value;
+    $number =~ s/^-(?=[0.]+$)//;    # rounded
     1 while $number =~ s/^(-?\d+)(\d{3})/$1,$2/;
     my $unit = $measure->{unit};
     return $number . ($unit =~ m{^[%/]|^$} ? $unit : " $unit");

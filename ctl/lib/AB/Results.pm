@@ -22,7 +22,7 @@ use warnings;
 use JSON::PP ();
 
 use AB::Measures qw(measure known_measures);
-use AB::Stats qw(bootstrap median);
+use AB::Stats qw(bootstrap median middle_of);
 
 use constant SCHEMA => 1;
 
@@ -79,7 +79,11 @@ sub rounds {
 # [measure, ...] of a scenario: those it names that somebody has a value for.
 sub measures {
     my ($self, $scenario) = @_;
-    my %found = map { my $run = $_; map { $_ => 1 } grep { defined $run->{values}{$_} } keys %{ $run->{values} } } @{ $scenario->{runs} };
+    my %found;
+    for my $run (grep { !defined $_->{error} } @{ $scenario->{runs} }) {
+        my $values = $run->{values} // {};
+        $found{$_} = 1 for grep { defined $values->{$_} } keys %$values;
+    }
     my %named = map { $_ => 1 } @{ $scenario->{measures} };
     return grep { $named{ $_->{key} } && $found{ $_->{key} } } known_measures();
 }
@@ -96,24 +100,33 @@ sub figure {
     return $self->{figures}{ $scenario->{name} }{$key}{$measure} //= do {
         my $of = $self->values_by_round($scenario, $key, $measure);
         my @values = sort { $a <=> $b } values %$of;
-        my ($low, $high) = @values ? bootstrap(sub { scalar median(@{ $_[0] }) }, \@values) : ();
+        my ($low, $high) = @values ? bootstrap(\&middle_of, \@values) : ();
         @values ? { middle => scalar median(@values), low => $low, high => $high, least => $values[0], most => $values[-1],
             rounds => scalar @values } : undef;
     };
 }
 
 # One side against another, in rounds that both have: { by => 'ratio' or 'difference', value, low, high, rounds, base, other }.
+# A ratio needs two medians that are not 0; $by asks for a difference anyway.
 sub relation {
-    my ($self, $scenario, $key, $base_key, $measure_key) = @_;
+    my ($self, $scenario, $key, $base_key, $measure_key, $by) = @_;
+    my $known = $self->{relations}{ $scenario->{name} }{"$key/$base_key"}{$measure_key} //= {};
+    $by //= measure($measure_key)->{by};
+    $known->{$by} = $self->found_relation($scenario, $key, $base_key, $measure_key, $by) if !exists $known->{$by};
+    return $known->{$by} // ();
+}
+
+sub found_relation {
+    my ($self, $scenario, $key, $base_key, $measure_key, $by) = @_;
     my ($base, $other) = map { $self->values_by_round($scenario, $_, $measure_key) } $base_key, $key;
     my @rounds = sort { $a <=> $b } grep { defined $other->{$_} } keys %$base;
-    return if !@rounds;
+    return undef if !@rounds;    # a value that is kept
     my @lists = ([@$base{@rounds}], [@$other{@rounds}]);
-    my @middles = map { scalar median(@$_) } @lists;
-    my $by = measure($measure_key)->{by} eq 'ratio' && $middles[0] && $middles[1] ? 'ratio' : 'difference';
+    my @middles = map { middle_of($_) } @lists;
+    $by = 'difference' if !$middles[0] || !$middles[1];
     my $statistic = $by eq 'ratio'
-        ? sub { my ($b, $o) = map { scalar median(@$_) } @_; return $b ? $o / $b : undef }
-        : sub { my ($b, $o) = map { scalar median(@$_) } @_; return $o - $b };
+        ? sub { my $base = middle_of($_[0]); return $base ? middle_of($_[1]) / $base : undef }
+        : sub { return middle_of($_[1]) - middle_of($_[0]) };
     my ($low, $high) = bootstrap($statistic, @lists);
     return {
         by => $by, value => $statistic->(@lists), low => $low, high => $high, rounds => scalar @rounds,
@@ -123,21 +136,23 @@ sub relation {
 # By how much the reference differs from itself: that of the control, and "spread", the farthest that its interval lies from no
 # difference (for a ratio: as a factor of at least 1).
 sub noise {
-    my ($self, $scenario, $measure_key) = @_;
+    my ($self, $scenario, $measure_key, $by) = @_;
     return if !defined $self->control;
-    my $relation = $self->relation($scenario, $self->control, $self->reference, $measure_key) // return;
+    my $relation = $self->relation($scenario, $self->control, $self->reference, $measure_key, $by) // return;
     my @ends = grep { defined } @$relation{qw(value low high)};
-    my ($spread) = sort { $b <=> $a }
-        map { $relation->{by} eq 'ratio' ? ($_ > 0 ? ($_ >= 1 ? $_ : 1 / $_) : 'inf') : abs } @ends;
+    my ($spread) = sort { $b <=> $a } map { $relation->{by} eq 'ratio' ? factor($_) : abs } @ends;
     return { %$relation, spread => $spread };
 }
+
+# How far a ratio is from 1, whichever way.
+sub factor { my ($ratio) = @_; return $ratio <= 0 ? 9**9**9 : $ratio >= 1 ? $ratio : 1 / $ratio }
 
 # A contender against the reference: relation(), with the verdict: "better", "worse", "none" (within the interval or within what the
 # reference differs from itself), "other" (differs, and neither way is better), "unknown" (too few rounds).
 sub against {
     my ($self, $scenario, $key, $measure_key) = @_;
     my $relation = $self->relation($scenario, $key, $self->reference, $measure_key) // return;
-    my $noise = $self->noise($scenario, $measure_key);
+    my $noise = $self->noise($scenario, $measure_key, $relation->{by});
     return { %$relation, noise => $noise, verdict => verdict($relation, $noise, measure($measure_key)->{better}) };
 }
 
@@ -147,10 +162,9 @@ sub verdict {
     my ($value, $low, $high) = @$relation{qw(value low high)};
     my $neutral = $relation->{by} eq 'ratio' ? 1 : 0;
     return 'none' if $low <= $neutral && $high >= $neutral;
-    if ($noise && $noise->{by} eq $relation->{by}) {
-        my $size = $relation->{by} eq 'ratio' ? ($value > 1 ? $value : $value > 0 ? 1 / $value : 'inf') : abs $value;
-        return 'none' if $size <= $noise->{spread};
-    }
+    # where the control has no ratio, its median being 0, the difference has to do
+    my $size = !$noise || $noise->{by} ne 'ratio' ? abs($relation->{other} - $relation->{base}) : factor($value);
+    return 'none' if $noise && $size <= $noise->{spread};
     return 'other' if !$better;
     return ($value < $neutral) == ($better eq 'low') ? 'better' : 'worse';
 }
@@ -184,7 +198,8 @@ sub curve {
 # What was seen over time in the round whose p99 is the middle one.
 sub timeline {
     my ($self, $scenario, $key) = @_;
-    my @runs = sort { ($a->{values}{p99_ms} // 0) <=> ($b->{values}{p99_ms} // 0) } grep { $_->{timeline} } $self->runs($scenario, $key);
+    my @runs = sort { ($a->{values}{p99_ms} // 0) <=> ($b->{values}{p99_ms} // 0) || $a->{round} <=> $b->{round} }
+        grep { @{ $_->{timeline} // [] } } $self->runs($scenario, $key);
     return @runs ? @{ $runs[@runs / 2]{timeline} } : ();
 }
 

@@ -9,9 +9,10 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT_OK = qw(bootstrap median percentile ratio_range slope);
+our @EXPORT_OK = qw(bootstrap median middle_of percentile ratio_range slope);
 
-# The chance that an interval has the true value, and how often rounds are drawn again to find it.
+# The chance that an interval has the true value, and how often rounds are drawn again to find it. With few rounds it is less: about
+# 88 % for the median of seven.
 use constant { CONFIDENCE => 0.95, RESAMPLES => 2000 };
 
 sub median {
@@ -19,6 +20,13 @@ sub median {
     return if !@sorted;
     my $middle = int(@sorted / 2);
     return @sorted % 2 ? $sorted[$middle] : ($sorted[$middle - 1] + $sorted[$middle]) / 2;
+}
+
+# The same of a list that is complete, without a copy: intervals take thousands of them.
+sub middle_of {
+    my @sorted = sort { $a <=> $b } @{ $_[0] };
+    my $middle = @sorted >> 1;
+    return @sorted & 1 ? $sorted[$middle] : ($sorted[$middle - 1] + $sorted[$middle]) / 2;
 }
 
 # The value that this share (0 to 1) of an ascending list does not exceed.
@@ -47,17 +55,31 @@ sub draws {
     return sub { $state = $state * 48_271 % 2_147_483_647; return $state % $_[0] };
 }
 
+# The places of all resamples of a list, kept: they are the same for all lists of that length.
+my %resamples;
+
+sub resamples {
+    my ($rounds) = @_;
+    return @{ $resamples{$rounds} //= do {
+        my $draw = draws();
+        [map { [map { $draw->($rounds) } 1 .. $rounds] } 1 .. RESAMPLES];
+    } };
+}
+
 # The interval of what $statistic makes of several lists: bootstrap(sub { median(@{ $_[0] }) }, \@values). Lists of several sides are of
 # the same rounds. Nothing if there are fewer than three rounds, or if the statistic cannot be had of most of what is drawn.
 sub bootstrap {
     my ($statistic, @lists) = @_;
     my $rounds = @{ $lists[0] };
     return if $rounds < 3 || grep { @$_ != $rounds } @lists;
-    my $draw = draws();
+    # what never varies needs no resampling
+    if (!grep { my $list = $_; grep { $_ != $list->[0] } @$list } @lists) {
+        my $value = $statistic->(@lists);
+        return defined $value ? ($value, $value) : ();
+    }
     my @found;
-    for (1 .. RESAMPLES) {
-        my @places = map { $draw->($rounds) } 1 .. $rounds;
-        my $value = $statistic->(map { [@$_[@places]] } @lists);
+    for my $places (resamples($rounds)) {
+        my $value = $statistic->(map { [@$_[@$places]] } @lists);
         push @found, $value if defined $value;
     }
     return if @found < RESAMPLES / 2;
