@@ -8,6 +8,7 @@ use warnings;
 use Exporter 'import';
 use List::Util qw(max);
 
+use AB::Svg qw(line_from step_for svg text_at);
 use Bench::Example;
 use Bench::ExampleFigures qw(cell figure is_now name_of rounds_of with_commas);
 
@@ -31,43 +32,6 @@ sub charts {
     $chart{'users.svg'} = users_chart($results->{users}) if $results->{users};
     $chart{'surge.svg'} = memory_chart($results->{surge}) if $results->{surge};
     return \%chart;
-}
-
-sub svg {
-    my ($width, $height, $title, @body) = @_;
-    my $text = escaped($title);
-    return join '', map { "$_\n" }
-        qq{<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 $width $height" width="$width" height="$height" role="img">},
-        "<title>$text</title>", $STYLE, qq{<text class="t" x="64" y="22">$text</text>}, @body, '</svg>';
-}
-
-sub escaped {
-    my ($text) = @_;
-    my %entity = ('&' => '&amp;', '<' => '&lt;', '>' => '&gt;');
-    return $text =~ s/([&<>])/$entity{$1}/gr;
-}
-
-# The next of 1, 2, 5 times a power of ten that makes at most so many steps.
-sub step_for {
-    my ($most, $steps) = @_;
-    my $step = 1;
-    for my $factor ((2, 2.5, 2) x 6) {
-        return $step if $most / $step <= $steps;
-        $step *= $factor;
-    }
-    return $step;
-}
-
-sub text_at {
-    my ($x, $y, $text, %how) = @_;
-    my $class = $how{class} ? qq{ class="$how{class}"} : '';
-    my $anchor = $how{anchor} ? qq{ text-anchor="$how{anchor}"} : '';
-    return sprintf '<text%s x="%.1f" y="%.1f"%s>%s</text>', $class, $x, $y, $anchor, escaped($text);
-}
-
-sub line_from {
-    my ($class, $x1, $y1, $x2, $y2) = @_;
-    return sprintf '<line class="%s" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>', $class, $x1, $y1, $x2, $y2;
 }
 
 use constant { WIDTH => 900, LEFT => 64, USERS_HEIGHT => 460, USERS_TOP => 84, RIGHT => 24, BOTTOM => 46, APPLICATION_MS => 100 };
@@ -118,7 +82,7 @@ sub users_chart {
         $legend_x += 400;
         ($legend_x, $legend_y) = (LEFT, $legend_y + 18) if $legend_x > 500;
     }
-    return svg(WIDTH, USERS_HEIGHT, 'Response time before an application that needs 100 ms and does not compute', @body);
+    return svg(WIDTH, USERS_HEIGHT, $STYLE, 'Response time before an application that needs 100 ms and does not compute', @body);
 }
 
 use constant { BAR => 18, BAR_STEP => 21, BARS_LEFT => 290, BARS_TOP => 62, BARS_ROOM => 400, BETWEEN => 22 };
@@ -156,7 +120,7 @@ sub memory_chart {
         }
         $y += BETWEEN;
     }
-    return svg(WIDTH, $height, 'Memory before, in, and after a burst of requests that wait', @body);
+    return svg(WIDTH, $height, $STYLE, 'Memory before, in, and after a burst of requests that wait', @body);
 }
 
 1;
