@@ -9,7 +9,7 @@ use POSIX qw(floor);
 
 use AB::Svg qw(attribute escaped line_from log_ticks step_for text_at);
 
-use constant { LEFT => 54, RIGHT => 26, TOP => 24, BOTTOM => 40, X_EVERY => 56, Y_EVERY => 34 };
+use constant { LEFT => 54, RIGHT => 26, TOP => 24, BOTTOM => 40, X_EVERY => 56, Y_EVERY => 34, CHARACTER => 8 };
 
 # width, height, class, id, title, desc, x and y: { from, to, log, ticks => [[value, text], ...], label }
 sub new {
@@ -80,9 +80,13 @@ sub text {
         my $y = $self->y($tick->[0]);
         push @grid, line_from('grid', $left, $y, $right, $y), text_at($left - 6, $y + 4, $tick->[1], anchor => 'end');
     }
+    my $free_from = 0;
     for my $tick (@{ $self->{x}{ticks} }) {
-        my $x = $self->x($tick->[0]);
-        push @below, line_from('axis', $x, $base, $x, $base + 4), text_at($x, $base + 17, $tick->[1], anchor => 'middle');
+        my ($x, $half) = ($self->x($tick->[0]), CHARACTER * length($tick->[1]) / 2);
+        push @below, line_from('axis', $x, $base, $x, $base + 4);
+        next if $x - $half < $free_from;
+        push @below, text_at($x, $base + 17, $tick->[1], anchor => 'middle');
+        $free_from = $x + $half;
     }
     return join '', map { "$_\n" }
         qq{<svg class="chart $self->{class}" viewBox="0 0 $self->{width} $self->{height}" role="img" aria-labelledby="$id-t $id-d">},

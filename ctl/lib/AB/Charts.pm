@@ -214,6 +214,9 @@ sub points_charts {
     return @charts;
 }
 
+# As long as there are no more, their own values stand on the axis.
+use constant MOST_POINTS => 6;
+
 sub points_chart {
     my ($results, $drawn, $points, $key, $log, $x_label, %how) = @_;
     my @all = map { @$_ } values %$points;
@@ -229,6 +232,8 @@ sub points_chart {
         push @told, "$contender->{label} " . join ', ', @values;
     }
     my $desc = "$how{title}, in " . (measure($key)->{unit} || 'numbers') . ", over $x_label: " . join('; ', @told) . '.';
+    my %known = map { $_->[0] => 1 } @all;
+    $x{ticks} = [map { [$_, AB::ChartFrame::number($_)] } sort { $a <=> $b } keys %known] if keys %known <= MOST_POINTS;
     my $frame = AB::ChartFrame->new(%how, desc => $desc, x => { %x, label => $x_label }, y => { %$y, label => measure($key)->{unit} });
     for my $contender (@$drawn) {
         my $look = look_of($results, $contender->{key});

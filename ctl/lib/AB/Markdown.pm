@@ -44,7 +44,7 @@ sub plain {
     return $text =~ s/^([#+-]+(?:\s|$)|=+$)/\\$1/r =~ s/^(\d+)([.)](?:\s|$))/$1\\$2/r;
 }
 
-sub code_block { my ($text) = @_; return join "\n", map { "    $_" } split /[\r\n]+/, $text }
+sub code_block { my ($text) = @_; return join "\n", map { '    ' . s/[\x00-\x1f\x7f]+/ /gr } split /[\r\n]+/, $text }
 
 sub bullets { return join "\n", map { '- ' . plain($_) } @_ }
 

@@ -27,7 +27,7 @@ my $CSS = <<'CSS';
 html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body {
     margin: 0 auto; padding: 0 1rem 2rem; max-width: 78rem; background: var(--ground); color: var(--text);
-    font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; overflow-wrap: break-word;
+    font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; overflow-wrap: anywhere;
 }
 a { color: var(--link); }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
@@ -45,13 +45,14 @@ section { margin: 0 0 1.2rem; padding: 1.2rem 1.4rem; background: var(--card); b
 nav ul { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; margin: 0 0 1rem; padding: 0; list-style: none; font-size: .92rem; }
 
 .scroll { overflow-x: auto; margin: 0 0 1rem; }
-table { border-collapse: collapse; font-size: .92rem; }
+table { border-collapse: separate; border-spacing: 0; font-size: .92rem; overflow-wrap: break-word; }
 caption { padding: 0 0 .5rem; color: var(--soft); text-align: left; }
 th, td { padding: .35rem .7rem; border-bottom: 1px solid var(--edge); text-align: left; vertical-align: top; font-weight: 400; }
 thead th { color: var(--soft); vertical-align: bottom; }
 tbody th:first-child { min-width: 9rem; }
 .group th { padding-top: 1rem; font-weight: 600; }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+thead .n { white-space: normal; }
 .scroll caption span { display: block; position: sticky; left: 0; max-width: calc(100vw - 3rem); }
 td small { color: var(--soft); font-size: .85rem; }
 .sides td small { display: inline-block; min-width: 8rem; }
@@ -113,9 +114,10 @@ footer { color: var(--soft); font-size: .88rem; }
     h1 { font-size: 1.3rem; }
     .chart.wide { display: none; }
     .chart.narrow { display: block; }
-    table { font-size: .85rem; }
-    th, td { padding: .3rem .35rem; }
-    tbody th:first-child { min-width: 5.5rem; }
+    table { font-size: .82rem; }
+    th, td { padding: .3rem .25rem; }
+    tbody th:first-child { min-width: 4.5rem; }
+    .sides td:last-child { white-space: normal; }
     .sides td small.of { display: none; }
     .sides td small, .sides td small.by { display: block; min-width: 0; }
 }

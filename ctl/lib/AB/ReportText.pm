@@ -64,8 +64,9 @@ sub control_text {
     }
     my $counted = "By the intervals alone, $differ of " . count_of($all, 'comparison') . " of $reference with itself would be differences. "
         . 'That is why one counts only where it is larger than what the control shows.';
-    return ("$reference ran once more in each round, as if it were another server. By how much it differs from itself is what strangers, "
-        . 'chance and the order of the runs do.', $all ? $counted : 'With fewer than three rounds there are no intervals.');
+    return ("$reference ran once more in each round, as if it were another server. What differs between the two is due to chance, to "
+        . 'other programs on the machine and to the order of the runs.',
+        $all ? $counted : 'With fewer than three rounds there are no intervals.');
 }
 
 # [{ name, scenarios }] in the order in which they come.

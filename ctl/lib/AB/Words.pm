@@ -37,9 +37,17 @@ sub compared {
     my %main = map { $_ => 1 } grep { defined } $subject, $reference, $results->control;
     my @others = map { $_->{label} } grep { !$main{ $_->{key} } } @{ $results->data->{contenders} };
     my $beside = @others ? ', with ' . joined(@others) . ' beside them' : '';
-    return sprintf '%s was compared with %s %s%s%s, in %s%s.', label_of($results, $subject), label_of($results, $reference), $where,
-        on_machine($results), $beside, rounds_words($results),
-        ran_in_turn($results) ? ', in each of which they ran one after the other' : '';
+    my $rounds = rounds_words($results);
+    my $in_turn = $rounds eq '1 round' ? ', one after the other' : ', in each of which they ran one after the other';
+    $in_turn = '' if !ran_in_turn($results);
+    return sprintf '%s %s compared with %s %s%s%s, in %s.', label_of($results, $subject), both_ran($results) ? 'was' : 'was to be',
+        label_of($results, $reference), $where, on_machine($results), $beside, $rounds . $in_turn;
+}
+
+sub both_ran {
+    my ($results) = @_;
+    return scalar grep { my $scenario = $_; !grep { !(() = $results->runs($scenario, $_)) } $results->subject, $results->reference }
+        $results->scenarios;
 }
 
 sub on_machine {
@@ -155,9 +163,9 @@ sub costs {
     my @clauses = (@cpu ? cost_words('processor time per request', @cpu) : (),
         $memory ? cost_words($memory->[0]{measure}{label} =~ s/ \(PSS\)//r, @$memory) : ());
     my @missing = (@cpu ? () : 'processor time', $memory ? () : 'memory');
-    return 'Processor time and memory were not measured, so what it costs is not known.' if !@clauses;
+    return 'Processor time and memory of both are not known, so neither is what it costs.' if !@clauses;
     my $hints = grep { $_->{against}{verdict} eq 'unknown' } @cpu, $memory ? @$memory : ();
-    return 'What it costs: ' . join('; ', @clauses) . (@missing ? "; $missing[0] was not measured" : '')
+    return 'What it costs: ' . join('; ', @clauses) . (@missing ? "; $missing[0] of both is not known" : '')
         . ($hints ? '; too few rounds for intervals, so these are only hints' : '') . '.';
 }
 
