@@ -21,7 +21,12 @@ subtest 'medians' => sub {
     is middle_of([4, 1, 3, 2]), 2.5, '... and of an even number';
     is percentile([1 .. 100], 0.99), 99, 'percentile';
     is percentile([7], 0.5), 7, '... of one value';
-    is slope(map { [$_, 3 * $_ + ($_ == 5 ? 1_000 : 0)] } 1 .. 9), 3, 'a slope, with one outlier';
+    my ($slope, $low, $high) = slope(map { [$_, 3 * $_ + ($_ == 5 ? 1_000 : 0)] } 1 .. 9);
+    is $slope, 3, 'a slope, with one outlier';
+    ok $low <= 3 && $high >= 3 && $low > 0, 'its interval has it, and not 0';
+    ($slope, $low, $high) = slope(map { [$_, $_ % 2] } 1 .. 40);
+    ok $low <= 0 && $high >= 0, 'what only goes up and down has none';
+    is scalar(() = slope([1, 1])), 0, 'nor has one point';
 };
 
 # Seven rounds of numbers whose median is 0.5: a percentile interval of so few holds it less often than 95 times in 100.

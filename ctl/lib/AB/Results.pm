@@ -10,7 +10,7 @@ package AB::Results;
 #     notes      => [sentences],
 #     scenarios  => [{ name, title, load, measures => [keys], group, x, x_label, date,
 #                      runs => [{ round, place, contender, values => { key => number }, failures => { kind => number },
-#                                 curve => [[share, ms], ...], timeline => [[s, threads, children, pss_kib, due, failed, p99_ms], ...],
+#                                 curve => [[share, ms], ...], timeline => [[s, threads, children, pss_kib, due/s, failed, p99_ms], ...],
 #                                 note, error }] }] }
 #
 # The control is the reference once more, run beside all others: by how much it differs from itself is what differences mean here. It runs

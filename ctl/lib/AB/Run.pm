@@ -197,7 +197,7 @@ sub statuses {
     return \%count;
 }
 
-# [s, threads, children, PSS in KiB, due, failed, p99 in ms] (AB::Results) for each of some sixty steps.
+# [s, threads, children, PSS in KiB, due per second, failed, p99 in ms] (AB::Results) for each of some sixty steps.
 sub timeline {
     my ($start_s, $requests, $watch) = @_;
     return [] if !@$requests;
@@ -212,7 +212,7 @@ sub timeline {
         push @window, $requests->[$next++] while $next < @$requests && $requests->[$next][AB::Requests::DUE_S] < $to_s;
         %seen = (%seen, %{ shift @looks }) while @looks && $looks[0]{at_s} - $start_s < $to_s;
         my $summary = AB::Requests::summary(@window);
-        my @line = ($from_s, @seen{qw(threads children pss_kib)}, scalar @window, @$summary{qw(failed p99_ms)});
+        my @line = ($from_s, @seen{qw(threads children pss_kib)}, @window / $step_s, @$summary{qw(failed p99_ms)});
         push @lines, [map { defined ? 0 + sprintf '%.2f', $_ : undef } @line];
     }
     return \@lines;
