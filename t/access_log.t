@@ -156,7 +156,7 @@ subtest 'files' => sub {
         run_command(10, 'gzip', $file);
         my ($counts) = trace_of(AdaptiveCtl::AccessLog->new(files => ["$file.gz"], host => 'x'));
         is $counts->{used}, 5000, 'one that is compressed';
-        put_file("$dir/damaged.gz", substr Adaptive::Server::read_text("$file.gz"), 0, 40_000);
+        put_file("$dir/damaged.gz", substr Adaptive::Server::read_text("$file.gz"), 0, (-s "$file.gz") / 2);
         like refused(sub { trace_of(AdaptiveCtl::AccessLog->new(files => ["$dir/damaged.gz"], host => 'x', format => 'common')) }),
             qr/damaged\.gz cannot be read to its end: gzip says/, 'one that is damaged is not taken for a short one';
     }

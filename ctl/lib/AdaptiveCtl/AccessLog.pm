@@ -57,6 +57,8 @@ sub open_log {
     read $in, my $magic, 2;
     if (($magic // '') eq "\x1f\x8b") {
         close $in;
+        # gzip is to end quietly when no more is read
+        local $SIG{PIPE} = 'DEFAULT';
         open $in, '-|:raw', 'gzip', '-dc', '--', $file or fail("$file cannot be read: gzip cannot be started: $!.");
         return $in;
     }
