@@ -22,7 +22,6 @@ plan skip_all => 'this httpd is without ' . Adaptive::WholeSite::missing() if Ad
 sub copy_of {
     my ($config) = @_;
     my $dir = tempdir('adaptive-copy-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
-    chmod 0755, $dir;
     my $site = AdaptiveCtl::Site->new({ config => $config, httpd => httpd() });
     return (AdaptiveCtl::Copy->new($site, dir => $dir), $dir);
 }
@@ -186,6 +185,26 @@ subtest 'an error leads to the original' => sub {
     like $@->{text}, qr{with mpm_adaptive:.*on line 3 of \Q$root\E/more/a\.conf:.*NoSuchDirective}s, 'is told with its file and line';
     is eval { $copy->write(root => "$dir/2", mpm => 'netware'); 1 }, undef, 'an MPM that there is not';
     like $@->{text}, qr/mpm_netware cannot be compared: choose one of event/, 'is refused';
+};
+
+subtest 'keys with a pass phrase' => sub {
+    my $root = small_site(join '', "Listen 8443 https\nListen 8080\n", Adaptive::WholeSite::load_line('ssl'), "<VirtualHost *:8443>\nServerName www.example.org\n",
+        "SSLEngine on\nSSLCertificateFile cert.pem\nSSLCertificateKeyFile key.pem\n</VirtualHost>\n");
+    put_file("$root/cert.pem", "a certificate\n");
+    put_file("$root/key.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n");
+    my ($copy, $dir) = copy_of("$root/conf/httpd.conf");
+    notes_like($copy, 'left_out', qr/VirtualHost \*:8443.*key\.pem .*is encrypted, and nobody is there to type/, 'are told');
+    my $text = text_of($copy->write(root => "$dir/1", mpm => 'event')->{config});
+    unlike $text, qr/^\s*(?:SSL|Listen .*https)/m, 'and their hosts left out';
+    is_deeply [ map {"$_->{scheme} $_->{port}"} $copy->sites ], ['http 8080'], 'what is left answers';
+};
+
+subtest 'the status of mpm_adaptive' => sub {
+    my $root = small_site("Listen 8080\n<IfModule mpm_adaptive_module>\nAdaptiveStatusSocket /run/original.sock adm\nAdaptiveStatusListen 127.0.0.1:8042\n</IfModule>\n");
+    my ($copy, $dir) = copy_of("$root/conf/httpd.conf");
+    my $text = text_of($copy->write(root => "$dir/1", mpm => 'adaptive', module => module_file('mpm_adaptive'))->{config});
+    like $text, qr{^AdaptiveStatusSocket "\Q$dir\E/1/run/adaptive-status\.sock" adm$}m, 'its own socket';
+    like $text, qr/^AdaptiveStatusListen 127\.0\.0\.1:(?!8042)\d+$/m, 'its own port';
 };
 
 subtest 'mod_php' => sub {

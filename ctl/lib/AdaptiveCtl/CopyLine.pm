@@ -70,7 +70,7 @@ my %OWN = (
     adaptivestatuslisten => sub {
         my ($copy, $item) = @_;
         return $item->{text} if ($item->{args}[0] // 'none') =~ /\Anone\z/i;
-        return with_word($item, 1, '127.0.0.1:' . $copy->{ports}->private('status', AdaptiveCtl::CopyPorts::listen_of($item->{args}[0])));
+        return with_word($item, 1, '127.0.0.1:' . $copy->{ports}->other("status page $item->{args}[0]/"));
     },
     rewritemap => sub {
         my ($copy, $item) = @_;
@@ -205,7 +205,7 @@ sub section_line {
 sub rewrite {
     my ($copy, $item) = @_;
     return $item->{text} if $item->{kind} eq 'comment';
-    return commented($item) if is_dropped($copy, $item);
+    return commented($item) if $item->{left_out} || is_dropped($copy, $item);
     return $item->{text} if $item->{kind} eq 'close';
     return section_line($copy, $item) if $item->{kind} eq 'open';
     return mpm_line_stays($copy, $item) ? by_rule($copy, $item) : commented($item) if is_mpm_setting($item->{name});
