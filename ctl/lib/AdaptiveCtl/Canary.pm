@@ -17,9 +17,11 @@ use AdaptiveCtl::CopyPorts;
 use AdaptiveCtl::CopyRules qw(rule_of);
 use AdaptiveCtl::Say;
 
-use constant { SETUP => '/usr/share/doc/apache2/examples/setup-instance', FIRST_OFFSET => 10_000, SECOND_OFFSET => 11_000, HIGHEST_PORT => 65_535 };
+use constant { SETUP => '/usr/share/doc/apache2/examples/setup-instance', FIRST_OFFSET => 10_000, SECOND_OFFSET => 11_000,
+    HIGHEST_PORT => 65_535 };
 
-my @INSTANCES = ({ name => 'canary-event', mpm => 'mpm_event', offset => FIRST_OFFSET }, { name => 'canary-adaptive', mpm => 'mpm_adaptive', offset => SECOND_OFFSET });
+my @INSTANCES = ({ name => 'canary-event', mpm => 'mpm_event', offset => FIRST_OFFSET },
+    { name => 'canary-adaptive', mpm => 'mpm_adaptive', offset => SECOND_OFFSET });
 
 # $copy: an AdaptiveCtl::Copy of the site. share: per cent of the traffic for mpm_adaptive; front: haproxy or balancer.
 sub recipe {
@@ -30,13 +32,16 @@ sub recipe {
     my $front = $opt{front} // 'haproxy';
     usage_error("--front $front: haproxy or balancer.") if $front !~ /\A(?:haproxy|balancer)\z/;
     $site->{is_debian} && $site->{root} eq '/etc/apache2'
-        or fail("the recipe is for Debian's /etc/apache2, and this server's configuration is $site->{config}. With another layout, copy the configuration twice, "
+        or fail("the recipe is for Debian's /etc/apache2, and this server's configuration is $site->{config}. "
+            . 'With another layout, copy the configuration twice, '
             . 'give each its own ServerRoot, Listen, PidFile, DefaultRuntimeDir and logs, and choose an MPM in each.');
     -e "$site->{root}/mods-available/mpm_adaptive.load"
         or fail("$site->{root}/mods-available/mpm_adaptive.load is missing: install the package libapache2-mod-mpm-adaptive first.");
     $copy->refuse_unsafe('event');
-    my $job = { copy => $copy, site => $site, share => $share, front => $front, has_systemd => -d '/run/systemd/system', instances => instances($copy) };
-    my @steps = (make_step($job), mpm_step($job), port_step($job), own_step($job), AdaptiveCtl::CanaryFront::proxy_step($job), start_step($job),
+    my $job = { copy => $copy, site => $site, share => $share, front => $front, has_systemd => -d '/run/systemd/system',
+        instances => instances($copy) };
+    my @steps = (make_step($job), mpm_step($job), port_step($job), own_step($job), AdaptiveCtl::CanaryFront::proxy_step($job),
+        start_step($job),
         AdaptiveCtl::CanaryFront::steps($job), look_step($job), back_step($job));
     return { steps => \@steps, instances => $job->{instances}, front => $front };
 }
@@ -67,7 +72,8 @@ sub instances {
 sub make_step {
     my ($job) = @_;
     return { title => 'Two instances beside the server that runs',
-        text => 'Each is a copy of /etc/apache2 with its own logs, its own run directory and its own apache2ctl. Nothing of the running server changes.',
+        text => 'Each is a copy of /etc/apache2 with its own logs, its own run directory and its own apache2ctl. '
+            . 'Nothing of the running server changes.',
         commands => [ map { "sh @{[SETUP]} $_->{name}" } @{ $job->{instances} } ] };
 }
 
@@ -77,7 +83,8 @@ sub mpm_step {
     my @commands;
     for my $instance (@{ $job->{instances} }) {
         push @commands, "rm -f $instance->{dir}/mods-enabled/mpm_*",
-            map { "ln -s ../mods-available/$instance->{mpm}.$_ $instance->{dir}/mods-enabled/" } grep { -e "$job->{site}{root}/mods-available/$instance->{mpm}.$_" } qw(load conf);
+            map { "ln -s ../mods-available/$instance->{mpm}.$_ $instance->{dir}/mods-enabled/" }
+                grep { -e "$job->{site}{root}/mods-available/$instance->{mpm}.$_" } qw(load conf);
     }
     return { title => 'One MPM for each', text => '', commands => \@commands };
 }
@@ -109,15 +116,20 @@ sub port_step {
             ("s/^([[:space:]]*Listen[[:space:]]+)([^[:space:]]*:)?$old([[:space:]]|\$)/\\1127.0.0.1:$new\\3/I",
                 "/^[[:space:]]*<VirtualHost/I s/[^[:space:]<>]+:$old([[:space:]>])/*:$new\\1/g")
         } sort { $b <=> $a } keys %{ $instance->{port} };
-        push @commands, shell_words('sed', '-i', '-E', (map { ('-e', $_) } @edits), map { $instance->{dir} . substr $_, length $root } @inside) if @inside;
+        push @commands, shell_words('sed', '-i', '-E', (map { ('-e', $_) } @edits),
+            map { $instance->{dir} . substr $_, length $root } @inside) if @inside;
         # what is written down there leads all instances to the files of the first
-        push @commands, map { shell_words('sed', '-i', '-E', "s|^([[:space:]]*ServerRoot[[:space:]]+).*|\\1$instance->{dir}|I", $instance->{dir} . substr $_, length $root) }
+        push @commands, map { shell_words('sed', '-i', '-E', "s|^([[:space:]]*ServerRoot[[:space:]]+).*|\\1$instance->{dir}|I",
+            $instance->{dir} . substr $_, length $root) }
             grep { index($_, "$root/") == 0 } files_with($job, 'directive', qr/^ServerRoot$/i);
     }
-    my $text = 'Each listens on 127.0.0.1 alone: ' . join('; ', map { my $i = $_; "$i->{mpm}: " . join(', ', map {"$i->{port}{$_} for $_"} sort { $a <=> $b } keys %{ $i->{port} }) }
+    my $text = 'Each listens on 127.0.0.1 alone: '
+        . join('; ', map { my $i = $_; "$i->{mpm}: " . join(', ', map {"$i->{port}{$_} for $_"} sort { $a <=> $b } keys %{ $i->{port} }) }
         @{ $job->{instances} }) . '.';
-    $text .= ' These files are outside of /etc/apache2, so that all instances share them; copy them into each instance and change the ports there: ' . join(', ', @outside) . '.' if @outside;
-    $text .= ' Virtual hosts that are told apart by address alone are not any more: give them names.' if grep { $job->{copy}{ports}->own_addresses($_) } keys %{ $job->{copy}{protocol} };
+    $text .= ' These files are outside of /etc/apache2, so that all instances share them; copy them into each instance and '
+        . 'change the ports there: ' . join(', ', @outside) . '.' if @outside;
+    $text .= ' Virtual hosts that are told apart by address alone are not any more: give them names.'
+        if grep { $job->{copy}{ports}->own_addresses($_) } keys %{ $job->{copy}{protocol} };
     return { title => 'Ports of their own', text => $text, commands => \@commands };
 }
 
@@ -129,23 +141,31 @@ sub own_step {
         my ($kind) = rule_of($item->{name});
         next if !defined $kind || $kind !~ /^(?:top|log|file|directory|cache)$/ || $item->{text} =~ /\$\{APACHE_/;
         my $path = $item->{args}[0] // next;
-        push @shared, "    $item->{file}:$item->{line}: " . $item->{text} =~ s/^\s+|\s+$//gr if $path =~ m{/} && $path ne '/dev/null' && $path !~ /\A(?:\||syslog|journald|memcache|redis)/;
+        next if $path !~ m{/} || $path eq '/dev/null' || $path =~ /\A(?:\||syslog|journald|memcache|redis)/;
+        push @shared, "    $item->{file}:$item->{line}: " . $item->{text} =~ s/^\s+|\s+$//gr;
     }
     return if !@shared;
     return { title => 'Places that all instances would share', commands => [],
-        text => "These lines name a place that the copies would use as well. Change them in each instance (below /etc/apache2-...), or what is written there is mixed up:\n"
+        text => 'These lines name a place that the copies would use as well. Change them in each instance (below /etc/apache2-...), '
+            . "or what is written there is mixed up:\n"
             . join "\n", @shared };
 }
 
 sub start_step {
     my ($job) = @_;
-    my @commands = map { ("apache2ctl-$_->{name} configtest", $job->{has_systemd} ? "systemctl start apache2\@$_->{name}.service" : "apache2ctl-$_->{name} start") } @{ $job->{instances} };
+    my @commands = map {
+        ("apache2ctl-$_->{name} configtest",
+            $job->{has_systemd} ? "systemctl start apache2\@$_->{name}.service" : "apache2ctl-$_->{name} start")
+    } @{ $job->{instances} };
     return { title => 'Start both', text => 'They serve already, but nobody asks them yet.', commands => \@commands };
 }
 
 sub stop_commands {
     my ($job) = @_;
-    return map { $job->{has_systemd} ? "systemctl stop apache2\@$_->{name}.service" : "apache2ctl-$_->{name} stop; " . AdaptiveCtl::CanaryFront::until_gone("$_->{run}/apache2.pid") } @{ $job->{instances} };
+    return map {
+        $job->{has_systemd} ? "systemctl stop apache2\@$_->{name}.service"
+            : "apache2ctl-$_->{name} stop; " . AdaptiveCtl::CanaryFront::until_gone("$_->{run}/apache2.pid")
+    } @{ $job->{instances} };
 }
 
 sub look_step {
@@ -154,21 +174,26 @@ sub look_step {
     my ($port) = map { $event->{port}{$_} } sort { $a <=> $b } grep { $job->{copy}{protocol}{$_} ne 'https' } keys %{ $event->{port} };
     my $proxy = $job->{front} eq 'haproxy' ? ' --haproxy-protocol' : '';
     my @commands = "adaptivectl status --json --socket $adaptive->{run}/adaptive-status.sock";
-    push @commands, "curl -s$proxy 'http://127.0.0.1:$port/server-status?auto'" if defined $port && grep { $_->{active} && ($_->{args}[0] // '') eq 'status_module' } @{ $job->{copy}{items} };
+    push @commands, "curl -s$proxy 'http://127.0.0.1:$port/server-status?auto'"
+        if defined $port && grep { $_->{active} && ($_->{args}[0] // '') eq 'status_module' } @{ $job->{copy}{items} };
     return { title => 'Look at both', commands => \@commands,
-        text => 'Whenever you like; the figures since the start are what to compare: requests, busy threads, processor time and memory for each request. The access logs are '
-            . join(' and ', map {"/var/log/apache2-$_->{name}"} $event, $adaptive) . '; %D in their LogFormat makes response times comparable.'
+        text => 'Whenever you like; the figures since the start are what to compare: requests, busy threads, processor time and memory '
+            . 'for each request. The access logs are '
+            . join(' and ', map {"/var/log/apache2-$_->{name}"} $event, $adaptive)
+            . '; %D in their LogFormat makes response times comparable.'
             . ($proxy ? ' An answer of 404 or 403 means that the first virtual host does not show mod_status to 127.0.0.1.' : '') };
 }
 
 sub back_step {
     my ($job) = @_;
     my @names = map { $_->{name} } @{ $job->{instances} };
-    return { title => 'The way back', text => 'The server is as it was, in a second; then the instances go. Their logs go with them, so save what you want to keep.',
+    return { title => 'The way back',
+        text => 'The server is as it was, in a second; then the instances go. Their logs go with them, so save what you want to keep.',
         commands => [ AdaptiveCtl::CanaryFront::undo_commands($job), stop_commands($job),
             map { my $name = $_;
                 ("rm -rf /etc/apache2-$name /var/log/apache2-$name /var/run/apache2-$name /var/lock/apache2-$name",
-                    "rm -f /etc/logrotate.d/apache2-$name /etc/default/apache-htcacheclean-$name /etc/init.d/apache2-$name /usr/local/sbin/*-$name") } @names ] };
+                    "rm -f /etc/logrotate.d/apache2-$name /etc/default/apache-htcacheclean-$name /etc/init.d/apache2-$name"
+                        . " /usr/local/sbin/*-$name") } @names ] };
 }
 
 # --- as a text --------------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ sub proxy_step {
             ? 'HAProxy tells them in the PROXY protocol. With it a port speaks nothing else: ask it with "curl --haproxy-protocol".'
             : 'mod_proxy tells them in a header.'),
         commands => [ map { my $dir = $_->{dir};
-            ("ln -sf ../mods-available/remoteip.load $dir/mods-enabled/remoteip.load", "printf '%s\\n' " . join(' ', map {"'$_'"} split /\n/, $lines) . " >$dir/conf-enabled/canary.conf") }
+            ("ln -sf ../mods-available/remoteip.load $dir/mods-enabled/remoteip.load",
+                "printf '%s\\n' " . join(' ', map {"'$_'"} split /\n/, $lines) . " >$dir/conf-enabled/canary.conf") }
             @{ $job->{instances} } ] };
 }
 
@@ -39,24 +40,29 @@ sub haproxy_step {
             . "    server event 127.0.0.1:$event->{port}{$port} weight @{[100 - $job->{share}]} send-proxy check-send-proxy check\n"
             . "    server adaptive 127.0.0.1:$adaptive->{port}{$port} weight $job->{share} send-proxy check-send-proxy check\n";
     }
-    my $stop = $job->{has_systemd} ? 'systemctl stop apache2' : 'apache2ctl stop; ' . until_gone($job->{site}{env}{APACHE_PID_FILE} // '/var/run/apache2/apache2.pid');
+    my $stop = $job->{has_systemd} ? 'systemctl stop apache2'
+        : 'apache2ctl stop; ' . until_gone($job->{site}{env}{APACHE_PID_FILE} // '/var/run/apache2/apache2.pid');
     return { title => "Let the traffic in: $job->{share} % for mpm_adaptive",
-        text => 'HAProxy passes on connections without looking into them, TLS as well, and a client stays with its instance. Between the last two commands nobody serves, for about a second. '
+        text => 'HAProxy passes on connections without looking into them, TLS as well, and a client stays with its instance. '
+            . 'Between the last two commands nobody serves, for about a second. '
             . 'Other shares: change both weights and start HAProxy again.',
         files => [ { path => HAPROXY_CONF, text => $text } ],
-        commands => [ 'apt-get install haproxy', 'haproxy -c -f ' . HAPROXY_CONF, $stop, 'haproxy -D -p /run/haproxy-canary.pid -f ' . HAPROXY_CONF ] };
+        commands => [ 'apt-get install haproxy', 'haproxy -c -f ' . HAPROXY_CONF, $stop,
+            'haproxy -D -p /run/haproxy-canary.pid -f ' . HAPROXY_CONF ] };
 }
 
 sub balancer_step {
     my ($job) = @_;
     my ($event, $adaptive) = @{ $job->{instances} };
     my ($http) = grep { $job->{copy}{protocol}{$_} ne 'https' } ports($job);
-    my $text = "<Proxy balancer://canary>\n    BalancerMember http://127.0.0.1:$event->{port}{$http} route=event loadfactor=@{[100 - $job->{share}]}\n"
+    my $text = "<Proxy balancer://canary>\n"
+        . "    BalancerMember http://127.0.0.1:$event->{port}{$http} route=event loadfactor=@{[100 - $job->{share}]}\n"
         . "    BalancerMember http://127.0.0.1:$adaptive->{port}{$http} route=adaptive loadfactor=$job->{share}\n</Proxy>\n"
         . "ProxyPreserveHost On\nProxyPass /server-status !\nProxyPass / balancer://canary/\n";
     return { title => "Let the traffic in: $job->{share} % for mpm_adaptive",
-        text => 'The server that runs keeps the connections to clients and TLS, and passes on requests; so this compares less than HAProxy does: slow clients and idle connections '
-            . 'stay with the MPM that runs now. Virtual hosts that have a ProxyPass of their own are not divided, and redirects from http to https have to be made here, not in the instances.',
+        text => 'The server that runs keeps the connections to clients and TLS, and passes on requests; so this compares less than HAProxy '
+            . 'does: slow clients and idle connections stay with the MPM that runs now. Virtual hosts that have a ProxyPass of their own '
+            . 'are not divided, and redirects from http to https have to be made here, not in the instances.',
         files => [ { path => BALANCER_CONF, text => $text } ],
         commands => [ 'a2enmod proxy proxy_http proxy_balancer lbmethod_byrequests slotmem_shm', 'a2enconf canary', 'apache2ctl configtest',
             $job->{has_systemd} ? 'systemctl restart apache2' : 'apache2ctl restart' ] };
@@ -64,7 +70,9 @@ sub balancer_step {
 
 sub undo_commands {
     my ($job) = @_;
-    return ('pid=$(cat /run/haproxy-canary.pid); kill $pid; while kill -0 $pid 2>/dev/null; do sleep 0.1; done', 'rm -f /run/haproxy-canary.pid ' . HAPROXY_CONF, $job->{has_systemd} ? 'systemctl start apache2' : 'apache2ctl start') if is_haproxy($job);
+    return ('pid=$(cat /run/haproxy-canary.pid); kill $pid; while kill -0 $pid 2>/dev/null; do sleep 0.1; done',
+        'rm -f /run/haproxy-canary.pid ' . HAPROXY_CONF, $job->{has_systemd} ? 'systemctl start apache2' : 'apache2ctl start')
+        if is_haproxy($job);
     return ('a2disconf canary', 'rm -f ' . BALANCER_CONF, $job->{has_systemd} ? 'systemctl reload apache2' : 'apache2ctl graceful');
 }
 

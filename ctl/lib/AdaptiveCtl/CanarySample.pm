@@ -38,7 +38,8 @@ sub of_json {
     fail("the status has schema $schema, which this adaptivectl does not know.") if $schema ne SCHEMA;
     my ($server, $requests, $threads, $children) = @$state{qw(server requests threads children)};
     return { kind => 'adaptive', requests => $requests->{total}, busy => $threads->{busy}, threads => $threads->{running},
-        children => scalar @{ $children->{list} // [] }, connections => $state->{connections}{total}, shed => ($requests->{shed_total} // 0) + ($requests->{refused_total} // 0),
+        children => scalar @{ $children->{list} // [] }, connections => $state->{connections}{total},
+        shed => ($requests->{shed_total} // 0) + ($requests->{refused_total} // 0),
         uptime_s => $server->{uptime_seconds}, parent_pid => $server->{parent_pid}, cpu_s => undef, pss_kib => undef };
 }
 
@@ -51,8 +52,10 @@ sub of_auto {
     my @cpu = grep {defined} @has{qw(CPUUser CPUSystem CPUChildrenUser CPUChildrenSystem)};
     my $cpu_s;
     if (@cpu) { $cpu_s = 0; $cpu_s += $_ for @cpu }
-    return { kind => 'mod_status', requests => $has{'Total Accesses'}, busy => $has{BusyWorkers}, threads => $workers, children => $has{Processes} // $workers,
-        connections => $has{ConnsTotal}, shed => undef, uptime_s => $has{ServerUptimeSeconds} // $has{Uptime}, parent_pid => undef, cpu_s => $cpu_s, pss_kib => undef };
+    return { kind => 'mod_status', requests => $has{'Total Accesses'}, busy => $has{BusyWorkers}, threads => $workers,
+        children => $has{Processes} // $workers, connections => $has{ConnsTotal}, shed => undef,
+        uptime_s => $has{ServerUptimeSeconds} // $has{Uptime},
+        parent_pid => undef, cpu_s => $cpu_s, pss_kib => undef };
 }
 
 # --- the kernel -------------------------------------------------------------------------------------------------------

@@ -31,8 +31,8 @@ my $CHILDREN_WRITE = qr/^(?:davlockdb|davgenericlockdb|cachelockpath)$/;
 
 sub new {
     my ($class, $site, %opt) = @_;
-    my $self = bless { site => $site, dir => $opt{dir}, private => $opt{dir}, ports => AdaptiveCtl::CopyPorts->new, notes => AdaptiveCtl::CopyNotes->new,
-        built_in => AdaptiveCtl::CopyRead::built_in($site) }, $class;
+    my $self = bless { site => $site, dir => $opt{dir}, private => $opt{dir}, ports => AdaptiveCtl::CopyPorts->new,
+        notes => AdaptiveCtl::CopyNotes->new, built_in => AdaptiveCtl::CopyRead::built_in($site) }, $class;
     $self->{own_mpm} = $self->find_own_mpm;
     $self->begin($self->{own_mpm});
     $self->{sites} = [ AdaptiveCtl::CopySites::sites_of($self->{hosts}, $self->{ports}, $self->{protocol}) ];
@@ -89,8 +89,8 @@ sub absolute { my ($self, $path) = @_; return $path =~ m{\A/} ? $path : "$self->
 sub find_write_dirs {
     my ($self) = @_;
     my $env = $self->{site}{env};
-    my %dir = map { $_ => 1 } qw(/var/log /run /var/run /run/lock /var/lock /var/cache /var/tmp /tmp), "$self->{root}/logs", "$self->{root}/run",
-        grep {defined} @$env{qw(APACHE_RUN_DIR APACHE_LOCK_DIR APACHE_LOG_DIR)};
+    my %dir = map { $_ => 1 } qw(/var/log /run /var/run /run/lock /var/lock /var/cache /var/tmp /tmp), "$self->{root}/logs",
+        "$self->{root}/run", grep {defined} @$env{qw(APACHE_RUN_DIR APACHE_LOCK_DIR APACHE_LOG_DIR)};
     for my $item (grep { $_->{name} =~ /^(?:PidFile|ErrorLog|DefaultRuntimeDir)$/i && ($_->{args}[0] // '') =~ m{/} } @{ $self->{items} }) {
         next if $item->{args}[0] =~ /\A\|/;
         my $path = $self->absolute($item->{args}[0]);

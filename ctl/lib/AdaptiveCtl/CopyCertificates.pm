@@ -22,7 +22,8 @@ sub check {
     my $is_main_bad = leave_out_of_main($copy, $main);
     my $store = managed_store($copy, $main, @virtual);
     for my $host (@virtual) {
-        next if lc(AdaptiveCtl::CopySites::last_arg($host, 'sslengine') // AdaptiveCtl::CopySites::last_arg($main, 'sslengine') // 'off') ne 'on';
+        my ($engine) = map { AdaptiveCtl::CopySites::last_arg($_, 'sslengine') // () } $host, $main;
+        next if lc($engine // 'off') ne 'on';
         my $has_own = AdaptiveCtl::CopySites::last_arg($host, 'sslcertificatefile');
         my $why = unreadable($copy, $host) // ($has_own ? undef : $is_main_bad) // unmanaged($copy, $host, $main, $store) // next;
         $copy->{dropped}{ $host->{key} } = 1;
@@ -87,15 +88,18 @@ sub managed_store {
     my ($copy, @hosts) = @_;
     return if !grep { $_->{active} && lc $_->{name} eq 'loadmodule' && ($_->{args}[0] // '') eq 'md_module' } @{ $copy->{items} };
     my ($dir) = map { AdaptiveCtl::CopySites::last_arg($_, 'mdstoredir') // () } @hosts;
-    return join '/', $dir ? $copy->absolute($dir) : (grep {-d} map { $copy->absolute($_) } @STORES)[0] // $copy->absolute($STORES[0]), 'domains';
+    my @stores = map { $copy->absolute($_) } $dir // @STORES;
+    return ((grep {-d} @stores)[0] // $stores[0]) . '/domains';
 }
 
 # A host without a certificate of its own, under mod_md. Why it is left out, or nothing, and its certificate is set.
 sub unmanaged {
     my ($copy, $host, $main, $store) = @_;
     return if !defined $store || grep { AdaptiveCtl::CopySites::last_arg($_, 'sslcertificatefile') } $host, $main;
-    my $name = AdaptiveCtl::CopySites::name_of(AdaptiveCtl::CopySites::last_arg($host, 'servername') // AdaptiveCtl::CopySites::last_arg($main, 'servername'));
-    my @managed = map { lc($_->{args}[0] // '') } grep { $_->{active} && $_->{name} =~ /^MDomain$|^MDomainSet$/i && grep { lc $_ eq $name } @{ $_->{args} } }
+    my ($name) = map { AdaptiveCtl::CopySites::name_of(AdaptiveCtl::CopySites::last_arg($_, 'servername')) || () } $host, $main;
+    $name //= '';
+    my @managed = map { lc($_->{args}[0] // '') }
+        grep { $_->{active} && $_->{name} =~ /^MDomain$|^MDomainSet$/i && grep { lc $_ eq $name } @{ $_->{args} } }
         @{ $copy->{items} };
     for my $domain (@managed, $name) {
         my ($certificate, $key) = map {"$store/$domain/$_"} qw(pubcert.pem privkey.pem);

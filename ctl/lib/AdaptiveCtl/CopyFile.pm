@@ -19,7 +19,8 @@ sub head {
     my $module = module_line($copy);
     my @lines = ('# A private copy of ' . $copy->{site}{config} . ', made by adaptivectl compare. It serves on 127.0.0.1 alone.',
         "ServerRoot \"$copy->{site}{root}\"", $module ? $module : (),
-        "DefaultRuntimeDir \"$dir/run\"", "PidFile \"$dir/run/httpd.pid\"", "CoreDumpDirectory \"$dir/run\"", "ErrorLog \"$dir/logs/error.log\"");
+        "DefaultRuntimeDir \"$dir/run\"", "PidFile \"$dir/run/httpd.pid\"", "CoreDumpDirectory \"$dir/run\"",
+        "ErrorLog \"$dir/logs/error.log\"");
     push @lines, "ScoreBoardFile \"$dir/run/scoreboard\"" if grep { $_->{active} && lc $_->{name} eq 'scoreboardfile' } @{ $copy->{items} };
     return @lines;
 }
@@ -48,14 +49,16 @@ sub module_line {
     my $mpm = $copy->{mpm};
     my ($static) = map { /\A(?:mod_mpm_)?(event|worker|prefork|adaptive)\.c\z/ ? $1 : () } sort keys %{ $copy->{built_in}{loaded} };
     return if defined $static && $static eq $mpm;
-    fail("$copy->{site}{httpd} is built with mpm_$static, so that no other MPM can be loaded; compare needs an httpd that is built with --enable-mpms-shared=all.")
+    fail("$copy->{site}{httpd} is built with mpm_$static, so that no other MPM can be loaded; compare needs an httpd that is built with "
+            . '--enable-mpms-shared=all.')
         if defined $static;
     my @paths = map { $copy->absolute($_->{args}[1]) } grep { lc $_->{name} eq 'loadmodule' && defined $_->{args}[1] } @{ $copy->{items} };
     my ($named) = grep { m{/mod_mpm_\Q$mpm\E\.so\z} } @paths;
     my %seen;
     my ($found) = grep {-e} defined $copy->{module} && $mpm eq 'adaptive' ? $copy->{module} : (defined $named ? $named : ()),
         map {"$_/mod_mpm_$mpm.so"} grep { !$seen{$_}++ } map { dirname($_) } @paths;
-    $found // fail("mod_mpm_$mpm.so is not there, neither beside the modules of $copy->{site}{config}" . (defined $copy->{module} && $mpm eq 'adaptive' ? " nor at $copy->{module}" : '')
+    $found // fail("mod_mpm_$mpm.so is not there, neither beside the modules of $copy->{site}{config}"
+        . (defined $copy->{module} && $mpm eq 'adaptive' ? " nor at $copy->{module}" : '')
         . '; install it, or name it.');
     return "LoadModule mpm_${mpm}_module \"$found\"";
 }
@@ -64,7 +67,8 @@ sub module_line {
 sub settings_of_other {
     my ($copy) = @_;
     my $file = "$copy->{site}{root}/mods-available/mpm_$copy->{mpm}.conf";
-    return if defined $copy->{mpm_conf} || !$copy->{site}{is_debian} || -e "$copy->{site}{root}/mods-enabled/mpm_$copy->{mpm}.conf" || !-r $file;
+    return if defined $copy->{mpm_conf} || !$copy->{site}{is_debian} || !-r $file;
+    return if -e "$copy->{site}{root}/mods-enabled/mpm_$copy->{mpm}.conf";
     return map { { file => $file, line => $_->[0], text => $_->[1] } } AdaptiveCtl::Config::lines_of($file);
 }
 

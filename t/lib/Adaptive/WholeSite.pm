@@ -57,7 +57,8 @@ sub make_contents {
     make_path("$root/www/app/folder");
     put_file("$root/www/app/folder/index.html", "A folder.\n");
     put_file("$root/www/app/.htaccess", qq{Header set X-From-Htaccess yes\nRewriteEngine on\nRewriteRule ^short\$ /index.html [L]\n});
-    put_script("$root/www/app/port.cgi", qq{#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n%s %s %s\\n' "\$SERVER_NAME" "\$SERVER_PORT" "\$HTTPS"\n});
+    put_script("$root/www/app/port.cgi",
+        qq{#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n%s %s %s\\n' "\$SERVER_NAME" "\$SERVER_PORT" "\$HTTPS"\n});
     put_script("$root/bin/log", "#!/bin/sh\nexec cat >>'$root/logs/piped'\n");
     put_script("$root/bin/map", "#!/bin/sh\nwhile read -r key; do echo \"/\$key/index.html\"; done\n");
     put_file("$root/www/app.wsgi", <<'PYTHON');
@@ -177,7 +178,8 @@ sub app_extras {
     my $root = $self->{root};
     my $text = '';
     $text .= "<Files *.cgi>\nSetHandler cgi-script\nOptions +ExecCGI\n</Files>\n" if $has->{cgid};
-    $text .= "WSGIDaemonProcess app threads=2\nWSGIScriptAlias /wsgi $root/www/app.wsgi process-group=app application-group=%{GLOBAL}\n" if $has->{wsgi};
+    $text .= "WSGIDaemonProcess app threads=2\nWSGIScriptAlias /wsgi $root/www/app.wsgi process-group=app application-group=%{GLOBAL}\n"
+        if $has->{wsgi};
     return $text;
 }
 
@@ -214,7 +216,8 @@ sub start_server {
         exec {$command[0]} @command;
     });
     my $is_up = wait_for { -s $pid_file || !kill(0, $pid) || waitpid($pid, 1) == $pid } 30, 'a server to start';
-    -s $pid_file or die "@command: " . Adaptive::Server::read_text($log), map { Adaptive::Server::read_text($_) } glob "$self->{root}/logs/error.log";
+    -s $pid_file or die "@command: " . Adaptive::Server::read_text($log),
+        map { Adaptive::Server::read_text($_) } glob "$self->{root}/logs/error.log";
     push @{ $self->{servers} }, $pid;
     return $pid;
 }
