@@ -139,7 +139,8 @@ subtest 'whose requests' => sub {
         formats => { mine => '%V %p %t "%r" %>s' });
     my $time = '01/Mar/2025:10:00:00 +0000';
     my $mine = log_of("www.x.org 443 [$time] \"GET /1 HTTP/1.1\" 200", "www.x.org 80 [$time] \"GET /2 HTTP/1.1\" 200",
-        "a.x.net 80 [$time] \"GET /3 HTTP/1.1\" 200", "shop.x.org 8080 [$time] \"GET /4 HTTP/1.1\" 200", "stranger.org 80 [$time] \"GET /5 HTTP/1.1\" 200");
+        "a.x.net 80 [$time] \"GET /3 HTTP/1.1\" 200", "shop.x.org 8080 [$time] \"GET /4 HTTP/1.1\" 200",
+        "stranger.org 80 [$time] \"GET /5 HTTP/1.1\" 200");
     my $log = AdaptiveCtl::AccessLog->new(files => [$mine], copy => $copy);
     is $log->format, '%V %p %t "%r" %>s', 'a format of the configuration is found';
     my ($counts, @trace) = trace_of($log);

@@ -66,6 +66,7 @@ subtest 'the original' => sub {
     like $original{"http://www.example.org:$port/folder"}, qr{^location: http://www\.example\.org:$port/folder/}m, 'redirects to its port';
     like $original_at_address[0], qr/This is address/, 'tells addresses apart';
     like $original{"https://www.example.org:$tls/"}, qr/This is tls/, 'speaks TLS';
+    is_deeply [ grep { $original{$_} =~ /\Acurl/ } @urls ], [], 'answers everything';
     # a server that does not run writes nothing
     finish($pid);
 };
@@ -196,7 +197,8 @@ subtest 'an error leads to the original' => sub {
 
 subtest 'keys with a pass phrase' => sub {
     my $root = small_site(join '', "Listen 8443 https\nListen 8080\n", Adaptive::WholeSite::load_line('ssl'),
-        "<VirtualHost *:8443>\nServerName www.example.org\nSSLEngine on\nSSLCertificateFile cert.pem\nSSLCertificateKeyFile key.pem\n</VirtualHost>\n");
+        "<VirtualHost *:8443>\nServerName www.example.org\nSSLEngine on\n",
+        "SSLCertificateFile cert.pem\nSSLCertificateKeyFile key.pem\n</VirtualHost>\n");
     put_file("$root/cert.pem", "a certificate\n");
     put_file("$root/key.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n");
     my ($copy, $dir) = copy_of("$root/conf/httpd.conf");

@@ -64,8 +64,15 @@ sub balancer_step {
             . 'does: slow clients and idle connections stay with the MPM that runs now. Virtual hosts that have a ProxyPass of their own '
             . 'are not divided, and redirects from http to https have to be made here, not in the instances.',
         files => [ { path => BALANCER_CONF, text => $text } ],
-        commands => [ 'a2enmod proxy proxy_http proxy_balancer lbmethod_byrequests slotmem_shm', 'a2enconf canary', 'apache2ctl configtest',
+        commands => [ (new_modules($job) ? join ' ', 'a2enmod', new_modules($job) : ()), 'a2enconf canary', 'apache2ctl configtest',
             $job->{has_systemd} ? 'systemctl restart apache2' : 'apache2ctl restart' ] };
+}
+
+# Those that mod_proxy_balancer needs and that are not enabled.
+sub new_modules {
+    my ($job) = @_;
+    my $enabled = "$job->{site}{root}/mods-enabled";
+    return grep { !-e "$enabled/$_.load" } qw(proxy proxy_http slotmem_shm proxy_balancer lbmethod_byrequests);
 }
 
 sub undo_commands {
@@ -73,7 +80,9 @@ sub undo_commands {
     return ('pid=$(cat /run/haproxy-canary.pid); kill $pid; while kill -0 $pid 2>/dev/null; do sleep 0.1; done',
         'rm -f /run/haproxy-canary.pid ' . HAPROXY_CONF, $job->{has_systemd} ? 'systemctl start apache2' : 'apache2ctl start')
         if is_haproxy($job);
-    return ('a2disconf canary', 'rm -f ' . BALANCER_CONF, $job->{has_systemd} ? 'systemctl reload apache2' : 'apache2ctl graceful');
+    return ('a2disconf canary', 'rm -f ' . BALANCER_CONF,
+        (new_modules($job) ? join ' ', 'a2dismod', reverse new_modules($job) : ()),
+        $job->{has_systemd} ? 'systemctl reload apache2' : 'apache2ctl graceful');
 }
 
 1;

@@ -89,7 +89,7 @@ my %OWN = (
     },
     wsgidaemonprocess => sub {
         my ($copy, $item) = @_;
-        $copy->note(different => $item, 'starts Python processes: the copy has its own, with the same databases and files as the real ones');
+        $copy->note(different => $item, 'starts Python processes: the copy has its own, with the databases and files of the real ones');
         return original_variables($copy, $item);
     },
     require => \&client_line,
@@ -132,7 +132,7 @@ sub cache_line {
 sub user_line {
     my ($copy, $item) = @_;
     return $item->{text} if $> == 0;
-    $copy->note(different => $item, "is left out: without root's rights the copy runs as this user, and answers 403 for what this user may not read")
+    $copy->note(different => $item, "is left out: without root's rights the copy runs as this user; what this user may not read is a 403")
         if lc $item->{name} eq 'user';
     return commented($item);
 }

@@ -47,7 +47,8 @@ my %LEFT_OUT_MODULES = (
     privileges_module   => [ qr/^(?:VHost(?:User|Group|Secure|Privs|CGIMode|CGIPrivs)|DTracePrivileges|PrivilegesMode)$/i,
         'the copy does not switch privileges' ],
     mpm_itk_module      => [
-        qr/^(?:AssignUserID(?:Expr)?|AssignGroupIDExpr|MaxClientsVHost|NiceValue|Limit[UG]IDRange|EnableCapabilities)$/i, 'it needs mpm_prefork' ],
+        qr/^(?:AssignUserID(?:Expr)?|AssignGroupIDExpr|MaxClientsVHost|NiceValue|Limit[UG]IDRange|EnableCapabilities)$/i,
+        'it needs mpm_prefork' ],
 );
 sub LEFT_OUT_MODULES { return \%LEFT_OUT_MODULES }
 

@@ -178,7 +178,8 @@ sub app_extras {
     my $root = $self->{root};
     my $text = '';
     $text .= "<Files *.cgi>\nSetHandler cgi-script\nOptions +ExecCGI\n</Files>\n" if $has->{cgid};
-    $text .= "WSGIDaemonProcess app threads=2\nWSGIScriptAlias /wsgi $root/www/app.wsgi process-group=app application-group=%{GLOBAL}\n"
+    $text .= "WSGIDaemonProcess app threads=2 home=$root/www\n"
+        . "WSGIScriptAlias /wsgi $root/www/app.wsgi process-group=app application-group=%{GLOBAL}\n"
         if $has->{wsgi};
     return $text;
 }
@@ -233,10 +234,10 @@ sub start {
 sub answer {
     my ($self, $url, $address, $port, @more) = @_;
     my $run = run_command(30, qw(curl -s -i -k --max-time 20 --noproxy *), '--connect-to', "::$address:$port", @more, $url);
-    my ($head, $body) = split /\r?\n\r?\n/, $run->{output}, 2;
+    my ($head, $body) = map { $_ // '' } (split /\r?\n\r?\n/, $run->{output}, 2)[ 0, 1 ];
     my ($status) = $head =~ m{\AHTTP/\S+ (\d+)};
     my @headers = map { /^((?:Location|X-From-Htaccess|ETag): .*?)\r?$/mi ? lc $1 : () } $head =~ /^.+$/mg;
-    return join "\n", $status // "curl $run->{status}", (sort @headers), $body // '';
+    return join "\n", $status // "curl $run->{status}", (sort @headers), $body;
 }
 
 # Every file below the root with its size and the time of its last change, but for what the test itself writes.
