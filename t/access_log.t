@@ -172,8 +172,12 @@ subtest 'files' => sub {
         my ($counts) = trace_of(AdaptiveCtl::AccessLog->new(files => ["$file.gz"], host => 'x'));
         is $counts->{used}, 5000, 'one that is compressed';
         put_file("$dir/damaged.gz", substr Adaptive::Server::read_text("$file.gz"), 0, (-s "$file.gz") / 2);
-        like refused(sub { trace_of(AdaptiveCtl::AccessLog->new(files => ["$dir/damaged.gz"], host => 'x', format => 'common')) }),
-            qr/damaged\.gz cannot be read to its end: gzip says/, 'one that is damaged is not taken for a short one';
+        # gzip says something as well
+        open my $stderr, '>&', \*STDERR;
+        open STDERR, '>', '/dev/null';
+        my $refused = refused(sub { trace_of(AdaptiveCtl::AccessLog->new(files => ["$dir/damaged.gz"], host => 'x', format => 'common')) });
+        open STDERR, '>&', $stderr;
+        like $refused, qr/damaged\.gz cannot be read to its end: gzip says/, 'one that is damaged is not taken for a short one';
     }
     my ($counts) = trace_of(AdaptiveCtl::AccessLog->new(host => 'x',
         files => [ map { log_of(common("01/Mar/2025:10:00:0$_ +0000", 'GET / HTTP/1.1', 200)) } 2, 1 ]));

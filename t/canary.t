@@ -16,7 +16,6 @@ use Adaptive::Server ();
 use Adaptive::Wait qw(ok_within);
 use AdaptiveCtl::Ask;
 use AdaptiveCtl::Canary;
-use AdaptiveCtl::CanarySample;
 use AdaptiveCtl::Copy;
 use AdaptiveCtl::Site;
 
@@ -45,25 +44,25 @@ Scoreboard: W__.
 AUTO
 
 subtest 'samples' => sub {
-    my $event = AdaptiveCtl::CanarySample::sample($AUTO);
+    my $event = AdaptiveCtl::Canary::sample($AUTO);
     is_deeply { map { $_ => $event->{$_} } qw(kind requests busy threads children connections uptime_s cpu_s pss_kib) },
         { kind => 'mod_status', requests => 4711, busy => 7, threads => 50, children => 2, connections => 90, uptime_s => 620, cpu_s => 4,
             pss_kib => undef }, 'of mod_status';
     my $json = '{"schema_version":1,"server":{"uptime_seconds":7.5,"parent_pid":4999999},"threads":{"running":31,"busy":23},'
         . '"requests":{"total":99,"shed_total":2,"refused_total":3},"connections":{"total":40},"children":{"list":[{},{}]}}';
-    my $adaptive = AdaptiveCtl::CanarySample::sample($json);
+    my $adaptive = AdaptiveCtl::Canary::sample($json);
     is_deeply { map { $_ => $adaptive->{$_} } qw(kind requests busy threads children connections shed uptime_s cpu_s parent_pid) },
         { kind => 'adaptive', requests => 99, busy => 23, threads => 31, children => 2, connections => 40, shed => 5, uptime_s => 7.5,
             cpu_s => undef, parent_pid => 4_999_999 },
         'of mpm_adaptive';
-    my $own = AdaptiveCtl::CanarySample::sample($AUTO, pid => $$);
+    my $own = AdaptiveCtl::Canary::sample($AUTO, pid => $$);
     cmp_ok $own->{pss_kib}, '>', 1000, 'memory of the processes';
     cmp_ok $own->{cpu_s}, '<', 600, 'and their processor time';
-    like refused(sub { AdaptiveCtl::CanarySample::sample('<html>') }), qr/neither the JSON of mpm_adaptive .* nor the text of mod_status/,
+    like refused(sub { AdaptiveCtl::Canary::sample('<html>') }), qr/neither the JSON of mpm_adaptive .* nor the text of mod_status/,
         'of something else';
-    like refused(sub { AdaptiveCtl::CanarySample::sample('{"schema_version":1,') }),
+    like refused(sub { AdaptiveCtl::Canary::sample('{"schema_version":1,') }),
         qr/JSON of the status cannot be read: not JSON at character/, 'half a JSON';
-    like refused(sub { AdaptiveCtl::CanarySample::sample('{"schema_version":9}') }), qr/has schema 9/, 'a schema that is not known';
+    like refused(sub { AdaptiveCtl::Canary::sample('{"schema_version":9}') }), qr/has schema 9/, 'a schema that is not known';
 };
 
 my $is_possible = $> == 0 && -e AdaptiveCtl::Canary::SETUP() && -e '/etc/apache2/apache2.conf'
@@ -165,12 +164,12 @@ sub recipe_works {
             cmp_ok scalar keys %client, '>', 1, "$instance->{mpm} has some of the clients, and knows their addresses";
         }
     }
-    my $sample = AdaptiveCtl::CanarySample::sample((AdaptiveCtl::Ask::exchange({ socket => "$adaptive->{run}/adaptive-status.sock" }))[1]);
+    my $sample = AdaptiveCtl::Canary::sample((AdaptiveCtl::Ask::exchange({ socket => "$adaptive->{run}/adaptive-status.sock" }))[1]);
     is $sample->{parent_pid}, $pid{'canary-adaptive'}, 'the state of adaptive is read';
     cmp_ok $sample->{pss_kib}, '>', 1000, 'with its memory';
     my $auto = run_command(20, qw(curl -s --max-time 10 --noproxy *), @direct,
         "http://127.0.0.1:$event->{port}{$first}/server-status?auto")->{output};
-    is AdaptiveCtl::CanarySample::sample($auto, pid => $pid{'canary-event'})->{kind}, 'mod_status', 'so is that of event' or diag $auto;
+    is AdaptiveCtl::Canary::sample($auto, pid => $pid{'canary-event'})->{kind}, 'mod_status', 'so is that of event' or diag $auto;
 
     for my $command (@{ $back->{commands} }) {
         is ran($command), '', "back: $command";

@@ -13,6 +13,7 @@ use warnings;
 use Cwd qw(realpath);
 
 use AdaptiveCtl::CanaryFront;
+use AdaptiveCtl::CanarySample;
 use AdaptiveCtl::CopyPorts;
 use AdaptiveCtl::CopyRules qw(rule_of);
 use AdaptiveCtl::Say;
@@ -22,6 +23,9 @@ use constant { SETUP => '/usr/share/doc/apache2/examples/setup-instance', FIRST_
 
 my @INSTANCES = ({ name => 'canary-event', mpm => 'mpm_event', offset => FIRST_OFFSET },
     { name => 'canary-adaptive', mpm => 'mpm_adaptive', offset => SECOND_OFFSET });
+
+# What one of the two says of itself: sample($text, pid => $parent); CanarySample.pm has the names.
+sub sample { return AdaptiveCtl::CanarySample::sample(@_) }
 
 # $copy: an AdaptiveCtl::Copy of the site. share: per cent of the traffic for mpm_adaptive; front: haproxy or balancer.
 sub recipe {
