@@ -10,6 +10,7 @@ use Adaptive::Files;
 use Adaptive::Paths qw(httpd libexecdir module_file);
 use Adaptive::Process;
 use Adaptive::Server ();
+use Adaptive::Tree;
 use Adaptive::Wait qw(ok_within);
 use Adaptive::WholeSite;
 use AdaptiveCtl::Copy;
@@ -68,7 +69,7 @@ subtest 'the original' => sub {
     like $original{"https://www.example.org:$tls/"}, qr/This is tls/, 'speaks TLS';
     is_deeply [ grep { $original{$_} =~ /\Acurl/ } @urls ], [], 'answers everything';
     # a server that does not run writes nothing
-    finish($pid);
+    ok $w->stop_server($pid), 'ends';
 };
 
 for my $mpm (qw(event adaptive)) {
@@ -91,7 +92,7 @@ for my $mpm (qw(event adaptive)) {
         my ($address) = grep { $_->{address} eq '127.0.0.2' } $copy->sites;
         is $w->answer("http://www.example.org:$port/", '127.0.0.1', $address->{private_port}), $original_at_address[0],
             'what was another address';
-        finish($pid);
+        ok $w->stop_server($pid), 'ends';
         ok -s "$dir/$mpm/logs/$_", "the copy wrote its own $_" for qw(error.log macro.log tls.log logs-of-app.log customlog.piped);
         is_deeply $w->state, $before, 'nothing has changed outside of the copy';
     };
@@ -144,6 +145,23 @@ subtest 'settings of the MPM' => sub {
         'unless the comparison says something else';
     my $adaptive = $copy->write(root => "$dir/adaptive", mpm => 'adaptive', module => module_file('mpm_adaptive'));
     like text_of($adaptive->{config}), qr/^AdaptiveHold 7s$/m, 'each MPM has its own';
+};
+
+subtest 'settings of MPMs in Debian\'s files' => sub {
+    my $t = Adaptive::Tree->new(layout => 'debian');
+    my $mods = $t->confdir . '/mods-available';
+    Adaptive::Tree::write_text("$mods/mpm_event.conf", "ThreadsPerChild 10\nMaxRequestWorkers 40\n");
+    Adaptive::Tree::write_text("$mods/mpm_worker.conf", "ThreadsPerChild 12\nMaxRequestWorkers 48\n");
+    Adaptive::Tree::write_text("$mods/mpm_adaptive.conf", "<IfModule mpm_adaptive_module>\nMaxRequestWorkers 99\n</IfModule>\n");
+    local $ENV{APACHE_CONFDIR} = $t->confdir;
+    my ($copy, $dir) = copy_of($t->config);
+    my %settings = (event => '10 40', worker => '12 48', adaptive => '99');
+    for my $mpm (sort keys %settings) {
+        my $text = text_of($copy->write(root => "$dir/$mpm", mpm => $mpm, module => module_file('mpm_adaptive'))->{config});
+        is join(' ', $text =~ /^\s*(?:ThreadsPerChild|MaxRequestWorkers) (\d+)$/mg), $settings{$mpm},
+            "mpm_$mpm has its own, enabled or not";
+        is scalar(() = $text =~ /^\s*LoadModule mpm_\w+_module/mg), 1, 'and is the only one';
+    }
 };
 
 subtest 'addresses of all kinds' => sub {
@@ -249,7 +267,7 @@ subtest 'somebody who is not root' => sub {
         'and serves';
     like $notes, qr/^different: User www-data .*left out: without root's rights/m, 'as this user';
     like $notes, qr/^left_out: <VirtualHost \*:$tls> .*key\.pem .*cannot be read by this user/m, 'without what it may not read';
-    finish($pid);
+    ok $w->stop_server($pid), 'ends';
 };
 
 done_testing;

@@ -10,6 +10,7 @@ use warnings;
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use IO::Socket::UNIX;
+use POSIX ();
 
 use Adaptive::Certificate;
 use Adaptive::Files;
@@ -216,7 +217,7 @@ sub start_server {
         open STDERR, '>>', $log;
         exec {$command[0]} @command;
     });
-    my $is_up = wait_for { -s $pid_file || !kill(0, $pid) || waitpid($pid, 1) == $pid } 30, 'a server to start';
+    my $is_up = wait_for { -s $pid_file || !kill(0, $pid) || waitpid($pid, POSIX::WNOHANG()) == $pid } 30, 'a server to start';
     -s $pid_file or die "@command: " . Adaptive::Server::read_text($log),
         map { Adaptive::Server::read_text($_) } glob "$self->{root}/logs/error.log";
     push @{ $self->{servers} }, $pid;
@@ -228,6 +229,15 @@ sub start {
     my $root = $self->{root};
     return $self->start_server({ APACHE_RUN_DIR => "$root/run", APACHE_LOCK_DIR => "$root/lock", APACHE_LOG_DIR => "$root/logs",
         APACHE_PID_FILE => "$root/run/httpd.pid" }, "$root/run/httpd.pid", httpd(), '-f', $self->config, '-DFOREGROUND');
+}
+
+# A parent that is killed would leave its children behind, so it gets the time that it needs.
+sub stop_server {
+    my ($self, $pid) = @_;
+    kill 'TERM', $pid;
+    wait_for { waitpid($pid, POSIX::WNOHANG()) } 60, 'a server to end' or return 0;
+    @{ $self->{servers} } = grep { $_ != $pid } @{ $self->{servers} // [] };
+    return 1;
 }
 
 # The answer to a URL from an address and a port: status, some headers and the body.
@@ -255,7 +265,8 @@ sub DESTROY {
     my ($self) = @_;
     return if $self->{owner} != $$;
     local ($@, $?, $!);
-    finish($_) for @{ $self->{servers} // [] }, @{ $self->{backends} // [] };
+    $self->stop_server($_) for @{ $self->{servers} // [] };
+    finish($_) for @{ $self->{backends} // [] };
     return;
 }
 
