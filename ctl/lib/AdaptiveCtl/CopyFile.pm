@@ -76,7 +76,8 @@ sub settings_of_other {
 sub lines {
     my ($copy) = @_;
     @$copy{qw(listened names used directories)} = ({}, {}, {}, []);
-    $copy->{used}{'error.log'} = 1;
+    # what head() and tail() name
+    $copy->{used}{$_} = 1 for qw(error.log httpd.pid scoreboard adaptive-status.sock fcgidsock fcgid_shm wsgi DavLock);
     my @lines = map { [$_] } head($copy);
     if (defined $copy->{mpm_conf}) { push @lines, map { [$_] } "# the MPM's settings of this comparison", split /\n/, $copy->{mpm_conf} }
     push @lines, map { [ $_->{text}, $_->{file}, $_->{line} ] } settings_of_other($copy);
