@@ -25,7 +25,10 @@ package Known {
 my $dir = tempdir('adaptive-log-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $files = 0;
 
-sub site { my ($key, $scheme, $host, $port, @aliases) = @_; return { key => $key, scheme => $scheme, host => $host, port => $port, aliases => \@aliases } }
+sub site {
+    my ($key, $scheme, $host, $port, @aliases) = @_;
+    return { key => $key, scheme => $scheme, host => $host, port => $port, aliases => \@aliases };
+}
 
 sub log_of { return put_file("$dir/log." . ++$files, join '', map {"$_\n"} @_) }
 
@@ -35,7 +38,10 @@ sub trace_of {
     return ($counts, map { [ split /\t/ ] } split /\n/, Adaptive::Server::read_text("$dir/trace"));
 }
 
-sub combined { my ($time, $request, $status, $agent) = @_; return qq{192.0.2.7 - - [$time] "$request" $status 512 "-" "@{[$agent // 'Mozilla/5.0']}"} }
+sub combined {
+    my ($time, $request, $status, $agent) = @_;
+    return qq{192.0.2.7 - - [$time] "$request" $status 512 "-" "@{[$agent // 'Mozilla/5.0']}"};
+}
 
 sub common { my ($time, $request, $status) = @_; return qq{192.0.2.7 - - [$time] "$request" $status 512} }
 
@@ -44,10 +50,12 @@ sub refused { my ($code) = @_; return eval { $code->(); 1 } ? 'nothing was refus
 subtest 'formats' => sub {
     my @formats = (
         [ '%h %l %u %t "%r" %>s %b', '1.2.3.4 - Jane Doe [10/Oct/2025:13:55:36 +0200] "GET /a?b=c HTTP/1.1" 200 -', 1_760_097_336 ],
-        [ '%v:%p %h %t "%r" %s %O "%{User-agent}i"', 'www.x.org:443 1.2.3.4 [29/Feb/2024:00:00:00 +0000] "GET /a?b=c HTTP/2.0" 200 5 "a \"b\" c"', 1_709_164_800 ],
+        [ '%v:%p %h %t "%r" %s %O "%{User-agent}i"',
+            'www.x.org:443 1.2.3.4 [29/Feb/2024:00:00:00 +0000] "GET /a?b=c HTTP/2.0" 200 5 "a \"b\" c"', 1_709_164_800 ],
         [ '%{%Y-%m-%dT%H:%M:%S%z}t %m "%U%q" %>s', '2024-01-01T00:00:00-0130 GET "/a?b=c" 304', 1_704_072_600 ],
         [ '%{sec}t.%{usec_frac}t %D %{c}a "%r" 100%%', '1700000000.000250 77 ::1 "GET /a?b=c HTTP/1.1" 100%', 1_700_000_000 ],
-        [ '[%{begin:msec}t] %r [%{Host}i] %!200,304{Referer}i %I', '[1700000000250] GET /a?b=c HTTP/1.1 [www.X.org:8080] - 17', 1_700_000_000 ],
+        [ '[%{begin:msec}t] %r [%{Host}i] %!200,304{Referer}i %I', '[1700000000250] GET /a?b=c HTTP/1.1 [www.X.org:8080] - 17',
+            1_700_000_000 ],
     );
     for (@formats) {
         my ($text, $line, $second) = @$_;
@@ -77,13 +85,14 @@ subtest 'what is replayed' => sub {
     );
     my ($counts, @trace) = trace_of(AdaptiveCtl::AccessLog->new(files => [ log_of(@lines) ], host => 'www.x.org'));
     is_deeply [ map { [ @$_[ 1 .. 4 ] ] } @trace ],
-        [ [ 'GET', 'http', 'www.x.org', '/one?x=1&y=%20' ], [ 'HEAD', 'http', 'www.x.org', '/two' ], [ 'GET', 'http', 'www.x.org', '/abs' ] ],
+        [ [ 'GET', 'http', 'www.x.org', '/one?x=1&y=%20' ], [ 'HEAD', 'http', 'www.x.org', '/two' ],
+            [ 'GET', 'http', 'www.x.org', '/abs' ] ],
         'GET and HEAD that were answered, in the order of their times';
     is_deeply [ map { int($_->[0] / 1e6) } @trace ], [ 0, 1, 3 ], 'at their seconds, from 0 on';
     is_deeply [ map { $_->[5] } @trace ], [ 'User-Agent: Agent/1', 'User-Agent: Mozilla/5.0', undef ], 'with headers that the log has';
     is_deeply { map { $_ => $counts->{$_} } qw(lines used other_methods failed malformed first last rate_mean rate_peak) },
-        { lines => 9, used => 3, other_methods => 2, failed => 1, malformed => 3, first => 1_740_823_200, last => 1_740_823_203, rate_mean => 0.75,
-            rate_peak => 1 }, 'the rest is counted';
+        { lines => 9, used => 3, other_methods => 2, failed => 1, malformed => 3, first => 1_740_823_200, last => 1_740_823_203,
+            rate_mean => 0.75, rate_peak => 1 }, 'the rest is counted';
 };
 
 subtest 'within a second' => sub {
@@ -124,15 +133,19 @@ subtest 'the busiest stretch' => sub {
 
 subtest 'whose requests' => sub {
     my $copy = Known->new(
-        sites => [ site(1, 'http', 'www.x.org', 80, '*.x.net'), site(2, 'https', 'www.x.org', 443), site(3, 'http', 'shop.x.org', 8080), site('', 'http', '', 81) ],
-        logs => [ { path => "$dir/shop.log", format => '%h %l %u %t "%r" %>s %b', keys => [3] } ], formats => { mine => '%V %p %t "%r" %>s' });
+        sites => [ site(1, 'http', 'www.x.org', 80, '*.x.net'), site(2, 'https', 'www.x.org', 443), site(3, 'http', 'shop.x.org', 8080),
+            site('', 'http', '', 81) ],
+        logs => [ { path => "$dir/shop.log", format => '%h %l %u %t "%r" %>s %b', keys => [3] } ],
+        formats => { mine => '%V %p %t "%r" %>s' });
     my $time = '01/Mar/2025:10:00:00 +0000';
-    my $mine = log_of("www.x.org 443 [$time] \"GET /1 HTTP/1.1\" 200", "www.x.org 80 [$time] \"GET /2 HTTP/1.1\" 200", "a.x.net 80 [$time] \"GET /3 HTTP/1.1\" 200",
-        "shop.x.org 8080 [$time] \"GET /4 HTTP/1.1\" 200", "stranger.org 80 [$time] \"GET /5 HTTP/1.1\" 200");
+    my $mine = log_of("www.x.org 443 [$time] \"GET /1 HTTP/1.1\" 200", "www.x.org 80 [$time] \"GET /2 HTTP/1.1\" 200",
+        "a.x.net 80 [$time] \"GET /3 HTTP/1.1\" 200", "shop.x.org 8080 [$time] \"GET /4 HTTP/1.1\" 200",
+        "stranger.org 80 [$time] \"GET /5 HTTP/1.1\" 200");
     my $log = AdaptiveCtl::AccessLog->new(files => [$mine], copy => $copy);
     is $log->format, '%V %p %t "%r" %>s', 'a format of the configuration is found';
     my ($counts, @trace) = trace_of($log);
-    is_deeply [ map {"$_->[2] $_->[3]"} @trace ], [ 'https www.x.org', 'http www.x.org', 'http a.x.net', 'http shop.x.org:8080' ], 'by name and port in the line';
+    is_deeply [ map {"$_->[2] $_->[3]"} @trace ], [ 'https www.x.org', 'http www.x.org', 'http a.x.net', 'http shop.x.org:8080' ],
+        'by name and port in the line';
     is $counts->{no_host}, 1, 'who is nobody\'s is counted';
 
     my @common = (common($time, 'GET /a HTTP/1.1', 200));
@@ -143,10 +156,12 @@ subtest 'whose requests' => sub {
     }
     (undef, @trace) = trace_of(AdaptiveCtl::AccessLog->new(files => ["$dir/other.log"], copy => $copy, host => 'http://www.x.org'));
     is "$trace[0][2] $trace[0][3]", 'http www.x.org', 'by what the user says';
-    like refused(sub { trace_of(AdaptiveCtl::AccessLog->new(files => ["$dir/other.log"], copy => $copy)) }), qr/no request .*1 belong to no virtual host/, 'or nobody\'s';
+    like refused(sub { trace_of(AdaptiveCtl::AccessLog->new(files => ["$dir/other.log"], copy => $copy)) }),
+        qr/no request .*1 belong to no virtual host/, 'or nobody\'s';
     like refused(sub { AdaptiveCtl::AccessLog->new(files => ["$dir/other.log"], copy => $copy, host => 'nobody.org') }),
         qr/--host nobody\.org: no virtual host/, 'a name that is not there';
-    like refused(sub { AdaptiveCtl::AccessLog->new(files => ["$dir/other.log"]) }), qr/name the host with --host/, 'without a configuration somebody has to say it';
+    like refused(sub { AdaptiveCtl::AccessLog->new(files => ["$dir/other.log"]) }), qr/name the host with --host/,
+        'without a configuration somebody has to say it';
 };
 
 subtest 'files' => sub {
@@ -156,19 +171,27 @@ subtest 'files' => sub {
         run_command(10, 'gzip', $file);
         my ($counts) = trace_of(AdaptiveCtl::AccessLog->new(files => ["$file.gz"], host => 'x'));
         is $counts->{used}, 5000, 'one that is compressed';
-        put_file("$dir/damaged.gz", substr Adaptive::Server::read_text("$file.gz"), 0, 40_000);
-        like refused(sub { trace_of(AdaptiveCtl::AccessLog->new(files => ["$dir/damaged.gz"], host => 'x', format => 'common')) }),
-            qr/damaged\.gz cannot be read to its end: gzip says/, 'one that is damaged is not taken for a short one';
+        put_file("$dir/damaged.gz", substr Adaptive::Server::read_text("$file.gz"), 0, (-s "$file.gz") / 2);
+        # gzip says something as well
+        open my $stderr, '>&', \*STDERR;
+        open STDERR, '>', '/dev/null';
+        my $refused = refused(sub { trace_of(AdaptiveCtl::AccessLog->new(files => ["$dir/damaged.gz"], host => 'x', format => 'common')) });
+        open STDERR, '>&', $stderr;
+        like $refused, qr/damaged\.gz cannot be read to its end: gzip says/, 'one that is damaged is not taken for a short one';
     }
-    my ($counts) = trace_of(AdaptiveCtl::AccessLog->new(host => 'x', files => [ map { log_of(common("01/Mar/2025:10:00:0$_ +0000", 'GET / HTTP/1.1', 200)) } 2, 1 ]));
+    my ($counts) = trace_of(AdaptiveCtl::AccessLog->new(host => 'x',
+        files => [ map { log_of(common("01/Mar/2025:10:00:0$_ +0000", 'GET / HTTP/1.1', 200)) } 2, 1 ]));
     is "$counts->{used} @{[$counts->{last} - $counts->{first}]}", '2 1', 'several are one log';
-    like refused(sub { AdaptiveCtl::AccessLog->new(files => ["$dir/none"], host => 'x') }), qr{--log \Q$dir\E/none cannot be read: there is no such file}, 'none';
+    like refused(sub { AdaptiveCtl::AccessLog->new(files => ["$dir/none"], host => 'x') }),
+        qr{--log \Q$dir\E/none cannot be read: there is no such file}, 'none';
     like refused(sub { AdaptiveCtl::AccessLog->new(files => [$dir], host => 'x') }), qr/it is a directory/, 'a directory';
     like refused(sub { AdaptiveCtl::AccessLog->new(files => [ log_of() ], host => 'x') }), qr/has no lines/, 'an empty one';
     like refused(sub { AdaptiveCtl::AccessLog->new(files => [ log_of('{"json": true}') ], host => 'x') }),
         qr/is not in a format that the configuration has.*first line is\n    \{"json": true\}\nName the format/s, 'an unknown format';
-    like refused(sub { AdaptiveCtl::AccessLog->new(files => [$0], host => 'x', format => 'combind') }), qr/format combind is not known; known are combined, common/, 'a wrong name';
-    like refused(sub { AdaptiveCtl::AccessLog->new(files => [$0], host => 'x', format => '%h %b') }), qr/has no request \(%r\) or no time/, 'a useless one';
+    like refused(sub { AdaptiveCtl::AccessLog->new(files => [$0], host => 'x', format => 'combind') }),
+        qr/format combind is not known; known are combined, common/, 'a wrong name';
+    like refused(sub { AdaptiveCtl::AccessLog->new(files => [$0], host => 'x', format => '%h %b') }), qr/has no request \(%r\) or no time/,
+        'a useless one';
 };
 
 done_testing;

@@ -10,6 +10,7 @@ use Adaptive::Files;
 use Adaptive::Paths qw(httpd libexecdir module_file);
 use Adaptive::Process;
 use Adaptive::Server ();
+use Adaptive::Tree;
 use Adaptive::Wait qw(ok_within);
 use Adaptive::WholeSite;
 use AdaptiveCtl::Copy;
@@ -22,7 +23,6 @@ plan skip_all => 'this httpd is without ' . Adaptive::WholeSite::missing() if Ad
 sub copy_of {
     my ($config) = @_;
     my $dir = tempdir('adaptive-copy-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
-    chmod 0755, $dir;
     my $site = AdaptiveCtl::Site->new({ config => $config, httpd => httpd() });
     return (AdaptiveCtl::Copy->new($site, dir => $dir), $dir);
 }
@@ -49,9 +49,11 @@ sub notes_like {
 my $w = Adaptive::WholeSite->new;
 my ($port, $tls) = @$w{qw(port tls_port)};
 my @urls = (
-    (map {"http://www.example.org:$port$_"} '/', '/folder', '/short', '/missing', '/mapped/folder', '/backend/x?y=1', '/unix/z', '/self/folder/', '/port.cgi',
+    (map {"http://www.example.org:$port$_"} '/', '/folder', '/short', '/missing', '/mapped/folder', '/backend/x?y=1', '/unix/z',
+        '/self/folder/', '/port.cgi',
         '/wsgi'),
-    "http://other.example.net:$port/", "http://macro.example.org:$port/", "http://macro.example.org:$port/away/x", "https://www.example.org:$tls/",
+    "http://other.example.net:$port/", "http://macro.example.org:$port/", "http://macro.example.org:$port/away/x",
+    "https://www.example.org:$tls/",
 );
 
 my (%original, @original_at_address, $original_without_port);
@@ -65,8 +67,9 @@ subtest 'the original' => sub {
     like $original{"http://www.example.org:$port/folder"}, qr{^location: http://www\.example\.org:$port/folder/}m, 'redirects to its port';
     like $original_at_address[0], qr/This is address/, 'tells addresses apart';
     like $original{"https://www.example.org:$tls/"}, qr/This is tls/, 'speaks TLS';
+    is_deeply [ grep { $original{$_} =~ /\Acurl/ } @urls ], [], 'answers everything';
     # a server that does not run writes nothing
-    finish($pid);
+    ok $w->stop_server($pid), 'ends';
 };
 
 for my $mpm (qw(event adaptive)) {
@@ -74,7 +77,8 @@ for my $mpm (qw(event adaptive)) {
         my $before = $w->state;
         my ($copy, $dir) = copy_of($w->config);
         my $server = $copy->write(root => "$dir/$mpm", mpm => $mpm, module => module_file('mpm_adaptive'));
-        is $server->{ports}{$port}, ($copy->target_of("http://www.example.org:$port/"))[0]{private_port}, 'has one port for the usual address';
+        is $server->{ports}{$port}, ($copy->target_of("http://www.example.org:$port/"))[0]{private_port},
+            'has one port for the usual address';
         my $pid = $w->start_server($server->{env}, $server->{pid_file}, @{ $server->{command} });
         like text_of("/proc/$pid/maps"), qr/mod_mpm_$mpm\.so/, 'runs';
         unlike text_of("/proc/$pid/maps"), qr/mod_mpm_(?!$mpm)\w+\.so/, 'with this MPM alone';
@@ -83,11 +87,12 @@ for my $mpm (qw(event adaptive)) {
             next if !ok $target, "$url is somebody's" or !$target && diag $why;
             is $w->answer($url, '127.0.0.1', $target->{private_port}), $original{$url}, "$url: the same answer";
         }
-        is $w->answer("http://www.example.org:$port/port.cgi", '127.0.0.1', $server->{ports}{$port}, '-H', 'Host: www.example.org'), $original_without_port,
-            'the port that a script sees without one in Host';
+        is $w->answer("http://www.example.org:$port/port.cgi", '127.0.0.1', $server->{ports}{$port}, '-H', 'Host: www.example.org'),
+            $original_without_port, 'the port that a script sees without one in Host';
         my ($address) = grep { $_->{address} eq '127.0.0.2' } $copy->sites;
-        is $w->answer("http://www.example.org:$port/", '127.0.0.1', $address->{private_port}), $original_at_address[0], 'what was another address';
-        finish($pid);
+        is $w->answer("http://www.example.org:$port/", '127.0.0.1', $address->{private_port}), $original_at_address[0],
+            'what was another address';
+        ok $w->stop_server($pid), 'ends';
         ok -s "$dir/$mpm/logs/$_", "the copy wrote its own $_" for qw(error.log macro.log tls.log logs-of-app.log customlog.piped);
         is_deeply $w->state, $before, 'nothing has changed outside of the copy';
     };
@@ -107,7 +112,8 @@ subtest 'ports stay while they are free' => sub {
 subtest 'what the reader is told' => sub {
     my ($copy) = copy_of($w->config);
     my $conf = quotemeta $w->root . '/etc';
-    notes_like($copy, 'different', qr{ErrorLog "\|.*/bin/log" \($conf/sites/1-app\.conf:5\) is a program: the copy writes a file instead\.}, 'a piped log');
+    notes_like($copy, 'different',
+        qr{ErrorLog "\|.*/bin/log" \($conf/sites/1-app\.conf:5\) is a program: the copy writes a file instead\.}, 'a piped log');
     notes_like($copy, 'different', qr/ErrorLog syslog:local7 .*writes to syslog/, 'syslog');
     notes_like($copy, 'different', qr/RewriteMap places .*starts a program/, 'a map that is a program');
     notes_like($copy, 'backend', qr{ProxyPass /backend/ .*the real backend http://127\.0\.0\.1:$w->{backend_port}}, 'a backend');
@@ -127,18 +133,35 @@ subtest 'whose a URL is' => sub {
 };
 
 subtest 'settings of the MPM' => sub {
-    my $root = small_site("Listen 127.0.0.1:8080\nMaxRequestWorkers 77\nMinSpareServers 3\n<IfModule mpm_event_module>\nThreadsPerChild 11\n</IfModule>\n"
+    my $root = small_site("Listen 127.0.0.1:8080\nMaxRequestWorkers 77\n<IfModule mpm_event_module>\nThreadsPerChild 11\n</IfModule>\n"
             . "<IfModule mpm_adaptive_module>\nAdaptiveHold 7s\n</IfModule>\n");
-    # event does not know it
-    put_file("$root/conf/httpd.conf", text_of("$root/conf/httpd.conf") =~ s/^MinSpareServers.*\n//mr);
     my ($copy, $dir) = copy_of("$root/conf/httpd.conf");
     my $own = text_of($copy->write(root => "$dir/own", mpm => 'event')->{config});
     like $own, qr/^MaxRequestWorkers 77$/m, 'what the site says stays';
     like $own, qr/^ThreadsPerChild 11$/m, 'that of the MPM\'s own section as well';
-    my $given = text_of($copy->write(root => "$dir/given", mpm => 'event', mpm_conf => "MaxRequestWorkers 50\nThreadsPerChild 5\n")->{config});
-    is join(' ', $given =~ /^(?:MaxRequestWorkers|ThreadsPerChild) \d+$/mg), 'MaxRequestWorkers 50 ThreadsPerChild 5', 'unless the comparison says something else';
+    my $given = text_of($copy->write(root => "$dir/given", mpm => 'event',
+        mpm_conf => "MaxRequestWorkers 50\nThreadsPerChild 5\n")->{config});
+    is join(' ', $given =~ /^(?:MaxRequestWorkers|ThreadsPerChild) \d+$/mg), 'MaxRequestWorkers 50 ThreadsPerChild 5',
+        'unless the comparison says something else';
     my $adaptive = $copy->write(root => "$dir/adaptive", mpm => 'adaptive', module => module_file('mpm_adaptive'));
     like text_of($adaptive->{config}), qr/^AdaptiveHold 7s$/m, 'each MPM has its own';
+};
+
+subtest 'settings of MPMs in Debian\'s files' => sub {
+    my $t = Adaptive::Tree->new(layout => 'debian');
+    my $mods = $t->confdir . '/mods-available';
+    Adaptive::Tree::write_text("$mods/mpm_event.conf", "ThreadsPerChild 10\nMaxRequestWorkers 40\n");
+    Adaptive::Tree::write_text("$mods/mpm_worker.conf", "ThreadsPerChild 12\nMaxRequestWorkers 48\n");
+    Adaptive::Tree::write_text("$mods/mpm_adaptive.conf", "<IfModule mpm_adaptive_module>\nMaxRequestWorkers 99\n</IfModule>\n");
+    local $ENV{APACHE_CONFDIR} = $t->confdir;
+    my ($copy, $dir) = copy_of($t->config);
+    my %settings = (event => '10 40', worker => '12 48', adaptive => '99');
+    for my $mpm (sort keys %settings) {
+        my $text = text_of($copy->write(root => "$dir/$mpm", mpm => $mpm, module => module_file('mpm_adaptive'))->{config});
+        is join(' ', $text =~ /^\s*(?:ThreadsPerChild|MaxRequestWorkers) (\d+)$/mg), $settings{$mpm},
+            "mpm_$mpm has its own, enabled or not";
+        is scalar(() = $text =~ /^\s*LoadModule mpm_\w+_module/mg), 1, 'and is the only one';
+    }
 };
 
 subtest 'addresses of all kinds' => sub {
@@ -175,17 +198,41 @@ CONF
     like $text, qr{^\s*SecAuditLog "\Q$dir\E/1/logs/audit\.log"$}m, 'the logs of other modules';
     like $text, qr{^\s*SecDataDir "\Q$dir\E/1/tmp/modsec"$}m, 'their directories';
     like $text, qr/^# IdleShutdown/m, 'systemd';
-    is_deeply [ grep { !index $_, '/var' } $text =~ /^\s*(?!#)\S+ "?([^"\s]+)/mg ], ['/var/log/fancy/track'], 'a directive that nobody knows stays';
+    is_deeply [ grep { !index $_, '/var' } $text =~ /^\s*(?!#)\S+ "?([^"\s]+)/mg ], ['/var/log/fancy/track'],
+        'a directive that nobody knows stays';
 };
 
 subtest 'an error leads to the original' => sub {
     my $root = small_site("Listen 8080\nInclude more/*.conf\n");
     put_file("$root/more/a.conf", "# a comment\n<IfModule mpm_adaptive_module>\n    NoSuchDirective on\n</IfModule>\n");
     my ($copy, $dir) = copy_of("$root/conf/httpd.conf");
-    is eval { $copy->write(root => "$dir/1", mpm => 'adaptive', module => module_file('mpm_adaptive')); 1 }, undef, 'what another MPM does not accept';
+    is eval { $copy->write(root => "$dir/1", mpm => 'adaptive', module => module_file('mpm_adaptive')); 1 }, undef,
+        'what another MPM does not accept';
     like $@->{text}, qr{with mpm_adaptive:.*on line 3 of \Q$root\E/more/a\.conf:.*NoSuchDirective}s, 'is told with its file and line';
     is eval { $copy->write(root => "$dir/2", mpm => 'netware'); 1 }, undef, 'an MPM that there is not';
     like $@->{text}, qr/mpm_netware cannot be compared: choose one of event/, 'is refused';
+};
+
+subtest 'keys with a pass phrase' => sub {
+    my $root = small_site(join '', "Listen 8443 https\nListen 8080\n", Adaptive::WholeSite::load_line('ssl'),
+        "<VirtualHost *:8443>\nServerName www.example.org\nSSLEngine on\n",
+        "SSLCertificateFile cert.pem\nSSLCertificateKeyFile key.pem\n</VirtualHost>\n");
+    put_file("$root/cert.pem", "a certificate\n");
+    put_file("$root/key.pem", "-----BEGIN ENCRYPTED PRIVATE KEY-----\n");
+    my ($copy, $dir) = copy_of("$root/conf/httpd.conf");
+    notes_like($copy, 'left_out', qr/VirtualHost \*:8443.*key\.pem .*is encrypted, and nobody is there to type/, 'are told');
+    my $text = text_of($copy->write(root => "$dir/1", mpm => 'event')->{config});
+    unlike $text, qr/^\s*(?:SSL|Listen .*https)/m, 'and their hosts left out';
+    is_deeply [ map {"$_->{scheme} $_->{port}"} $copy->sites ], ['http 8080'], 'what is left answers';
+};
+
+subtest 'the status of mpm_adaptive' => sub {
+    my $root = small_site("Listen 8080\n<IfModule mpm_adaptive_module>\nAdaptiveStatusSocket /run/original.sock adm\n"
+            . "AdaptiveStatusListen 127.0.0.1:8042\n</IfModule>\n");
+    my ($copy, $dir) = copy_of("$root/conf/httpd.conf");
+    my $text = text_of($copy->write(root => "$dir/1", mpm => 'adaptive', module => module_file('mpm_adaptive'))->{config});
+    like $text, qr{^AdaptiveStatusSocket "\Q$dir\E/1/run/adaptive-status\.sock" adm$}m, 'its own socket';
+    like $text, qr/^AdaptiveStatusListen 127\.0\.0\.1:(?!8042)\d+$/m, 'its own port';
 };
 
 subtest 'mod_php' => sub {
@@ -216,10 +263,11 @@ subtest 'somebody who is not root' => sub {
     });
     ok_within { -s "$dir/1/run/httpd.pid" } 30, 'has a copy that runs';
     my ($private, $notes) = split /\n/, text_of($result), 2;
-    is $w->answer("http://www.example.org:$port/short", '127.0.0.1', $private), $original{"http://www.example.org:$port/short"}, 'and serves';
-    like $notes, qr/^different: User www-data .*left out: adaptivectl does not run as root/m, 'as this user';
+    is $w->answer("http://www.example.org:$port/short", '127.0.0.1', $private), $original{"http://www.example.org:$port/short"},
+        'and serves';
+    like $notes, qr/^different: User www-data .*left out: without root's rights/m, 'as this user';
     like $notes, qr/^left_out: <VirtualHost \*:$tls> .*key\.pem .*cannot be read by this user/m, 'without what it may not read';
-    finish($pid);
+    ok $w->stop_server($pid), 'ends';
 };
 
 done_testing;

@@ -6,7 +6,7 @@ package AdaptiveCtl::AccessLog;
 #   my $counts = $log->write_trace(out => FILE, max_seconds => 600, seed => 1);
 #
 # Lines of the trace: AT_US, METHOD, SCHEME, HOST, PATH and, if the log has any, "Header: value" (several: with \n between them, two
-# characters), with tabs between. A log of whole seconds says nothing about what happens within a second, so that requests are strewn there
+# characters), with tabs between. A log of whole seconds says nothing about what happens within a second, so that requests are spread there
 # at random: evenly spaced ones would be kinder to a server than people are.
 
 use strict;
@@ -23,8 +23,8 @@ use AdaptiveCtl::Say;
 use constant { TRIED_LINES => 200, MOST_LINE_BYTES => 65_536, US_PER_S => 1_000_000 };
 
 # Headers that belong to a connection, to a body or to a person are not sent again.
-my %NOT_SENT = map { $_ => 1 } qw(host connection keep-alive proxy-connection te trailer transfer-encoding upgrade expect content-length content-type
-    content-encoding cookie authorization proxy-authorization http2-settings);
+my %NOT_SENT = map { $_ => 1 } qw(host connection keep-alive proxy-connection te trailer transfer-encoding upgrade expect
+    content-length content-type content-encoding cookie authorization proxy-authorization http2-settings);
 
 # files; copy: an AdaptiveCtl::Copy, which knows formats and hosts; format: a name or a format; host: whose requests they are if
 # nothing says so (www.example.org, https://www.example.org).
@@ -32,11 +32,13 @@ sub new {
     my ($class, %opt) = @_;
     my @files = @{ $opt{files} // [] } or usage_error('no access log is given: --log FILE.');
     for my $file (@files) {
-        -f $file && -r _ or usage_error("--log $file cannot be read" . (-e $file ? -d _ ? ': it is a directory.' : ': it is no file that this user may read.' : ': there is no such file.'));
+        -f $file && -r _ or usage_error("--log $file cannot be read"
+            . (!-e $file ? ': there is no such file.' : -d _ ? ': it is a directory.' : ': it is no file that this user may read.'));
     }
     my $self = bless { files => \@files, copy => $opt{copy} }, $class;
     $self->{format} = $self->find_format($opt{format});
-    $self->{hosts} = AdaptiveCtl::AccessLogHosts->new(copy => $opt{copy}, host => $opt{host}, keys => [ map { @{ $_->{keys} } } map { $self->known_as($_) } @files ]);
+    $self->{hosts} = AdaptiveCtl::AccessLogHosts->new(copy => $opt{copy}, host => $opt{host},
+        keys => [ map { @{ $_->{keys} } } map { $self->known_as($_) } @files ]);
     return $self;
 }
 
@@ -47,7 +49,8 @@ sub known_as {
     my ($self, $file) = @_;
     return if !$self->{copy};
     my $real = realpath($file) // $file;
-    my %is_name = map { $_ => 1 } $real, $real =~ s/\.gz\z//r, $real =~ s/(?:[.-]\d+)+(?:\.gz)?\z//r, $real =~ s/(?:[.-]\d[\d-]*)(?:\.gz)?\z//r;
+    my %is_name = map { $_ => 1 } $real, $real =~ s/\.gz\z//r, $real =~ s/(?:[.-]\d+)+(?:\.gz)?\z//r,
+        $real =~ s/(?:[.-]\d[\d-]*)(?:\.gz)?\z//r;
     return grep { $is_name{ $_->{path} } || $is_name{ realpath($_->{path}) // '' } } $self->{copy}->access_logs;
 }
 
@@ -57,6 +60,8 @@ sub open_log {
     read $in, my $magic, 2;
     if (($magic // '') eq "\x1f\x8b") {
         close $in;
+        # gzip is to end quietly when no more is read
+        local $SIG{PIPE} = 'DEFAULT';
         open $in, '-|:raw', 'gzip', '-dc', '--', $file or fail("$file cannot be read: gzip cannot be started: $!.");
         return $in;
     }
@@ -78,7 +83,8 @@ sub candidates {
     my %named = (%{ AdaptiveCtl::AccessLogFormat::usual() }, $self->{copy} ? %{ $self->{copy}->log_formats } : ());
     if (defined $given) {
         my $text = $named{$given} // $given;
-        $text =~ /%/ or usage_error("the log format $given is not known; known are " . join(', ', sort keys %named) . '; or write it as in LogFormat.');
+        $text =~ /%/ or usage_error("the log format $given is not known; known are " . join(', ', sort keys %named)
+            . '; or write it as in LogFormat.');
         return $text;
     }
     my %seen;
@@ -99,7 +105,8 @@ sub find_format {
     }
     # a log may have begun in another format, but not be mostly of another
     return $best if $most * 2 > @lines;
-    return fail("$self->{files}[0] is not in " . (defined $given ? "the format $given" : 'a format that the configuration has, nor a usual one') . ": its first line is\n    "
+    return fail("$self->{files}[0] is not in "
+        . (defined $given ? "the format $given" : 'a format that the configuration has, nor a usual one') . ": its first line is\n    "
             . substr($lines[0], 0, 300) . "\nName the format as LogFormat has it.");
 }
 
@@ -198,7 +205,8 @@ sub stretch {
 sub write_sorted {
     my ($self, $from_file, $to_file, $first, $last, $seed) = @_;
     local $ENV{LC_ALL} = 'C';
-    open my $in, '-|:raw', 'sort', '-s', '-n', '-k1,1', '-S', '64M', '-T', dirname($to_file), '--', $from_file or fail("sort cannot be started: $!.");
+    open my $in, '-|:raw', 'sort', '-s', '-n', '-k1,1', '-S', '64M', '-T', dirname($to_file), '--', $from_file
+        or fail("sort cannot be started: $!.");
     open my $out, '>:raw', $to_file or fail("cannot write $to_file: $!.");
     my ($next, $group, $second) = (generator($seed), [], undef);
     my $is_exact = $self->{format}->is_exact;

@@ -27,15 +27,17 @@ my %MONTH;
 my $WORD   = '\S+';
 my $NUMBER = '(?:\d+|-)';
 # names of users may have blanks
-my %PATTERN = (h => $WORD, a => $WORD, l => $WORD, u => '\S+(?: \S+)*?', s => '(?:\d{3}|-)', b => $NUMBER, B => $NUMBER, O => $NUMBER, I => $NUMBER,
-    S => $NUMBER, D => $NUMBER, T => $NUMBER, k => $NUMBER, P => $WORD, p => $NUMBER, v => $WORD, V => $WORD, m => $WORD, H => $WORD, X => '[-+X]',
+my %PATTERN = (h => $WORD, a => $WORD, l => $WORD, u => '\S+(?: \S+)*?', s => '(?:\d{3}|-)', b => $NUMBER, B => $NUMBER, O => $NUMBER,
+    I => $NUMBER, S => $NUMBER, D => $NUMBER, T => $NUMBER, k => $NUMBER, P => $WORD, p => $NUMBER, v => $WORD, V => $WORD,
+    m => $WORD, H => $WORD, X => '[-+X]',
     A => $WORD, L => $WORD, R => $WORD, q => '(?:\?.*?)?');
 my %KEPT = (r => 'request', s => 'status', v => 'canonical', V => 'asked', p => 'port', m => 'method', U => 'path', q => 'query');
 
 # Of strftime: a pattern, and the name of what it gives.
 my %TIME = (Y => ['\d{4}', 'year'], y => ['\d\d', 'short_year'], m => ['\d\d', 'month'], d => ['\d\d', 'day'], e => ['[ \d]\d', 'day'],
-    b => ['[A-Z][a-z]{2}', 'month_name'], h => ['[A-Z][a-z]{2}', 'month_name'], H => ['\d\d', 'hour'], M => ['\d\d', 'minute'], S => ['\d\d', 'second'],
-    z => ['[-+]\d{4}', 'zone'], s => ['\d+', 'epoch_s'], Z => ['\w+', undef], a => ['\w+', undef], A => ['\w+', undef], j => ['\d{3}', undef]);
+    b => ['[A-Z][a-z]{2}', 'month_name'], h => ['[A-Z][a-z]{2}', 'month_name'], H => ['\d\d', 'hour'], M => ['\d\d', 'minute'],
+    S => ['\d\d', 'second'], z => ['[-+]\d{4}', 'zone'], s => ['\d+', 'epoch_s'], Z => ['\w+', undef],
+    a => ['\w+', undef], A => ['\w+', undef], j => ['\d{3}', undef]);
 my %TIME_SHORT = (T => '%H:%M:%S', F => '%Y-%m-%d', D => '%m/%d/%y', R => '%H:%M');
 
 sub new {
@@ -119,7 +121,8 @@ sub epoch_of_clf {
     my ($self, $text) = @_;
     # log lines of the same second follow each other
     return $self->{last_epoch} if defined $self->{last_clf} && $self->{last_clf} eq $text;
-    my ($day, $month, $year, $hour, $minute, $second, $zone) = $text =~ m{\A(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d)(?: ([-+]\d{4}))?\z} or return;
+    my ($day, $month, $year, $hour, $minute, $second, $zone) = $text =~ m{\A(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d)(?: ([-+]\d{4}))?\z}
+        or return;
     $MONTH{$month} or return;
     @$self{qw(last_clf last_epoch)} = ($text, epoch($year, $MONTH{$month}, $day, $hour, $minute, $second, $zone));
     return $self->{last_epoch};
@@ -130,7 +133,8 @@ sub time_of {
     my ($self, $has) = @_;
     return $has->{usec} if defined $has->{usec};
     return $has->{msec} * 1000 if defined $has->{msec};
-    my $s = defined $has->{epoch_s} ? $has->{epoch_s} : defined $has->{clf} ? $self->epoch_of_clf($has->{clf}) : $self->epoch_of_parts($has);
+    my $s = defined $has->{epoch_s} ? $has->{epoch_s}
+        : defined $has->{clf} ? $self->epoch_of_clf($has->{clf}) : $self->epoch_of_parts($has);
     return if !defined $s;
     return $s * US_PER_S + ($has->{usec_frac} // ($has->{msec_frac} // 0) * 1000);
 }
@@ -161,7 +165,8 @@ sub parse {
     my %has;
     @has{ @{ $self->{fields} } } = @values;
     my $at_us = $self->time_of(\%has) // return;
-    my %entry = (at_us => $at_us, status => $has{status}, name => scalar host_of(\%has), port => ($has{port} // '-') eq '-' ? undef : $has{port});
+    my %entry = (at_us => $at_us, status => $has{status}, name => scalar host_of(\%has),
+        port => ($has{port} // '-') eq '-' ? undef : $has{port});
     my $request = defined $has{request} ? unescaped($has{request})
         : join ' ', $has{method} // '-', unescaped(($has{path} // '') . ($has{query} // '')), 'HTTP/1.1';
     @entry{qw(method target)} = ($1, $2) if $request =~ m{\A([A-Z][A-Z0-9-]*) ([\x21-\x7e\x80-\xff]+) HTTP/[0-9.]+\z};

@@ -14,26 +14,25 @@ use File::Basename qw(dirname);
 use File::Path qw(make_path);
 
 use AdaptiveCtl::CopyCertificates;
-use AdaptiveCtl::CopyLine;
+use AdaptiveCtl::CopyFile;
+use AdaptiveCtl::CopyLogs;
 use AdaptiveCtl::CopyNotes;
 use AdaptiveCtl::CopyPorts;
 use AdaptiveCtl::CopyRead;
 use AdaptiveCtl::CopySites;
-use AdaptiveCtl::Config;
 use AdaptiveCtl::Say;
 use AdaptiveCtl::Site;
 use AdaptiveCtl::Steps;
 
 my @MPMS = qw(event worker prefork adaptive);
-my %OWN_NAME = (log => 'logs', place => 'run');
 
 # Where children write, who are not root.
 my $CHILDREN_WRITE = qr/^(?:davlockdb|davgenericlockdb|cachelockpath)$/;
 
 sub new {
     my ($class, $site, %opt) = @_;
-    my $self = bless { site => $site, dir => $opt{dir}, ports => AdaptiveCtl::CopyPorts->new, notes => AdaptiveCtl::CopyNotes->new,
-        built_in => AdaptiveCtl::CopyRead::built_in($site) }, $class;
+    my $self = bless { site => $site, dir => $opt{dir}, private => $opt{dir}, ports => AdaptiveCtl::CopyPorts->new,
+        notes => AdaptiveCtl::CopyNotes->new, built_in => AdaptiveCtl::CopyRead::built_in($site) }, $class;
     $self->{own_mpm} = $self->find_own_mpm;
     $self->begin($self->{own_mpm});
     $self->{sites} = [ AdaptiveCtl::CopySites::sites_of($self->{hosts}, $self->{ports}, $self->{protocol}) ];
@@ -41,8 +40,9 @@ sub new {
     @{ $self->{sites} } or fail("$site->{config} has no Listen, or no virtual host that can be copied.");
     # the notes are those of the server as it is
     local @$self{qw(dir mpm_conf)} = ($opt{dir} // '/nonexistent', undef);
-    $self->lines;
-    $self->{access_logs} = [ $self->find_access_logs ];
+    AdaptiveCtl::CopyFile::lines($self);
+    $self->{log_formats} = AdaptiveCtl::CopyLogs::formats($self->{items});
+    $self->{access_logs} = [ AdaptiveCtl::CopyLogs::access_logs($self) ];
     return $self;
 }
 
@@ -77,6 +77,8 @@ sub note { my ($self, @note) = @_; $self->{notes}->add(@note) if $note[1]{active
 
 sub notes { my ($self) = @_; return $self->{notes}->all }
 sub sites { my ($self) = @_; return @{ $self->{sites} } }
+sub log_formats { my ($self) = @_; return $self->{log_formats} }
+sub access_logs { my ($self) = @_; return @{ $self->{access_logs} } }
 sub own_mpm { my ($self) = @_; return $self->{own_mpm} }
 
 sub target_of { my ($self, $url) = @_; return AdaptiveCtl::CopySites::target_of($self->{sites}, $url) }
@@ -87,8 +89,8 @@ sub absolute { my ($self, $path) = @_; return $path =~ m{\A/} ? $path : "$self->
 sub find_write_dirs {
     my ($self) = @_;
     my $env = $self->{site}{env};
-    my %dir = map { $_ => 1 } qw(/var/log /run /var/run /run/lock /var/lock /var/cache /var/tmp /tmp), "$self->{root}/logs", "$self->{root}/run",
-        grep {defined} @$env{qw(APACHE_RUN_DIR APACHE_LOCK_DIR APACHE_LOG_DIR)};
+    my %dir = map { $_ => 1 } qw(/var/log /run /var/run /run/lock /var/lock /var/cache /var/tmp /tmp), "$self->{root}/logs",
+        "$self->{root}/run", grep {defined} @$env{qw(APACHE_RUN_DIR APACHE_LOCK_DIR APACHE_LOG_DIR)};
     for my $item (grep { $_->{name} =~ /^(?:PidFile|ErrorLog|DefaultRuntimeDir)$/i && ($_->{args}[0] // '') =~ m{/} } @{ $self->{items} }) {
         next if $item->{args}[0] =~ /\A\|/;
         my $path = $self->absolute($item->{args}[0]);
@@ -133,78 +135,6 @@ sub directory_for {
 
 # --- the file ---------------------------------------------------------------------------------------------------------
 
-# What the copy says before the original has said anything.
-sub head {
-    my ($self) = @_;
-    my $dir = $self->{dir};
-    my $module = $self->module_line;
-    my @lines = ('# A private copy of ' . $self->{site}{config} . ', made by adaptivectl compare. It serves on 127.0.0.1 alone.',
-        "ServerRoot \"$self->{site}{root}\"", $module ? $module : (),
-        "DefaultRuntimeDir \"$dir/run\"", "PidFile \"$dir/run/httpd.pid\"", "CoreDumpDirectory \"$dir/run\"", "ErrorLog \"$dir/logs/error.log\"");
-    push @lines, "ScoreBoardFile \"$dir/run/scoreboard\"" if grep { $_->{active} && lc $_->{name} eq 'scoreboardfile' } @{ $self->{items} };
-    return @lines;
-}
-
-# Modules whose own idea of where to write is not below DefaultRuntimeDir.
-sub tail {
-    my ($self) = @_;
-    my $dir = $self->{dir};
-    my %has = map { lc $_->{name} => 1 } grep { $_->{active} } @{ $self->{items} };
-    my @sections = (
-        [ 'fcgid_module', [ FcgidIPCDir => "$dir/run/fcgidsock" ], [ FcgidProcessTableFile => "$dir/run/fcgid_shm" ] ],
-        [ 'wsgi_module',   [ WSGISocketPrefix => "$dir/run/wsgi" ] ],
-        [ 'dav_fs_module', [ DavLockDB => "$dir/tmp/DavLock" ] ],
-        [ 'evasive20_module', [ DOSLogDir => "$dir/tmp" ] ],
-    );
-    return map {
-        my ($module, @directives) = @$_;
-        my @missing = grep { !$has{ lc $_->[0] } } @directives;
-        @missing ? ("<IfModule $module>", (map {"    $_->[0] \"$_->[1]\""} @missing), '</IfModule>') : ()
-    } @sections;
-}
-
-# The one LoadModule of an MPM; nothing if httpd is built with it.
-sub module_line {
-    my ($self) = @_;
-    my $mpm = $self->{mpm};
-    my ($static) = map { /\A(?:mod_mpm_)?(event|worker|prefork|adaptive)\.c\z/ ? $1 : () } sort keys %{ $self->{built_in}{loaded} };
-    return if defined $static && $static eq $mpm;
-    fail("$self->{site}{httpd} is built with mpm_$static, so that no other MPM can be loaded; compare needs an httpd that is built with --enable-mpms-shared=all.")
-        if defined $static;
-    my @paths = map { $self->absolute($_->{args}[1]) } grep { lc $_->{name} eq 'loadmodule' && defined $_->{args}[1] } @{ $self->{items} };
-    my ($named) = grep { m{/mod_mpm_\Q$mpm\E\.so\z} } @paths;
-    my %seen;
-    my ($found) = grep {-e} defined $self->{module} && $mpm eq 'adaptive' ? $self->{module} : (defined $named ? $named : ()),
-        map {"$_/mod_mpm_$mpm.so"} grep { !$seen{$_}++ } map { dirname($_) } @paths;
-    $found // fail("mod_mpm_$mpm.so is not there, neither beside the modules of $self->{site}{config}" . (defined $self->{module} && $mpm eq 'adaptive' ? " nor at $self->{module}" : '')
-        . '; install it, or name it.');
-    return "LoadModule mpm_${mpm}_module \"$found\"";
-}
-
-# Debian keeps the settings of an MPM that is not enabled in mods-available.
-sub settings_of_other {
-    my ($self) = @_;
-    my $file = "$self->{site}{root}/mods-available/mpm_$self->{mpm}.conf";
-    return if defined $self->{mpm_conf} || !$self->{site}{is_debian} || -e "$self->{site}{root}/mods-enabled/mpm_$self->{mpm}.conf" || !-r $file;
-    return map { { file => $file, line => $_->[0], text => $_->[1] } } AdaptiveCtl::Config::lines_of($file);
-}
-
-# All lines, each with where it comes from: [text, file, line].
-sub lines {
-    my ($self) = @_;
-    @$self{qw(listened names used directories)} = ({}, {}, {}, []);
-    $self->{used}{'error.log'} = 1;
-    my @lines = map { [$_] } $self->head;
-    if (defined $self->{mpm_conf}) { push @lines, map { [$_] } "# the MPM's settings of this comparison", split /\n/, $self->{mpm_conf} }
-    push @lines, map { [ $_->{text}, $_->{file}, $_->{line} ] } $self->settings_of_other;
-    my $from = '';
-    for my $item (@{ $self->{items} }) {
-        if ($item->{file} ne $from) { push @lines, [ "# --- $item->{file}", $item->{file}, $item->{line} ]; $from = $item->{file} }
-        push @lines, map { [ $_, $item->{file}, $item->{line} ] } AdaptiveCtl::CopyLine::rewrite($self, $item);
-    }
-    return (@lines, map { [$_] } $self->tail);
-}
-
 # Refuses what cannot run under this MPM; its own message would come in the middle of a round.
 sub refuse_unsafe {
     my ($self, $mpm) = @_;
@@ -225,7 +155,7 @@ sub write {
     local @$self{qw(mpm_conf module)} = @opt{qw(mpm_conf module)};
     $self->begin($mpm);
     $self->refuse_unsafe($mpm);
-    my @lines = $self->lines;
+    my @lines = AdaptiveCtl::CopyFile::lines($self);
     $self->make_directories($dir);
     my $config = "$dir/conf/httpd.conf";
     AdaptiveCtl::Steps::write_file($config, join '', map {"$_->[0]\n"} @lines);
@@ -255,6 +185,8 @@ sub make_directories {
     chmod 0755, $dir, map {"$dir/$_"} qw(conf logs run tmp);
     make_path(@{ $self->{directories} });
     return if $> != 0;
+    # children are another user, who has to pass here; nobody may look into it
+    chmod 0711, $self->{private} if defined $self->{private} && index("$dir/", "$self->{private}/") == 0;
     my ($user, $group) = map { my $name = $_; (grep { $_->{active} && lc $_->{name} eq $name } @{ $self->{items} })[-1] } qw(user group);
     my $uid = number_of($user, sub { scalar getpwnam $_[0] }) // return;
     my $gid = number_of($group, sub { scalar getgrnam $_[0] }) // -1;
@@ -292,33 +224,6 @@ sub in_original_terms {
         $text =~ s{\Q$config\E:(\d+)}{($origin->[$1 - 1] // $&) =~ s/\Aline (\d+) of (.*)\z/$2:$1/r}ge;
     }
     return $text;
-}
-
-# --- logs -------------------------------------------------------------------------------------------------------------
-
-# The log formats that have a name: { combined => '%h ...' }.
-sub log_formats {
-    my ($self) = @_;
-    return { map { $_->{args}[1] => unquoted($_->{args}[0]) } grep { $_->{active} && lc $_->{name} eq 'logformat' && defined $_->{args}[1] } @{ $self->{items} } };
-}
-
-sub unquoted { my ($text) = @_; return $text =~ s/\\(["\\])/$1/gr }
-
-# Which file is written by which hosts, in which format: { path, format, keys => [...] }; key '' is the main server.
-sub access_logs { my ($self) = @_; return @{ $self->{access_logs} } }
-
-sub find_access_logs {
-    my ($self) = @_;
-    my ($named, %log) = ($self->log_formats);
-    for my $item (grep { $_->{active} && $_->{name} =~ /^(?:CustomLog|TransferLog|GlobalLog)$/i && @{ $_->{args} } } @{ $self->{items} }) {
-        next if $item->{args}[0] =~ /\A\|/;
-        my $path = $self->absolute($item->{args}[0]);
-        my $format = lc $item->{name} eq 'transferlog' ? undef : $item->{args}[1];
-        my $log = $log{$path} //= { path => $path, format => defined $format ? $named->{$format} // unquoted($format) : '%h %l %u %t "%r" %>s %b', keys => [] };
-        my $section = AdaptiveCtl::CopySites::host_section($item);
-        push @{ $log->{keys} }, $section ? $section->{key} : '';
-    }
-    return map { $log{$_} } sort keys %log;
 }
 
 1;

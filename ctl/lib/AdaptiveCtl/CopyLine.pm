@@ -57,7 +57,10 @@ my %DO = (
 my %OWN = (
     listen     => \&listen_line,
     loadmodule => \&module_line,
-    define     => sub { my ($copy, $item) = @_; return ($item->{args}[0] // '') =~ /\A$OWN_VARIABLES\z/ ? commented($item) : $item->{text} },
+    define     => sub {
+        my ($copy, $item) = @_;
+        return ($item->{args}[0] // '') =~ /\A$OWN_VARIABLES\z/ ? commented($item) : $item->{text};
+    },
     mutex      => sub {
         my ($copy, $item) = @_;
         my ($kind) = ($item->{args}[0] // '') =~ /\A(file|fcntl|flock):/ or return $item->{text};
@@ -70,12 +73,13 @@ my %OWN = (
     adaptivestatuslisten => sub {
         my ($copy, $item) = @_;
         return $item->{text} if ($item->{args}[0] // 'none') =~ /\Anone\z/i;
-        return with_word($item, 1, '127.0.0.1:' . $copy->{ports}->private('status', AdaptiveCtl::CopyPorts::listen_of($item->{args}[0])));
+        return with_word($item, 1, '127.0.0.1:' . $copy->{ports}->other("status page $item->{args}[0]/"));
     },
     rewritemap => sub {
         my ($copy, $item) = @_;
         my $is_program = ($item->{args}[1] // '') =~ /\Aprg:/;
-        $copy->note(different => $item, 'starts a program: the copy starts one of its own, which does and writes what the real one does') if $is_program;
+        $copy->note(different => $item, 'starts a program: the copy starts one of its own, which does and writes what the real one does')
+            if $is_program;
         return original_variables($copy, $item);
     },
     extfilterdefine => sub {
@@ -85,7 +89,7 @@ my %OWN = (
     },
     wsgidaemonprocess => sub {
         my ($copy, $item) = @_;
-        $copy->note(different => $item, 'starts Python processes: the copy has its own, which reach the same databases and files as the real ones');
+        $copy->note(different => $item, 'starts Python processes: the copy has its own, with the databases and files of the real ones');
         return original_variables($copy, $item);
     },
     require => \&client_line,
@@ -128,7 +132,7 @@ sub cache_line {
 sub user_line {
     my ($copy, $item) = @_;
     return $item->{text} if $> == 0;
-    $copy->note(different => $item, "is left out: adaptivectl does not run as root, so the copy runs as this user, and what this user may not read is answered with 403")
+    $copy->note(different => $item, "is left out: without root's rights the copy runs as this user; what this user may not read is a 403")
         if lc $item->{name} eq 'user';
     return commented($item);
 }
@@ -153,7 +157,8 @@ sub module_line {
     if ($module eq 'evasive20_module' && $item->{active}) {
         $copy->note(warning => $item, 'of mod_evasive stays: all requests of a comparison come from one address, so it may refuse them');
     }
-    $copy->note(warning => $item, 'of mod_perl stays: what its Perl code writes, the copy writes as well') if $module eq 'perl_module' && $item->{active};
+    $copy->note(warning => $item, 'of mod_perl stays: what its Perl code writes, the copy writes as well')
+        if $module eq 'perl_module' && $item->{active};
     return original_variables($copy, $item);
 }
 
@@ -175,7 +180,8 @@ sub original_variables {
 
 sub is_dropped {
     my ($copy, $item) = @_;
-    return scalar grep { (defined $_->{key} && $copy->{dropped}{ $_->{key} }) || $_->{name} =~ /^MDomain/i } $item, @{ $item->{sections} }, $item->{open} // ();
+    return scalar grep { (defined $_->{key} && $copy->{dropped}{ $_->{key} }) || $_->{name} =~ /^MDomain/i }
+        $item, @{ $item->{sections} }, $item->{open} // ();
 }
 
 # Whether a line about an MPM counts for the copy's.
@@ -205,7 +211,7 @@ sub section_line {
 sub rewrite {
     my ($copy, $item) = @_;
     return $item->{text} if $item->{kind} eq 'comment';
-    return commented($item) if is_dropped($copy, $item);
+    return commented($item) if $item->{left_out} || is_dropped($copy, $item);
     return $item->{text} if $item->{kind} eq 'close';
     return section_line($copy, $item) if $item->{kind} eq 'open';
     return mpm_line_stays($copy, $item) ? by_rule($copy, $item) : commented($item) if is_mpm_setting($item->{name});
@@ -221,10 +227,15 @@ sub by_rule {
     return $do->($copy, $item, @why);
 }
 
+sub is_below {
+    my ($word, @dirs) = @_;
+    return scalar grep { index("$word/", "$_/") == 0 || $word =~ /[:=|]\Q$_\E\// } @dirs;
+}
+
 # A directive without a rule, which may be of any module: it stays, and a path that looks like one to write to is told.
 sub unknown_line {
     my ($copy, $item) = @_;
-    my ($path) = grep { my $word = $_; grep { index("$word/", "$_/") == 0 || $word =~ /[:=|]\Q$_\E\// } @{ $copy->{write_dirs} } } @{ $item->{args} };
+    my ($path) = grep { is_below($_, @{ $copy->{write_dirs} }) } @{ $item->{args} };
     my $is_own = $item->{text} =~ /\$\{$OWN_VARIABLES\}/;
     $copy->note(warning => $item, "names $path: the copy may write there") if defined $path && $item->{active} && !$is_own;
     return $item->{text};

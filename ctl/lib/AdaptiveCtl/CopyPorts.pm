@@ -74,6 +74,12 @@ sub private {
     return $self->{private}{$key} //= $self->choose;
 }
 
+# A private port for something else that listens.
+sub other {
+    my ($self, $what) = @_;
+    return $self->{private}{$what} //= $self->choose;
+}
+
 # All private ports of an original one: those on which a Listen for it has to listen.
 sub all_of {
     my ($self, $port) = @_;
@@ -92,7 +98,7 @@ sub renew {
 # { 443 => 12345, '1.2.3.4:443' => 12346 }
 sub table {
     my ($self) = @_;
-    return { map { s/\A\*://r => $self->{private}{$_} } keys %{ $self->{private} } };
+    return { map { s/\A\*://r => $self->{private}{$_} } grep {/:\d+\z/} keys %{ $self->{private} } };
 }
 
 1;

@@ -16,7 +16,11 @@ sub to_itself {
     my $changed = 0;
     $text =~ s{\b(https?|wss?|h2c?)://(localhost|127(?:\.\d+){3}|\[::1\])(?::(\d+))?(?=[/\s"'|,\]]|\z)}{
         my ($scheme, $host, $port, $all) = ($1, $2, $3 // $DEFAULT_PORT{$1}, $&);
-        $copy->{protocol}{$port} ? do { $changed = 1; "$scheme://" . ($host =~ /\A\[/ ? '127.0.0.1' : $host) . ':' . $copy->{ports}->private('*', $port) } : $all
+        my $is_own = $copy->{protocol}{$port};
+        $changed ||= $is_own;
+        # the copy does not listen on ::1
+        $host = '127.0.0.1' if $host =~ /\A\[/;
+        $is_own ? "$scheme://$host:" . $copy->{ports}->private('*', $port) : $all
     }ge;
     return ($text, $changed);
 }
@@ -56,8 +60,9 @@ sub line {
     my $backend = backend_of($item);
     if (defined $backend && $name !~ /reverse/) {
         my $is_php = $backend =~ /php/i || ($backend =~ /\Afcgi:/ && $item->{text} =~ /\.php/);
-        $copy->note(backend => $item, ($is_php ? "passes requests to php-fpm at $backend, which is the real one: it shares its processes with your server"
-            : "passes requests to the real backend $backend"), $backend);
+        $copy->note(backend => $item, $is_php
+            ? "passes requests to php-fpm at $backend, which is the real one: it shares its processes with your server"
+            : "passes requests to the real backend $backend", $backend);
     }
     return $changed;
 }

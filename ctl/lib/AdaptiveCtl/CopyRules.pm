@@ -22,8 +22,8 @@ my %KIND = (
         passengerinstanceregistrydir pagespeedfilecachepath pagespeedlogdir modpagespeedfilecachepath modpagespeedlogdir)),
     (map { $_ => 'cache' } qw(sslsessioncache sslstaplingcache authncachesocache cachesocache)),
     (map { $_ => 'drop' } qw(port namevirtualhost)),
-    (map { $_ => 'backend' } qw(proxypass proxypassmatch proxypassreverse balancermember proxyremote proxyremotematch sethandler addhandler rewriterule
-        dbdparams dbdriver authldapurl fastcgiexternalserver jkworkersfile)),
+    (map { $_ => 'backend' } qw(proxypass proxypassmatch proxypassreverse balancermember proxyremote proxyremotematch sethandler addhandler
+        rewriterule dbdparams dbdriver authldapurl fastcgiexternalserver jkworkersfile)),
     (map { $_ => 'user' } qw(user group)),
     (map { $_ => 'own' } qw(listen mutex loadmodule define adaptivestatussocket adaptivestatuslisten rewritemap extfilterdefine
         wsgidaemonprocess require allow usecanonicalphysicalport)),
@@ -46,7 +46,8 @@ my %LEFT_OUT_MODULES = (
     heartmonitor_module => [ qr/^Heartbeat(?:Listen|Storage|MaxServers)$/i, 'the copy does not listen for other servers' ],
     privileges_module   => [ qr/^(?:VHost(?:User|Group|Secure|Privs|CGIMode|CGIPrivs)|DTracePrivileges|PrivilegesMode)$/i,
         'the copy does not switch privileges' ],
-    mpm_itk_module      => [ qr/^(?:AssignUserID(?:Expr)?|AssignGroupIDExpr|MaxClientsVHost|NiceValue|LimitUIDRange|LimitGIDRange|EnableCapabilities)$/i,
+    mpm_itk_module      => [
+        qr/^(?:AssignUserID(?:Expr)?|AssignGroupIDExpr|MaxClientsVHost|NiceValue|Limit[UG]IDRange|EnableCapabilities)$/i,
         'it needs mpm_prefork' ],
 );
 sub LEFT_OUT_MODULES { return \%LEFT_OUT_MODULES }
@@ -90,8 +91,9 @@ sub mpm_takes {
 
 my $READS = qr/^(?:DocumentRoot|(?:Script)?Alias(?:Match)?|SSL\w+|Auth\w+|Proxy\w*|BalancerMember|SetHandler|AddHandler|Include(?:Optional)?
     |Load(?:Module|File)|ServerRoot|Redirect\w*|Rewrite(?:Rule|Cond|Base|Map)|ErrorDocument|Require|Header|RequestHeader|MIMEMagicFile
-    |TypesConfig|WSGI(?:ScriptAlias\w*|ImportScript|DispatchScript|PythonPath|PythonHome)|UserDir|Virtual(?:Document|Script)Root\w*|FallbackResource
-    |DirectoryIndex|CacheFile|MMapFile|Directory(?:Match)?|Files(?:Match)?|Location(?:Match)?|If|ElseIf|IfFile|Else|Lua\w+|Perl\w+)$/xi;
+    |TypesConfig|WSGI(?:ScriptAlias\w*|ImportScript|DispatchScript|PythonPath|PythonHome)|UserDir|Virtual(?:Document|Script)Root\w*
+    |FallbackResource|DirectoryIndex|CacheFile|MMapFile|Directory(?:Match)?|Files(?:Match)?|Location(?:Match)?|If|ElseIf|IfFile|Else
+    |Lua\w+|Perl\w+)$/xi;
 
 sub reads_only { my ($name) = @_; return $name =~ $READS }
 

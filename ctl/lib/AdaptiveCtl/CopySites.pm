@@ -119,7 +119,8 @@ sub find {
 # ({ scheme, host, path, private_port, site }) of a URL, or (undef, why).
 sub target_of {
     my ($sites, $url) = @_;
-    my ($scheme, $name, $given, $path) = $url =~ m{\A(https?)://(\[[0-9a-f:.]+\]|[^/?\#:\[\]\s]+)(?::(\d+))?((?:[/?][^\s\#]*)?)(?:\#\S*)?\z}i
+    my ($scheme, $name, $given, $path) = $url
+        =~ m{\A(https?)://(\[[0-9a-f:.]+\]|[^/?\#:\[\]\s]+)(?::(\d+))?((?:[/?][^\s\#]*)?)(?:\#\S*)?\z}i
         or return (undef, "$url is not a URL of a web server; write for example https://www.example.org/index.html");
     ($scheme, $name) = (lc $scheme, lc $name);
     my $port = $given // $DEFAULT_PORT{$scheme};
@@ -127,10 +128,12 @@ sub target_of {
     my $site = find($sites, $scheme, $name, $port);
     return ({ scheme => $scheme, host => $name . ($port == $DEFAULT_PORT{$scheme} ? '' : ":$port"), path => $path,
         private_port => $site->{private_port}, site => $site }) if $site;
-    my %known = map { ("$_->{scheme}://" . ($_->{host} || 'localhost') . ($_->{port} == $DEFAULT_PORT{ $_->{scheme} } ? '' : ":$_->{port}")) => 1 } @$sites;
+    my %known = map { ("$_->{scheme}://" . ($_->{host} || 'localhost')
+        . ($_->{port} == $DEFAULT_PORT{ $_->{scheme} } ? '' : ":$_->{port}")) => 1 } @$sites;
     my @known = sort keys %known;
     my $more = @known > 8 ? ' and ' . (@known - 8) . ' more' : '';
-    return (undef, "$url: no virtual host of this configuration answers there; it has " . (join(', ', @known[ 0 .. (@known > 8 ? 7 : $#known) ]) || 'none') . $more);
+    return (undef, "$url: no virtual host of this configuration answers there; it has "
+        . (join(', ', @known[ 0 .. (@known > 8 ? 7 : $#known) ]) || 'none') . $more);
 }
 
 1;

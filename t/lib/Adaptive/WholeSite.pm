@@ -10,6 +10,7 @@ use warnings;
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use IO::Socket::UNIX;
+use POSIX ();
 
 use Adaptive::Certificate;
 use Adaptive::Files;
@@ -57,7 +58,8 @@ sub make_contents {
     make_path("$root/www/app/folder");
     put_file("$root/www/app/folder/index.html", "A folder.\n");
     put_file("$root/www/app/.htaccess", qq{Header set X-From-Htaccess yes\nRewriteEngine on\nRewriteRule ^short\$ /index.html [L]\n});
-    put_script("$root/www/app/port.cgi", qq{#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n%s %s %s\\n' "\$SERVER_NAME" "\$SERVER_PORT" "\$HTTPS"\n});
+    put_script("$root/www/app/port.cgi",
+        qq{#!/bin/sh\nprintf 'Content-Type: text/plain\\n\\n%s %s %s\\n' "\$SERVER_NAME" "\$SERVER_PORT" "\$HTTPS"\n});
     put_script("$root/bin/log", "#!/bin/sh\nexec cat >>'$root/logs/piped'\n");
     put_script("$root/bin/map", "#!/bin/sh\nwhile read -r key; do echo \"/\$key/index.html\"; done\n");
     put_file("$root/www/app.wsgi", <<'PYTHON');
@@ -177,7 +179,9 @@ sub app_extras {
     my $root = $self->{root};
     my $text = '';
     $text .= "<Files *.cgi>\nSetHandler cgi-script\nOptions +ExecCGI\n</Files>\n" if $has->{cgid};
-    $text .= "WSGIDaemonProcess app threads=2\nWSGIScriptAlias /wsgi $root/www/app.wsgi process-group=app application-group=%{GLOBAL}\n" if $has->{wsgi};
+    $text .= "WSGIDaemonProcess app threads=2 home=$root/www\n"
+        . "WSGIScriptAlias /wsgi $root/www/app.wsgi process-group=app application-group=%{GLOBAL}\n"
+        if $has->{wsgi};
     return $text;
 }
 
@@ -213,8 +217,9 @@ sub start_server {
         open STDERR, '>>', $log;
         exec {$command[0]} @command;
     });
-    my $is_up = wait_for { -s $pid_file || !kill(0, $pid) || waitpid($pid, 1) == $pid } 30, 'a server to start';
-    -s $pid_file or die "@command: " . Adaptive::Server::read_text($log), map { Adaptive::Server::read_text($_) } glob "$self->{root}/logs/error.log";
+    my $is_up = wait_for { -s $pid_file || !kill(0, $pid) || waitpid($pid, POSIX::WNOHANG()) == $pid } 30, 'a server to start';
+    -s $pid_file or die "@command: " . Adaptive::Server::read_text($log),
+        map { Adaptive::Server::read_text($_) } glob "$self->{root}/logs/error.log";
     push @{ $self->{servers} }, $pid;
     return $pid;
 }
@@ -226,14 +231,23 @@ sub start {
         APACHE_PID_FILE => "$root/run/httpd.pid" }, "$root/run/httpd.pid", httpd(), '-f', $self->config, '-DFOREGROUND');
 }
 
+# A parent that is killed would leave its children behind, so it gets the time that it needs.
+sub stop_server {
+    my ($self, $pid) = @_;
+    kill 'TERM', $pid;
+    wait_for { waitpid($pid, POSIX::WNOHANG()) } 60, 'a server to end' or return 0;
+    @{ $self->{servers} } = grep { $_ != $pid } @{ $self->{servers} // [] };
+    return 1;
+}
+
 # The answer to a URL from an address and a port: status, some headers and the body.
 sub answer {
     my ($self, $url, $address, $port, @more) = @_;
     my $run = run_command(30, qw(curl -s -i -k --max-time 20 --noproxy *), '--connect-to', "::$address:$port", @more, $url);
-    my ($head, $body) = split /\r?\n\r?\n/, $run->{output}, 2;
+    my ($head, $body) = map { $_ // '' } (split /\r?\n\r?\n/, $run->{output}, 2)[ 0, 1 ];
     my ($status) = $head =~ m{\AHTTP/\S+ (\d+)};
     my @headers = map { /^((?:Location|X-From-Htaccess|ETag): .*?)\r?$/mi ? lc $1 : () } $head =~ /^.+$/mg;
-    return join "\n", $status // "curl $run->{status}", (sort @headers), $body // '';
+    return join "\n", $status // "curl $run->{status}", (sort @headers), $body;
 }
 
 # Every file below the root with its size and the time of its last change, but for what the test itself writes.
@@ -251,7 +265,8 @@ sub DESTROY {
     my ($self) = @_;
     return if $self->{owner} != $$;
     local ($@, $?, $!);
-    finish($_) for @{ $self->{servers} // [] }, @{ $self->{backends} // [] };
+    $self->stop_server($_) for @{ $self->{servers} // [] };
+    finish($_) for @{ $self->{backends} // [] };
     return;
 }
 

@@ -1,0 +1,108 @@
+package AdaptiveCtl::CanarySample;
+
+# What a server says of itself at one moment, in the same terms for both MPMs: the JSON of mpm_adaptive's status, or mod_status's ?auto.
+# Figures that only the kernel knows (processor time, memory) come from the processes, if the number of the parent is known.
+#
+#   my $sample = AdaptiveCtl::CanarySample::sample($text, pid => 1234);
+#   # { kind, at_s, requests, busy, threads, children, connections, shed, uptime_s, cpu_s, pss_kib, parent_pid }; undef: not known
+
+use strict;
+use warnings;
+
+use POSIX ();
+
+use AdaptiveCtl::JSON qw(decode_json);
+use AdaptiveCtl::Say;
+use AdaptiveCtl::Steps;
+
+use constant SCHEMA => 1;
+
+sub sample {
+    my ($text, %opt) = @_;
+    my $sample = $text =~ /\A\s*\{/ ? of_json($text) : $text =~ /^(?:Total Accesses|BusyWorkers|ServerUptimeSeconds): /m ? of_auto($text)
+        : fail('this is neither the JSON of mpm_adaptive (adaptivectl status --json) nor the text of mod_status (server-status?auto): '
+            . substr($text =~ s/\s+/ /gr, 0, 100));
+    my $pid = $opt{pid} // $sample->{parent_pid};
+    my @pids = defined $pid ? tree_of($pid) : ();
+    # the kernel knows more exactly than mod_status, which has it from the processes that have ended and some of the others
+    if (@pids) { $sample->{cpu_s} = cpu_of($pid, @pids); $sample->{pss_kib} = pss_of(@pids) }
+    $sample->{at_s} = time;
+    return $sample;
+}
+
+sub of_json {
+    my ($text) = @_;
+    my $state = eval { decode_json($text) };
+    fail('the JSON of the status cannot be read: ' . ($@ =~ s/\n\z//r) . '.') if ref $state ne 'HASH';
+    my $schema = $state->{schema_version} // 'none';
+    fail("the status has schema $schema, which this adaptivectl does not know.") if $schema ne SCHEMA;
+    my ($server, $requests, $threads, $children) = @$state{qw(server requests threads children)};
+    return { kind => 'adaptive', requests => $requests->{total}, busy => $threads->{busy}, threads => $threads->{running},
+        children => scalar @{ $children->{list} // [] }, connections => $state->{connections}{total},
+        shed => ($requests->{shed_total} // 0) + ($requests->{refused_total} // 0),
+        uptime_s => $server->{uptime_seconds}, parent_pid => $server->{parent_pid}, cpu_s => undef, pss_kib => undef };
+}
+
+sub of_auto {
+    my ($text) = @_;
+    my %has = $text =~ /^([\w ]+): ([-.\d]+)\r?$/mg;
+    my $is_known = defined $has{BusyWorkers};
+    # prefork has no Processes line: each process is a worker
+    my $workers = $is_known ? $has{BusyWorkers} + $has{IdleWorkers} : undef;
+    my @cpu = grep {defined} @has{qw(CPUUser CPUSystem CPUChildrenUser CPUChildrenSystem)};
+    my $cpu_s;
+    if (@cpu) { $cpu_s = 0; $cpu_s += $_ for @cpu }
+    return { kind => 'mod_status', requests => $has{'Total Accesses'}, busy => $has{BusyWorkers}, threads => $workers,
+        children => $has{Processes} // $workers, connections => $has{ConnsTotal}, shed => undef,
+        uptime_s => $has{ServerUptimeSeconds} // $has{Uptime},
+        parent_pid => undef, cpu_s => $cpu_s, pss_kib => undef };
+}
+
+# --- the kernel -------------------------------------------------------------------------------------------------------
+
+# A process and all below it; nothing if it is not there.
+sub tree_of {
+    my ($pid) = @_;
+    my %children;
+    for my $stat (glob '/proc/[0-9]*/stat') {
+        my ($its, $parent) = (AdaptiveCtl::Steps::read_file($stat) // '') =~ /\A(\d+) \(.*\) \S (\d+)/s or next;
+        push @{ $children{$parent} }, $its;
+    }
+    return if !-d "/proc/$pid";
+    my (@found, @next) = ();
+    @next = ($pid);
+    while (defined(my $one = shift @next)) {
+        push @found, $one;
+        push @next, @{ $children{$one} // [] };
+    }
+    return @found;
+}
+
+# Processor seconds of processes that run, and of those that have ended and that one of them has waited for.
+sub cpu_of {
+    my ($parent, @pids) = @_;
+    my $ticks = 0;
+    for my $pid (@pids) {
+        my ($fields) = (AdaptiveCtl::Steps::read_file("/proc/$pid/stat") // '') =~ /\A\d+ \(.*\) (.*)/s or next;
+        my @field = split ' ', $fields;
+        # utime, stime, cutime, cstime: 14 to 17 of proc(5)
+        $ticks += $_ for @field[ 11 .. 14 ];
+    }
+    return $ticks / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
+
+# Shared pages are divided among those who share them. Undef if somebody else's may not be read.
+sub pss_of {
+    my (@pids) = @_;
+    my $sum = 0;
+    for my $pid (@pids) {
+        my $text = AdaptiveCtl::Steps::read_file("/proc/$pid/smaps_rollup");
+        my ($kib) = ($text // '') =~ /^Pss:\s+(\d+) kB/m;
+        next if !defined $kib && !-d "/proc/$pid";
+        return if !defined $kib;
+        $sum += $kib;
+    }
+    return $sum;
+}
+
+1;
