@@ -6,6 +6,8 @@ _adaptivectl()
     local usual='--config --httpd --state --dry-run --help'
 
     case $before in
+        --front)
+            mapfile -t COMPREPLY < <(compgen -W 'haproxy balancer' -- "$word"); return ;;
         --against)
             mapfile -t COMPREPLY < <(compgen -W 'event worker prefork adaptive' -- "$word"); return ;;
         --to|--from)
@@ -17,7 +19,7 @@ _adaptivectl()
             mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --state|--output)
             mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
-        --drain-seconds|--interval|--warning|--critical|--url|--host|--rounds|--seconds|--warm-up|--rate|--scale|--most-rate|--connections|--minutes|--timeout)
+        --drain-seconds|--interval|--warning|--critical|--url|--host|--rounds|--seconds|--warm-up|--rate|--scale|--most-rate|--connections|--minutes|--timeout|--share)
             return ;;
     esac
     if [ "$COMP_CWORD" = 1 ]; then
@@ -30,7 +32,7 @@ _adaptivectl()
         check)   usual="--config --httpd --state --service --help" ;;
         import)  usual="$usual --from" ;;
         compare) usual='--url --log --host --against --module --output --rounds --seconds --warm-up --rate --scale --most-rate --connections
-            --new-connections --minutes --timeout --canary --canary-read --config --httpd --dry-run --help' ;;
+            --new-connections --minutes --timeout --canary --share --front --canary-read --config --httpd --dry-run --help' ;;
         status)  usual="--json --watch --interval --check --warning --critical --socket --url --config --httpd --help" ;;
         *)       return ;;
     esac

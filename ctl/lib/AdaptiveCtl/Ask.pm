@@ -91,7 +91,7 @@ sub connect_to {
     return $socket // fail(why_not($place, $! + 0));
 }
 
-# The whole response: (status, body).
+# The whole response: (status, body). A place may have a query of its own, and "proxy": the server expects a line of the PROXY protocol first.
 sub exchange {
     my ($place) = @_;
     my $socket = connect_to($place);
@@ -100,7 +100,8 @@ sub exchange {
     local $SIG{ALRM} = sub { die "late\n" };
     eval {
         alarm ANSWER_SECONDS;
-        print {$socket} 'GET ' . ($place->{path} // '/') . "?json HTTP/1.0\r\nHost: $host\r\nUser-Agent: adaptivectl\r\n\r\n";
+        print {$socket} "PROXY UNKNOWN\r\n" if $place->{proxy};
+        print {$socket} 'GET ' . ($place->{path} // '/') . '?' . ($place->{query} // 'json') . " HTTP/1.0\r\nHost: $host\r\nUser-Agent: adaptivectl\r\n\r\n";
         $socket->flush;
         while (length $response < MOST_BYTES) {
             read($socket, $response, 65536, length $response) or last;

@@ -24,9 +24,12 @@ my %COMMANDS = (
     import  => { run => \&AdaptiveCtl::Import::import_settings, options => ['from=s'], files => 1 },
     compare => {
         # it brings more modules than the others need
-        run => sub { require AdaptiveCtl::Compare; return AdaptiveCtl::Compare::compare(@_) },
+        run => sub {
+            require AdaptiveCtl::Compare;
+            return AdaptiveCtl::Compare::compare(@_);
+        },
         options => [qw(url=s@ log=s@ host=s against=s@ module=s output=s rounds=i seconds=i warm-up=i rate=f scale=f most-rate=f connections=i
-            new-connections minutes=i timeout=i canary canary-read=s@)],
+            new-connections minutes=i timeout=i canary share=i front=s canary-read=s@)],
     },
     status  => {
         run => sub { AdaptiveCtl::Status::status($_[1]) },
@@ -43,7 +46,8 @@ usage: adaptivectl enable   [--dry-run] [--no-restart] [--drain-seconds N] [--se
        adaptivectl import   [--from MPM] [--dry-run] [FILE...]
        adaptivectl status   [--json | --watch [--interval S] | --check [--warning P] [--critical P]] [--socket PATH | --url URL]
        adaptivectl compare  (--url URL... | --log FILE) [--rate N | --scale F] [--rounds N] [--seconds S] [--against MPM[:FILE]]... [--output DIR]
-       adaptivectl compare  --canary | --canary-read NAME=SOCKET... [--minutes N] [--output DIR]
+       adaptivectl compare  --canary [--share PERCENT] [--front haproxy|balancer]
+       adaptivectl compare  --canary-read NAME=PLACE --canary-read NAME=PLACE [--minutes N] [--output DIR]
        adaptivectl help | version
 
   enable    switches the server to mpm_adaptive: tests the configuration, stops the server, switches, starts it,

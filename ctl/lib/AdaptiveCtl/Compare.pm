@@ -41,6 +41,16 @@ my %ASCII = ("\x{201c}" => '"', "\x{201d}" => '"', "\x{2018}" => "'", "\x{2019}"
 
 sub compare {
     my ($site, $option) = @_;
+    if ($option->{canary}) {
+        require AdaptiveCtl::Canary;
+        my $copy = AdaptiveCtl::Copy->new($site, dir => undef);
+        print AdaptiveCtl::Canary::text_of(AdaptiveCtl::Canary::recipe($copy, share => $option->{share}, front => $option->{front}));
+        return 0;
+    }
+    if ($option->{'canary-read'}) {
+        require AdaptiveCtl::CanaryReport;
+        return AdaptiveCtl::CanaryReport::read_both($option);
+    }
     $option = checked($option);
     AB::Process::unwind_on_signals();
     my $dir = File::Temp->newdir('adaptivectl-compare-XXXXXXXX', TMPDIR => 1);
