@@ -42,7 +42,7 @@ sub run {
     my $found = eval {
         push @begun, AB::Load::Held->new(%common, %$_) for @{ $plan->{held} // [] };
         my $before = used($server, $plan);
-        my $syscalls = $how{syscalls} && AB::Syscalls->new($server->tree, $how{dir});
+        my $syscalls = $how{syscalls} ? AB::Syscalls->new($server->tree, $how{dir}) : undef;
         push @begun, $syscalls // ();
         my @loads;
         for my $load (@{ $plan->{loads} }) {

@@ -1,0 +1,62 @@
+# adaptivectl compare --canary-read: two servers that are asked how they are, and the report of it.
+
+use strict;
+use warnings;
+
+use lib 't/lib', 'ctl/lib';
+use File::Temp qw(tempdir);
+use POSIX ();
+use Test::More;
+use Adaptive::Load;
+use Adaptive::Process;
+use Adaptive::Server;
+use Adaptive::Wait qw(ok_within);
+use AB::Results;
+use AdaptiveCtl::CanaryReport;
+
+plan skip_all => 'about mpm_adaptive' if ($ENV{MPM} // 'adaptive') ne 'adaptive';
+
+my $dir = tempdir('adaptive-canary-XXXXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $conf = "ExtendedStatus On\n<Location /server-status>\nSetHandler server-status\n</Location>\n";
+my $event = Adaptive::Server->new(mpm => 'event', modules => ['status'], conf => $conf)->start;
+my $ours = Adaptive::Server->new(mpm => 'adaptive', modules => ['status'],
+    conf => "$conf<Location /adaptive-status>\nSetHandler adaptive-status\n</Location>\n")->start;
+my @loads = map { Adaptive::Load->start($_->port, mode => 'new', rate => 20, seconds => 120, path => '/') } $event, $ours;
+my @places = ('event=http://127.0.0.1:' . $event->port . '/server-status,' . $event->root . '/run/httpd.pid',
+    'adaptive=http://127.0.0.1:' . $ours->port . '/adaptive-status');
+
+subtest 'two servers' => sub {
+    my $output = "$dir/output";
+    my $pid = spawn(sub {
+        open STDOUT, '>', $output or die;
+        open STDERR, '>&', \*STDOUT;
+        exec $^X, 'ctl/adaptivectl', 'compare', (map { ('--canary-read', $_) } @places), '--minutes', 1, '--output', "$dir/report";
+    });
+    my $text = sub { return Adaptive::Server::read_text($output) };
+    ok_within { $text->() =~ /stretch 1: event: \d[^;]*; adaptive: \d/s } 90, 'are seen' or diag $text->();
+    kill 'INT', $pid;
+    my $status;
+    ok_within { $status = $? if waitpid($pid, POSIX::WNOHANG()) == $pid; defined $status } 30, 'it ends when it is asked to';
+    is $status >> 8, 130, '... and says so';
+    finish($pid);
+    my $results = AB::Results->read_file("$dir/report/results.json");
+    my ($scenario) = $results->scenarios;
+    for my $key (qw(event adaptive)) {
+        my ($run) = $results->runs($scenario, $key);
+        cmp_ok $run->{values}{rate}, '>', 5, "$key: requests";
+        ok((grep { defined $run->{values}{$_} } qw(busy cpu_us threads_peak pss_peak_mib)) == 4, '... threads, processor time and memory');
+    }
+    like Adaptive::Server::read_text("$dir/report/report.html"), qr/adaptive beside event, with the real traffic/, 'the report has both';
+};
+
+subtest 'an instance that goes' => sub {
+    my @good = map { { requests => 100 * $_, clock_s => 5 * $_, uptime_s => 5 * $_, cpu_s => $_, busy => 2, threads => 10, children => 1, connections => 3, pss_kib => 2048 } } 1 .. 3;
+    my %of = AdaptiveCtl::CanaryReport::stretch(@good);
+    is_deeply $of{values}, { rate => 20, busy => 2, connections => 3, threads_peak => 10, children_peak => 1, cpu_us => 10_000, pss_peak_mib => 2 }, 'what is computed';
+    is {AdaptiveCtl::CanaryReport::stretch($good[0], { failed => 'nobody listens' })}->{error}, 'nobody listens', 'one that does not answer';
+    is {AdaptiveCtl::CanaryReport::stretch(@good, { %{ $good[0] }, clock_s => 20 })}->{error}, 'it was restarted in this stretch', 'one that was restarted';
+};
+
+$_->interrupt->result for @loads;
+ok $_->stop, 'a server stops' for $event, $ours;
+done_testing;
