@@ -1,7 +1,7 @@
 package Bench::AB::Guard;
 
 # Whether a change made something slower: a short profile of the comparison, either against another commit in the same run (BASE), or
-# by how this module stands to mpm_event now and how it did when the baseline was stored. Absolute times say nothing on another
+# by how this module stands to mpm_event now and how it did in the results that are published (docs/results.json). Absolute times say nothing on another
 # machine, or on the same one an hour later; relations to mpm_event in the same run do.
 
 use strict;
@@ -16,17 +16,13 @@ use Bench::AB::Contenders;
 use Bench::AB::Scenarios;
 use Cwd qw(getcwd);
 use File::Path qw(make_path);
-use JSON::PP ();
-
-use constant BASELINE => 'bench/baseline.json';
 
 # What a release should not make worse.
 my @SCENARIOS = qw(static connect tls step compute);
 my @MEASURES = qw(failed_percent p50_ms p99_ms cpu_us switches syscalls pss_peak_mib absorbed_s);
 
 my @KNOWN = (
-    [BASE      => '', 'a commit to compare with, in the same run; empty: the stored baseline'],
-    [STORE     => 0,  '1: what is found becomes the baseline, ' . BASELINE],
+    [BASE      => '', 'a commit to compare with, in the same run; empty: the published results'],
     [ROUNDS    => 7,  'rounds'],
     [SCENARIOS => join(',', @SCENARIOS), 'those of the comparison (make ab AB=--help)'],
     [CALM      => 0.3, 'cores that strangers may use when a run begins; 0 does not wait'],
@@ -43,7 +39,6 @@ sub options {
     die "ROUNDS must be a whole number from 3 on, because intervals need three rounds, not '$option{ROUNDS}'\n"
         if $option{ROUNDS} !~ /^\d+$/ || $option{ROUNDS} < 3;
     die "CALM must be a number of cores, not '$option{CALM}'\n" if $option{CALM} !~ /^\d+(?:\.\d+)?$/;
-    die "STORE stores how this module stands to mpm_event, and BASE compares two builds: say one of them\n" if $option{STORE} && length $option{BASE};
     $option{SCENARIOS} = [grep { length } split /[,\s]+/, $option{SCENARIOS}];
     return \%option;
 }
@@ -124,11 +119,7 @@ sub beside_event {
     my @contenders = Bench::AB::Contenders::contenders($bench, 'event', 'adaptive');
     my $results = measured($option, $dir, 'event', 'This tree beside mpm_event, a short profile', @contenders);
     my $now = relations($results);
-    if ($option->{STORE}) {
-        store($now, $results);
-        return ($results);
-    }
-    my $then = stored() // do { print BASELINE, " is not there: nothing to compare with. STORE=1 makes it of this run.\n"; return ($results) };
+    my $then = stored() // die Bench::AB::PUBLISHED . " is not there, so that there is no baseline; ab PUBLISH=1 makes it\n";
     print "The baseline is of $then->{date}.\n";
     return ($results, slower_than($then->{relations}, $now));
 }
@@ -163,18 +154,11 @@ sub slower_than {
     return @slower;
 }
 
-sub store {
-    my ($relations, $results) = @_;
-    my $data = { date => $results->data->{date}, machine => $results->data->{machine}, rounds => $results->rounds(($results->scenarios)[0]), relations => $relations };
-    Bench::AB::write_to(BASELINE, JSON::PP->new->utf8->canonical->pretty->encode($data));
-    print 'written: ', BASELINE, "\n";
-    return;
-}
-
+# What docs/results.md says: undef if there are no such results.
 sub stored {
-    open my $in, '<:raw', BASELINE or return undef;
-    local $/;
-    return JSON::PP->new->utf8->decode(scalar <$in>);
+    return undef if !-e Bench::AB::PUBLISHED;
+    my $results = AB::Results->read_file(Bench::AB::PUBLISHED);
+    return { date => $results->data->{date}, relations => relations($results) };
 }
 
 1;
