@@ -89,6 +89,16 @@ sub listen_overflows {
     return ($value{ListenOverflows} // 0) + ($value{ListenDrops} // 0);
 }
 
+# What bounds servers and load alike.
+sub limits {
+    my ($soft, $hard) = (slurp('/proc/self/limits') // '') =~ /^Max open files\s+(\S+)\s+(\S+)/m;
+    my ($memory_kib) = (slurp('/proc/meminfo') // '') =~ /^MemTotal:\s+(\d+)/m;
+    my ($backlog) = (slurp('/proc/sys/net/core/somaxconn') // '') =~ /^(\d+)/;
+    my ($first, $last) = (slurp('/proc/sys/net/ipv4/ip_local_port_range') // '') =~ /^(\d+)\s+(\d+)/;
+    return sprintf 'memory %s MiB; descriptors %s, at most %s; listen backlog %s; ports for clients %s to %s', int(($memory_kib // 0) / 1024),
+        map { $_ // 'unknown' } $soft, $hard, $backlog, $first, $last;
+}
+
 sub first_line {
     my ($text) = @_;
     return (split /\n/, $text // '')[0] // 'unknown';
@@ -104,6 +114,7 @@ sub facts {
     return (
         ['processor', sprintf '%s, %d cores usable', $model // 'unknown', scalar(cores())],
         ['kernel', $kernel],
+        ['limits', limits()],
         ['autogroup scheduling', defined $autogroup ? ($autogroup + 0 ? 'on' : 'off') : 'not built in'],
         ['httpd', first_line(capture($httpd, '-v'))],
         ['nginx', $nginx ? first_line(capture($nginx, '-v')) : 'missing'],
