@@ -17,7 +17,7 @@
  * answered (in all, the warm-up included).
  */
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -27,7 +27,7 @@
  * "underway" (not yet waiting) is what is left. sent and received: bytes, without those of TLS.
  */
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

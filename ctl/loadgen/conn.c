@@ -2,7 +2,7 @@
 
 #include "conn.h"
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 #include "options.h"
 #include "outcome.h"
 

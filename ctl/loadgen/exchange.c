@@ -2,7 +2,7 @@
 
 #include "exchange.h"
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 #include "options.h"
 #include "queue.h"
 #include "request.h"

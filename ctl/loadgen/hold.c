@@ -2,7 +2,7 @@
 
 #include "run.h"
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 #include "exchange.h"
 #include "options.h"
 #include "request.h"

@@ -46,10 +46,11 @@
  * A server may close a kept-alive connection between two requests: it is opened anew and nothing
  * is lost. A request that crosses such a close on the wire finds the close there as soon as it is
  * sent, or a moment later if the server lost its processor between its last look and the close: it
- * is sent again on another connection and counted as "crossed". Any later close is a failure.
+ * is sent again on another connection and counted as "crossed". Any later close is a failure; but
+ * with a trace a request is sent again after any close without an answer, as browsers do.
  */
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 #include "conn.h"
 #include "options.h"
 #include "outcome.h"

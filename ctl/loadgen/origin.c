@@ -2,7 +2,7 @@
 
 #include "origin.h"
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 #include "options.h"
 
 #include <arpa/inet.h>

@@ -2,7 +2,7 @@
 
 #include "outcome.h"
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 #include "options.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 
 #include "queue.h"
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 
 static request *waiting;
 static long head, count, room;

@@ -2,7 +2,7 @@
 
 #include "request.h"
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 #include "options.h"
 #include "trace.h"
 

@@ -2,7 +2,7 @@
 
 #include "tls.h"
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 
 #ifdef WITH_TLS
 

@@ -3,7 +3,7 @@
 
 #include "trace.h"
 
-#include "../../t/tools/tool.h"
+#include "tool.h"
 #include "options.h"
 #include "origin.h"
 #include "tls.h"
