@@ -134,7 +134,9 @@ my @ALL = (
         measures => [@LATENCY, @BESIDE, 'pss_peak_mib', 'threads_peak', @HEALTH],
     },
     {
-        name => 'idle', title => 'Three thousand idle clients', server => { nginx => 1, worker_connections => 10_000 },
+        name => 'idle', title => 'Three thousand idle clients',
+        # long enough that none of them is closed while it is measured
+        server => { conf => "    KeepAliveTimeout 300\n", nginx => 1, nginx_conf => 'keepalive_timeout 300s;', worker_connections => 10_000 },
         load => '200 requests a second for a 1 KB file on new connections, while 3,000 clients keep connections on which they ask for nothing',
         schedule => '200:5', mode => 'new', path => '/1k.html', judge => [0, 5],
         more => sub { return (held => [{ kind => 'idle', connections => 3000 }]) },
