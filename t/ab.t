@@ -37,8 +37,8 @@ subtest 'a comparison' => sub {
     my ($ours) = $results->runs($dead, 'adaptive');
     is $ours->{values}{failed_percent}, 0, 'a dead backend costs the pages beside it nothing';
     cmp_ok $ours->{failures}{timeout}, '>', 100, 'what was asked of the dead one is counted';
-    like Adaptive::Server::read_text("$dir/report.html"), qr/A backend that is dead/, 'the report has it';
-    like Adaptive::Server::read_text("$dir/results.md"), qr/A backend that is dead/, 'so has the document';
+    like Adaptive::Server::read_text("$dir/report.html"), qr/Pages beside a dead backend/, 'the report has it';
+    like Adaptive::Server::read_text("$dir/results.md"), qr/Pages beside a dead backend/, 'so has the document';
 };
 
 subtest 'what it refuses' => sub {

@@ -10,9 +10,11 @@ use List::Util qw(max);
 
 use AB::Measures qw(measure shown);
 use AB::Phrases qw(count_of joined label_of plain_label ratio_shown signed_shown);
+use AB::Stats qw(middle_of);
 
-# From here on a generator may be what was measured: that much of a core, or a request that was sent late by that share of p99.
-use constant { BUSY_PERCENT => 80, LATE_SHARE => 0.1 };
+# From here on a generator may be what was measured: that much of a core, or a request that was sent late by that share of p99, and by
+# more than a machine's own jitter.
+use constant { BUSY_PERCENT => 80, LATE_SHARE => 0.2, LATE_LEAST_MS => 0.5 };
 
 # What strangers used of a core that is worth a warning.
 use constant STRANGERS_CORES => 0.1;
@@ -73,7 +75,8 @@ sub strangers_words {
     my @values = values_of($results, 'strangers');
     return 'what other programs did on the machine is not known' if !@values;
     my $most = max @values;
-    return 'other programs used up to ' . shown(measure('strangers'), $most) . ' meanwhile'
+    return 'other programs used ' . shown(measure('strangers'), max(0, middle_of(\@values))) . ' in the middle one of all runs, and up to '
+        . shown(measure('strangers'), $most)
         . ($most >= STRANGERS_CORES ? ', which can disturb single rounds' : '');
 }
 
@@ -85,10 +88,16 @@ sub generator_words {
     my $latest = max map { $_->{values}{late_p99_ms} } @runs;
     my @figures = (@busy ? 'used up to ' . shown(measure('generator_percent'), max @busy) . ' of a core' : (),
         @runs ? 'sent 99% of the requests no more than ' . shown(measure('late_p99_ms'), $latest) . ' late' : ());
-    my $late = grep { $_->{values}{p99_ms} && $_->{values}{late_p99_ms} > LATE_SHARE * $_->{values}{p99_ms} } @runs;
+    my $late = grep { is_late($_->{values}) } @runs;
     my $busy = grep { $_ >= BUSY_PERCENT } @busy;
     return 'the load generator ' . joined(@figures) . ', so it was not the bottleneck' if !$late && !$busy;
-    return 'the load generator ' . joined(@figures) . ', so that it may have been the bottleneck in ' . count_of(max($late, $busy), 'run');
+    return 'the load generator ' . joined(@figures) . ', so that it may have been the bottleneck in ' . max($late, $busy) . ' of ' . count_of(scalar @runs, 'run');
+}
+
+sub is_late {
+    my ($values) = @_;
+    return 0 if !$values->{p99_ms};
+    return $values->{late_p99_ms} > LATE_LEAST_MS && $values->{late_p99_ms} > LATE_SHARE * $values->{p99_ms};
 }
 
 sub missing_words {

@@ -11,16 +11,16 @@ use Bench::Contender;
 
 # key, what Bench::Contender makes of it, label
 my @ALL = (
-    ['event',          'event',                                        "mpm_event, Debian's settings"],
-    ['event-defaults', 'event:/dev/null',                              'mpm_event, no directive'],
-    ['event-tuned',    'event:bench/contenders/tuned.conf',            'mpm_event, tuned by hand'],
-    ['worker',         'worker',                                       "mpm_worker, Debian's settings"],
-    ['worker-150',     'worker:conf-examples/before/worker-150.conf',  'mpm_worker, tuned by hand to 150'],
-    ['worker-5000',    'worker:conf-examples/before/worker-5000.conf', 'mpm_worker, tuned by hand to 5,000'],
-    ['worker-8000',    'worker:conf-examples/before/worker-8000.conf', 'mpm_worker, tuned by hand to 8,000'],
-    ['prefork',        'prefork',                                      "mpm_prefork, Debian's settings"],
-    ['adaptive',       'adaptive',                                     'mpm_adaptive, no directive'],
-    ['nginx',          'nginx',                                        'nginx, as Debian has it'],
+    ['event',          'event',                                        'mpm_event as Debian has it'],
+    ['event-defaults', 'event:/dev/null',                              'mpm_event without a directive'],
+    ['event-tuned',    'event:bench/contenders/tuned.conf',            'mpm_event tuned by hand'],
+    ['worker',         'worker',                                       'mpm_worker as Debian has it'],
+    ['worker-150',     'worker:conf-examples/before/worker-150.conf',  'mpm_worker tuned to 150'],
+    ['worker-5000',    'worker:conf-examples/before/worker-5000.conf', 'mpm_worker tuned to 5,000'],
+    ['worker-8000',    'worker:conf-examples/before/worker-8000.conf', 'mpm_worker tuned to 8,000'],
+    ['prefork',        'prefork',                                      'mpm_prefork as Debian has it'],
+    ['adaptive',       'adaptive',                                     'mpm_adaptive'],
+    ['nginx',          'nginx',                                        'nginx as Debian has it'],
 );
 
 use constant { REFERENCE => 'event', SUBJECT => 'adaptive' };

@@ -63,7 +63,7 @@ my @ALL = (
         }
     } 250, 500, 1000, 2000),
     {
-        name => 'step', title => 'A step: sixty times the load', server => $PROXY, delay_ms => 400,
+        name => 'step', title => 'A burst: sixty times the load', server => $PROXY, delay_ms => 400,
         load => '20 requests a second, for six seconds 1,200, and again 20; each waits 400 ms at a backend',
         schedule => '20:2,1200:6,20:6', mode => 'new', path => '/', judge => [2, 8], burst => [2, 8],
         measures => [@LATENCY, 'rate', @BURST, 'cpu_us', @SIZE, @HEALTH],
@@ -93,7 +93,7 @@ my @ALL = (
         measures => [@LATENCY, 'rate', 'cpu_us', @SIZE, @HEALTH],
     },
     {
-        name => 'dead-backend', title => 'A backend that is dead, and pages beside it', delay_ms => 600_000,
+        name => 'dead-backend', title => 'Pages beside a dead backend', delay_ms => 600_000,
         server => {
             modules => [qw(proxy proxy_http)], conf => "    ProxyPass /app http://127.0.0.1:\@BACKEND\@/\n",
             nginx => 1, nginx_conf => 'location /app { proxy_pass http://127.0.0.1:@BACKEND@; }', worker_connections => 10_000 },
@@ -106,7 +106,7 @@ my @ALL = (
         measures => [@LATENCY, 'rate', 'cpu_us', @SIZE, @HEALTH],
     },
     {
-        name => 'herd', title => 'A herd: a thousand at the same instant', server => $PROXY, delay_ms => 100,
+        name => 'herd', title => 'A thousand at the same instant', server => $PROXY, delay_ms => 100,
         load => sprintf('%d requests within %d ms, twice, three seconds apart; each waits 100 ms at a backend', HERD, HERD_S * 1000),
         schedule => '20:2,' . join(',', (HERD / HERD_S . ':' . HERD_S . ',20:3') x 2), mode => 'new', path => '/', judge => [2, 8],
         measures => [@LATENCY, 'rate', 'cpu_us', @SIZE, @HEALTH],
@@ -122,7 +122,7 @@ my @ALL = (
         measures => [@LATENCY, 'rate', 'cpu_us', @SIZE, @HEALTH],
     },
     {
-        name => 'compute', title => 'Requests that compute, and pages beside them', server => $COMPUTE,
+        name => 'compute', title => 'Pages beside requests that compute', server => $COMPUTE,
         load => 'requests that compute 5 ms, 1.5 times what the processors can do, on at most 400 connections; judged is a 1 KB file beside'
             . ' them, 50 a second on kept-alive connections',
         schedule => '50:7', mode => 'keep', connections => 40, path => '/1k.html', judge => [1.5, 7],
@@ -143,7 +143,7 @@ my @ALL = (
         measures => [@LATENCY, 'cpu_us', 'pss_peak_mib', 'threads_peak', @HEALTH],
     },
     {
-        name => 'half-headers', title => 'Four hundred clients that never finish a header', server => { nginx => 1, worker_connections => 10_000 },
+        name => 'half-headers', title => 'Four hundred half-sent headers', server => { nginx => 1, worker_connections => 10_000 },
         load => '200 requests a second for a 1 KB file on new connections, while 400 clients have sent half a header',
         schedule => '200:5', mode => 'new', path => '/1k.html', judge => [0, 5],
         more => sub { return (held => [{ kind => 'partial', connections => 400 }]) },
