@@ -12,6 +12,7 @@ use List::Util qw(sum0);
 use Time::HiRes ();
 
 use AB::Machine qw(slurp);
+use AB::Process;
 
 my $serial = 0;
 
@@ -30,6 +31,7 @@ sub make_cgroup {
         my $name = sprintf '%s/mpm-bench-%d-%d', $above, $$, ++$serial;
         $name =~ s{^/+}{};
         mkdir "$mount/$name" or next;
+        AB::Process::goes_with_us(group => "$mount/$name");
         # making one does not mean that processes may be moved there
         return { name => $name, path => "$mount/$name" }
             if !system '/bin/sh', '-c', 'echo $$ 2>/dev/null >"$1/cgroup.procs"', 'sh', "$mount/$name";
