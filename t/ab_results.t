@@ -9,6 +9,7 @@ use Test::More;
 use AB::Measures qw(measure shown);
 use AB::Results;
 use AB::Stats qw(bootstrap median middle_of percentile slope);
+use AB::Words;
 use Adaptive::Comparison qw(comparison comparison_data random);
 
 subtest 'medians' => sub {
@@ -93,6 +94,34 @@ subtest 'with a control' => sub {
     is verdict_of('failed_percent', a => [(0) x 7], b => [(3) x 7], c => [(5) x 7]), 'none', '... seven do';
     is verdict_of('p99_ms', a => \@ABOUT_10, b => \@ABOUT_20, c => [(0) x 7]), 'none', 'a control of 0, as a difference';
     is verdict_of('p99_ms', a => [(10) x 7], b => [(0) x 7], c => [(10.5) x 7]), 'better', 'a subject of 0, as a difference';
+};
+
+# A server that gives up the slow ones has a good p99 of the others.
+subtest 'a side that fails' => sub {
+    my $verdict = sub {
+        my ($measure, $failed, $p) = @_;
+        my @runs = map { my $round = $_; map { my $key = $_;
+                { round => $round, contender => $key, values => { $measure => $p->{$key} * (1 + $round / 100), failed_percent => $failed->{$key} } }
+            } qw(a b) } 1 .. 7;
+        my $results = AB::Results->new({ subject => 'b', reference => 'a', control => undef, contenders => [map { { key => $_, label => $_ } } qw(a b)],
+            scenarios => [{ name => 's', measures => [$measure, 'failed_percent'], runs => \@runs }] });
+        return $results->against(($results->scenarios)[0], 'b', $measure)->{verdict};
+    };
+    is $verdict->('p99_ms', { a => 0, b => 2 }, { a => 100, b => 50 }), 'failing', 'the subject is not faster because it failed';
+    is $verdict->('p99_ms', { a => 2, b => 0 }, { a => 50, b => 100 }), 'failing', '... nor is the reference';
+    is $verdict->('p99_ms', { a => 2, b => 0 }, { a => 100, b => 50 }), 'better', 'faster, and nothing failed';
+    is $verdict->('p99_ms', { a => 0, b => 2 }, { a => 50, b => 100 }), 'worse', 'slower, and more failed';
+    is $verdict->('p50_ms', { a => 0, b => 2 }, { a => 100, b => 50 }), 'better', 'two in a hundred do not move the median';
+    is $verdict->('max_ms', { a => 0, b => 0.01 }, { a => 100, b => 50 }), 'failing', '... but may have been the longest';
+    is $verdict->('cpu_us', { a => 0, b => 2 }, { a => 100, b => 50 }), 'better', 'processor time is that of requests that were answered';
+};
+
+subtest 'measures that are neutral in a scenario' => sub {
+    my $results = results_of('pss_peak_mib', a => \@ABOUT_20, b => \@ABOUT_10);
+    my ($scenario) = $results->scenarios;
+    $scenario->{neutral} = ['pss_peak_mib'];
+    is $results->against($scenario, 'b', 'pss_peak_mib')->{verdict}, 'other', 'differ, and are not better';
+    unlike join(' ', AB::Words::sentences($results)), qr/less|better in 1/, '... in sentences neither';
 };
 
 subtest 'zeroes and missing rounds' => sub {

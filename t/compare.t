@@ -105,7 +105,7 @@ subtest 'a dry run' => sub {
     nothing_is_left('after a dry run');
 };
 
-for my $signal (qw(INT TERM HUP)) {
+for my $signal (qw(INT TERM HUP QUIT KILL)) {
     subtest "SIG$signal" => sub {
         my $output = "$dir/output.$signal";
         my $pid = spawn(sub {
@@ -118,8 +118,14 @@ for my $signal (qw(INT TERM HUP)) {
         kill $signal, $pid;
         my $status;
         ok_within { $status = $? if waitpid($pid, POSIX::WNOHANG()) == $pid; defined $status } 60, 'it ends';
-        is $status >> 8, 130, 'says that it was interrupted';
-        like text_of($output) =~ s/\s+/ /gr, qr/Interrupted \(SIG$signal\)\. The copies have ended/, '... in words';
+        if ($signal eq 'KILL') {
+            is $status & 127, 9, 'without a chance to clean up';
+            ok_within { !(() = glob "$temporary/*") } 60, 'what it left behind goes all the same';
+        }
+        else {
+            is $status >> 8, 130, 'says that it was interrupted';
+            like text_of($output) =~ s/\s+/ /gr, qr/Interrupted \(SIG$signal\)\. The copies have ended/, '... in words';
+        }
         nothing_is_left("after SIG$signal");
         finish($pid);
     };

@@ -202,6 +202,20 @@ CONF
         'a directive that nobody knows stays';
 };
 
+subtest 'secrets' => sub {
+    my $root = small_site("Listen 8080\nProxyPass /a http://user:Tops3cret\@127.0.0.1:1/\n");
+    my ($copy, $dir) = copy_of("$root/conf/httpd.conf");
+    notes_like($copy, 'backend', qr{ProxyPass /a http://\.\.\.\@127\.0\.0\.1:1/ .*the real backend http://\.\.\.\@127\.0\.0\.1:1}, 'who is asked, without its password');
+    $copy->write(root => "$dir/1", mpm => 'event');
+    my %mode = map { $_ => sprintf '%o', (stat "$dir/1/$_")[2] & 07777 } '.', qw(conf logs);
+    is_deeply \%mode, { '.' => '711', conf => '700', logs => '700' }, 'nobody else reads the copy\'s file and its logs';
+    my %without = (
+        'DBDParams "host=db user=web password=Tops3cret"' => 'DBDParams "host=db user=web password=..."',
+        'ProxyPass / ajp://a:1/ secret="Tops3 cret" retry=0' => 'ProxyPass / ajp://a:1/ secret=... retry=0',
+        'ProxyPass / http://127.0.0.1:1/ keepalive=On' => 'ProxyPass / http://127.0.0.1:1/ keepalive=On');
+    is_deeply { map { $_ => AdaptiveCtl::CopyNotes::without_secrets($_) } keys %without }, \%without, 'of lines of all kinds';
+};
+
 subtest 'an error leads to the original' => sub {
     my $root = small_site("Listen 8080\nInclude more/*.conf\n");
     put_file("$root/more/a.conf", "# a comment\n<IfModule mpm_adaptive_module>\n    NoSuchDirective on\n</IfModule>\n");

@@ -12,7 +12,8 @@ use AB::Measures qw(shown);
 our @EXPORT_OK = qw(compared_words count_of interval_shown is_nothing joined label_of latency_words plain_label ran_in_turn
     ratio_shown relation_interval relation_shown rounds_words signed_shown titled verdict_word);
 
-my %WORD = (better => 'better', worse => 'worse', none => 'no difference', other => 'differs', unknown => 'too few rounds');
+my %WORD = (better => 'better', worse => 'worse', none => 'no difference', other => 'differs', unknown => 'too few rounds',
+    failing => 'failures differ');
 
 sub verdict_word { my ($verdict) = @_; return $WORD{$verdict} }
 

@@ -1,6 +1,7 @@
 package AB::Process;
 
-# Programs that run beside this one and end with it, however it ends: by itself, by an error, or by ^C, SIGTERM or SIGHUP.
+# Programs that run beside this one and end with it, however it ends: by itself, by an error, by ^C, SIGTERM, SIGHUP or SIGQUIT; and if it
+# is killed, AB::Keeper ends them.
 
 use strict;
 use warnings;
@@ -8,6 +9,7 @@ use warnings;
 use POSIX ();
 use Time::HiRes qw(sleep);
 
+use AB::Keeper;
 use AB::Machine qw(monotonic_s);
 
 use constant { END_S => 10, POLL_S => 0.01 };
@@ -15,23 +17,56 @@ use constant { END_S => 10, POLL_S => 0.01 };
 my %running;        # process => what it takes to end it: code
 my $owner = $$;
 
-# Runs a command without a shell; both of its outputs go to a file. Returns its process. %opt: env, ending => signal (TERM), group => 1 (a
-# process group of its own: a terminal's ^C does not reach it before we end it in our way).
+my @ENDING = qw(INT TERM HUP QUIT);
+
+# What is to go with this process even if it is killed: AB::Keeper::note's arguments.
+my $keeper;
+sub goes_with_us {
+    my ($what, $name) = @_;
+    ($keeper //= without_signals(sub { AB::Keeper->new }))->note($what, $name);
+    return;
+}
+
+# A signal between fork() and the note of what was started would leave it behind, or unwind a child into what its parent does.
+sub without_signals {
+    my ($code) = @_;
+    my ($none, $before) = (POSIX::SigSet->new(map { POSIX->can("SIG$_")->() } @ENDING), POSIX::SigSet->new);
+    my $found;
+    POSIX::sigprocmask(POSIX::SIG_BLOCK(), $none, $before);
+    my $done = eval { $found = $code->($before); 1 };
+    my $error = $@;
+    POSIX::sigprocmask(POSIX::SIG_SETMASK(), $before);
+    die $error if !$done;
+    return $found;
+}
+
+# Runs a command without a shell, in a process group of its own: a terminal's ^C does not reach it before we end it in our way. Both of its
+# outputs go to a file. Returns its process. %opt: env, ending => signal (TERM).
 sub start {
     my ($command, $output, %opt) = @_;
-    my $pid = fork // die "cannot start a process: $!\n";
-    if (!$pid) {
-        $owner = 0;
-        $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP PIPE);
-        POSIX::setpgid(0, 0);
-        @ENV{ keys %{ $opt{env} } } = values %{ $opt{env} } if $opt{env};
-        open STDIN, '<', '/dev/null' or POSIX::_exit(126);
-        open STDOUT, '>', $output or POSIX::_exit(126);
-        open STDERR, '>&', \*STDOUT or POSIX::_exit(126);
-        exec {$command->[0]} @$command or do { print STDERR "$command->[0]: $!\n"; POSIX::_exit(127) };
-    }
-    $running{$pid} = $opt{ending} // 'TERM';
+    my $pid = without_signals(sub {
+        my ($mask) = @_;
+        my $child = fork // die "cannot start a process: $!\n";
+        run_command($command, $output, $mask, %opt) if !$child;
+        $running{$child} = $opt{ending} // 'TERM';
+        return $child;
+    });
+    goes_with_us(process => $pid);
     return $pid;
+}
+
+# Of the child: does not return.
+sub run_command {
+    my ($command, $output, $mask, %opt) = @_;
+    $owner = 0;
+    $SIG{$_} = 'DEFAULT' for @ENDING, 'PIPE';
+    POSIX::sigprocmask(POSIX::SIG_SETMASK(), $mask);
+    POSIX::setpgid(0, 0);
+    @ENV{ keys %{ $opt{env} } } = values %{ $opt{env} } if $opt{env};
+    open STDIN, '<', '/dev/null' or POSIX::_exit(126);
+    open STDOUT, '>', $output or POSIX::_exit(126);
+    open STDERR, '>&', \*STDOUT or POSIX::_exit(126);
+    exec {$command->[0]} @$command or do { print STDERR "$command->[0]: $!\n"; POSIX::_exit(127) };
 }
 
 # Whether it has ended; its wait status is noted.
@@ -42,6 +77,7 @@ sub has_ended {
     return 0 if waitpid($pid, POSIX::WNOHANG()) == 0;
     $status{$pid} = $?;
     delete $running{$pid};
+    goes_with_us(ended => $pid);
     return 1;
 }
 
@@ -76,8 +112,8 @@ sub end_all {
 
 # ^C and the like become an error that unwinds to whoever cleans up: die { interrupted => signal }.
 sub unwind_on_signals {
-    for my $name (qw(INT TERM HUP)) {
-        $SIG{$name} = sub { $SIG{$_} = 'IGNORE' for qw(INT TERM HUP); die { interrupted => $name } };
+    for my $name (@ENDING) {
+        $SIG{$name} = sub { $SIG{$_} = 'IGNORE' for @ENDING; die { interrupted => $name } };
     }
     return;
 }

@@ -61,7 +61,7 @@ td small { color: var(--soft); font-size: .85rem; }
 .all th:first-child { position: sticky; left: 0; background: var(--card); }
 .better { color: var(--green); font-weight: 600; }
 .worse { color: var(--red); font-weight: 600; }
-.none, .unknown, .other { color: var(--soft); }
+.none, .unknown, .other, .failing { color: var(--soft); }
 
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; margin: 0 0 .6rem; padding: 0; list-style: none; font-size: .92rem; }
 .key { width: 2.25rem; height: .75rem; margin-right: .4rem; vertical-align: -.05rem; }

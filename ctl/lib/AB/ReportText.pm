@@ -36,7 +36,7 @@ sub wins_text {
     my @worse = $results->places($results->subject, 'worse');
     return "These are all figures in which $reference is better than $subject beyond the spread of the rounds"
         . (defined $results->control ? " and beyond what $reference differs from itself." : '.') if @worse;
-    my @judged = map { $results->places($results->subject, $_) } qw(better none other);
+    my @judged = map { $results->places($results->subject, $_) } qw(better none other failing);
     return "No figure of $reference is better than that of $subject beyond the spread of the rounds." if @judged;
     return 'That cannot be said: it takes three rounds of both to tell a difference from chance.';
 }

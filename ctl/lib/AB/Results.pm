@@ -9,6 +9,7 @@ package AB::Results;
 #     contenders => [{ key, label, describe, outside }],      # outside: a reference from outside, of another kind of server
 #     notes      => [sentences],
 #     scenarios  => [{ name, title, load, measures => [keys], group, x, x_label, date,
+#                      neutral => [keys],                    # measures that have no better here: the two sides were not asked for the same
 #                      runs => [{ round, place, contender, values => { key => number }, failures => { kind => number },
 #                                 curve => [[share, ms], ...], timeline => [[s, threads, children, pss_kib, due/s, failed, p99_ms], ...],
 #                                 note, error }] }] }
@@ -148,12 +149,35 @@ sub noise {
 sub factor { my ($ratio) = @_; return $ratio <= 0 ? 9**9**9 : $ratio >= 1 ? $ratio : 1 / $ratio }
 
 # A contender against the reference: relation(), with the verdict: "better", "worse", "none" (within the interval or within what the
-# reference differs from itself), "other" (differs, and neither way is better), "unknown" (too few rounds).
+# reference differs from itself), "other" (differs, and neither way is better), "unknown" (too few rounds), "failing" (would be better for
+# the side that failed so often that the figure is only about those it answered).
 sub against {
     my ($self, $scenario, $key, $measure_key) = @_;
     my $relation = $self->relation($scenario, $key, $self->reference, $measure_key) // return;
     my $noise = $self->noise($scenario, $measure_key, $relation->{by});
-    return { %$relation, noise => $noise, verdict => verdict($relation, $noise, measure($measure_key)->{better}) };
+    my $verdict = verdict($relation, $noise, better($scenario, $measure_key));
+    my ($winner, $loser) = $verdict eq 'worse' ? ($self->reference, $key) : ($key, $self->reference);
+    $verdict = 'failing' if $verdict =~ /^(?:better|worse)$/ && $self->is_of_survivors($scenario, $measure_key, $winner, $loser);
+    return { %$relation, noise => $noise, verdict => $verdict };
+}
+
+# Which way a measure is better in a scenario: low, high or ''.
+sub better {
+    my ($scenario, $measure_key) = @_;
+    return (grep { $_ eq $measure_key } @{ $scenario->{neutral} // [] }) ? '' : measure($measure_key)->{better};
+}
+
+# What per cent of the requests lies beyond each of these.
+my %BEYOND = (p50_ms => 50, p90_ms => 10, p99_ms => 1, p999_ms => 0.1, max_ms => 0);
+
+# A latency is that of requests which were answered. Whoever fails quickly, or gives up those that would have taken long, is not faster:
+# whether the winner failed more often than the other, and often enough to move this percentile.
+sub is_of_survivors {
+    my ($self, $scenario, $measure_key, $winner, $loser) = @_;
+    my ($beside, $which) = $measure_key =~ /^(beside_)?(.*)$/;
+    my $beyond = $BEYOND{$which} // return 0;
+    my ($won, $lost) = map { ($self->figure($scenario, $_, ($beside // '') . 'failed_percent') // {})->{middle} // 0 } $winner, $loser;
+    return $won > $beyond && $won > $lost;
 }
 
 sub verdict {

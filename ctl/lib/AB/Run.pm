@@ -49,7 +49,7 @@ sub run {
             push @loads, AB::Load->new(%common, %$load);
             push @begun, $loads[-1];
         }
-        attend($loads[0], $watch, $plan);
+        attend($server, $loads[0], $watch, $plan);
         $watch->look(memory => 1);
         my @results = map { $_->result } @loads;
         my $used = { since($before, used($server, $plan)), syscalls => $syscalls ? $syscalls->count : undef };
@@ -80,7 +80,7 @@ sub used {
 
 # Until the main load has ended: looks at the server, and does what is to happen.
 sub attend {
-    my ($load, $watch, $plan) = @_;
+    my ($server, $load, $watch, $plan) = @_;
     my @todo = sort { $a->[0] <=> $b->[0] } @{ $plan->{events} // [] };
     my $next_memory_s = MEMORY_EVERY_S;
     until ($load->has_ended) {
@@ -89,6 +89,8 @@ sub attend {
         my $memory = $now_s >= $next_memory_s;
         $next_memory_s = $now_s + MEMORY_EVERY_S if $memory;
         $watch->look(memory => $memory);
+        # what ends before the end has used something, too
+        $memory ? $server->tree->look : $server->tree->look_at_processes;
         sleep LOOK_S;
     }
     return;

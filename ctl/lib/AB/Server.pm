@@ -14,8 +14,8 @@ use AB::Tree;
 
 use constant { START_S => 30, CONNECT_S => 1, POLL_S => 0.02, SETTLE_S => 0.5, ERROR_LINES => 5 };
 
-# start(command => [...], env => {...}, ports => [those on which it will listen], output => FILE, error_log => FILE). Returns when it takes
-# connections on all of them; dies with what it said if it does not.
+# start(command => [...], env => {...}, ports => [those on which it will listen], output => FILE, error_log => FILE,
+# after => sub: when it has ended). Returns when it takes connections on all of them; dies with what it said if it does not.
 sub start {
     my ($class, %opt) = @_;
     my $tree = AB::Tree->new;
@@ -67,6 +67,7 @@ sub stop {
     my $clean = !defined $self->{pid} || AB::Process::end($self->{pid});
     kill 'KILL', $self->tree->pids if $self->tree->cgroup_name;
     $self->tree->remove;
+    $self->{after}->() if $self->{after};
     return $clean;
 }
 

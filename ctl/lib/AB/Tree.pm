@@ -1,13 +1,18 @@
 package AB::Tree;
 
 # A server's processes and what the kernel has accounted to them. They live in a control group of their own where one
-# can be made: its processor time is exact and includes what has ended. Elsewhere, and for context switches, the tasks
-# are read one by one; whoever ends between two looks takes the last bit with him, so look() is called now and then.
+# can be made: its processor time is exact and includes what has ended. Elsewhere each process is asked for its own, which has that
+# of threads that have ended, and what a process used last is lost with it: look_at_processes() is called often. Context switches are those
+# of each thread, and look() is called now and then.
 
 use strict;
 use warnings;
 
+use List::Util qw(sum0);
+use Time::HiRes ();
+
 use AB::Machine qw(slurp);
+use AB::Process;
 
 my $serial = 0;
 
@@ -15,7 +20,7 @@ my $ENTER = 'for group in $1; do echo $$ >"$group/cgroup.procs" || exit 1; done;
 
 sub new {
     my ($class) = @_;
-    return bless { cgroup => scalar make_cgroup(), seen => {} }, $class;
+    return bless { cgroup => scalar make_cgroup(), cpu_s => {}, switches => {} }, $class;
 }
 
 sub make_cgroup {
@@ -26,6 +31,7 @@ sub make_cgroup {
         my $name = sprintf '%s/mpm-bench-%d-%d', $above, $$, ++$serial;
         $name =~ s{^/+}{};
         mkdir "$mount/$name" or next;
+        AB::Process::goes_with_us(group => "$mount/$name");
         # making one does not mean that processes may be moved there
         return { name => $name, path => "$mount/$name" }
             if !system '/bin/sh', '-c', 'echo $$ 2>/dev/null >"$1/cgroup.procs"', 'sh', "$mount/$name";
@@ -55,32 +61,44 @@ sub pids {
     return grep { -d "/proc/$_" } @found;
 }
 
-# Updates what is known of each task: { time in ns, context switches }.
+# Updates what is known of each thread and each process.
 sub look {
     my ($self) = @_;
     for my $task (map { glob "/proc/$_/task/*" } $self->pids) {
         my $status = slurp("$task/status") // next;
         my ($voluntary) = $status =~ /^voluntary_ctxt_switches:\s*(\d+)/m;
         my ($involuntary) = $status =~ /^nonvoluntary_ctxt_switches:\s*(\d+)/m;
-        next if !defined $involuntary;
-        my $known = $self->{seen}{$task} //= {};
-        $known->{switches} = $voluntary + $involuntary;
-        next if $self->{cgroup};
-        my ($ns) = (slurp("$task/schedstat") // '') =~ /^(\d+)/;
-        $known->{ns} = $ns if defined $ns;
+        $self->{switches}{$task} = $voluntary + $involuntary if defined $involuntary;
+    }
+    return $self->look_at_processes;
+}
+
+# Processor time alone, where there is no control group that has it.
+sub look_at_processes {
+    my ($self) = @_;
+    return $self if $self->{cgroup};
+    for my $pid ($self->pids) {
+        my $cpu_s = process_clock_s($pid);
+        $self->{cpu_s}{$pid} = $cpu_s if $cpu_s >= 0;
     }
     return $self;
+}
+
+# The kernel's clock of a process, of all threads that it has or had: -1 if there is none. Its number is made of the process's (see
+# clock_getcpuclockid(3)); that of its first thread alone is AB::Machine's.
+sub process_clock_s {
+    my ($pid) = @_;
+    use integer;
+    my $clock = ~($pid + 0) << 3 | 2;
+    no integer;
+    return Time::HiRes::clock_gettime($clock);
 }
 
 # { cpu_s, switches } up to now.
 sub totals {
     my ($self) = @_;
     $self->look;
-    my %sum = (cpu_s => 0, switches => 0);
-    for my $task (values %{ $self->{seen} }) {
-        $sum{switches} += $task->{switches};
-        $sum{cpu_s} += ($task->{ns} // 0) / 1e9;
-    }
+    my %sum = (cpu_s => sum0(values %{ $self->{cpu_s} }), switches => sum0(values %{ $self->{switches} }));
     if ($self->{cgroup}) {
         my ($usage) = (slurp("$self->{cgroup}{path}/cpu.stat") // '') =~ /^usage_usec (\d+)/m;
         $sum{cpu_s} = ($usage // die "cpu.stat has no usage_usec\n") / 1e6;

@@ -159,13 +159,13 @@ sub failures_anyway {
 sub costs {
     my ($results) = @_;
     my @cpu = judged($results, 'cpu_us');
-    my ($memory) = grep { @$_ } map { [judged($results, $_)] } @MEMORY;
+    my ($memory) = grep { @$_ } map { my $key = $_; [grep { AB::Results::better($_->{scenario}, $key) } judged($results, $key)] } @MEMORY;
     my @clauses = (@cpu ? cost_words('processor time per request', @cpu) : (),
         $memory ? cost_words($memory->[0]{measure}{label} =~ s/ \(PSS\)//r, @$memory) : ());
     my @missing = (@cpu ? () : 'processor time', $memory ? () : 'memory');
     return 'Processor time and memory of both are not known, so neither is what it costs.' if !@clauses;
     my $hints = grep { $_->{against}{verdict} eq 'unknown' } @cpu, $memory ? @$memory : ();
-    return 'What it costs: ' . join('; ', @clauses) . (@missing ? "; $missing[0] of both is not known" : '')
+    return 'What it costs: ' . join('; ', @clauses) . (@missing ? "; $missing[0] of both cannot be compared" : '')
         . ($hints ? '; too few rounds for intervals, so these are only hints' : '') . '.';
 }
 
@@ -243,7 +243,7 @@ sub all_judged {
     my ($results) = @_;
     my @found;
     for my $scenario ($results->scenarios) {
-        for my $measure (grep { $_->{better} } $results->measures($scenario)) {
+        for my $measure (grep { AB::Results::better($scenario, $_->{key}) } $results->measures($scenario)) {
             my $against = $results->against($scenario, $results->subject, $measure->{key}) // next;
             push @found, { scenario => $scenario, measure => $measure, against => $against };
         }

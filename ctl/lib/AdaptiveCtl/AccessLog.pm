@@ -22,6 +22,9 @@ use AdaptiveCtl::Say;
 
 use constant { TRIED_LINES => 200, MOST_LINE_BYTES => 65_536, US_PER_S => 1_000_000 };
 
+# The load generator takes requests of 32 KiB, of which these are for what is the same in all.
+use constant MOST_REQUEST_BYTES => 32_768 - 128;
+
 # Headers that belong to a connection, to a body or to a person are not sent again.
 my %NOT_SENT = map { $_ => 1 } qw(host connection keep-alive proxy-connection te trailer transfer-encoding upgrade expect
     content-length content-type content-encoding cookie authorization proxy-authorization http2-settings);
@@ -170,8 +173,10 @@ sub select_line {
     if ($path !~ m{\A/}) { $counts->{malformed}++; return }
     my ($scheme, $host) = $self->{hosts}->of($entry->{name} // (defined $absolute ? $absolute =~ m{//([^/:]+)} : undef), $entry->{port});
     if (!defined $host) { $counts->{no_host}++; return }
-    $in_second->{$second}++;
     my $headers = headers_of($entry->{headers});
+    # one line that somebody made up does not stop the whole comparison
+    if ($host !~ /\A[\x21-\x7e\x80-\xff]+\z/ || length("$host$path$headers") > MOST_REQUEST_BYTES) { $counts->{malformed}++; return }
+    $in_second->{$second}++;
     print {$out} join("\t", $entry->{at_us}, $entry->{method}, $scheme, $host, $path =~ s/#.*//r, $headers eq '' ? () : $headers), "\n";
     return;
 }

@@ -24,6 +24,9 @@ use constant { EVERY_S => 5, ROUNDS => 24, LEAST_ROUND_S => 20, MINUTES => 60 };
 
 my @MEASURES = qw(rate busy cpu_us pss_peak_mib threads_peak children_peak connections);
 
+# These follow from how much of the traffic an instance has: whoever has less of it is not better for that.
+my @NEUTRAL = qw(rate pss_peak_mib);
+
 sub read_both {
     my ($option) = @_;
     my $minutes = $option->{minutes} // MINUTES;
@@ -62,7 +65,7 @@ sub about {
         contenders => [map { { key => $_->{name}, label => $_->{name}, describe => AdaptiveCtl::Ask::shown($_), outside => 0 } } @places],
         notes => ['Both instances have a share of the real traffic each, not the same requests: what depends on how many there are says something about the shares, too.',
             'Response times are in the access logs (%D); a server does not know how long a client waited before it.'],
-        scenarios => [{ name => 'canary', title => 'The real traffic', load => 'what comes', measures => \@MEASURES, date => strftime('%Y-%m-%d', localtime), runs => [] }] };
+        scenarios => [{ name => 'canary', title => 'The real traffic', load => 'what comes', measures => \@MEASURES, neutral => \@NEUTRAL, date => strftime('%Y-%m-%d', localtime), runs => [] }] };
 }
 
 sub read_for {

@@ -8,7 +8,7 @@ use warnings;
 
 use Cwd qw(abs_path);
 use File::Basename qw(dirname);
-use File::Path qw(make_path);
+use File::Path qw(make_path remove_tree);
 use File::Temp ();
 use POSIX qw(strftime);
 
@@ -54,7 +54,7 @@ sub compare {
     $option = checked($option);
     AB::Process::unwind_on_signals();
     my $dir = File::Temp->newdir('adaptivectl-compare-XXXXXXXX', TMPDIR => 1);
-    chmod 0711, "$dir";
+    AB::Process::goes_with_us(directory => "$dir");
     my $done = eval { compare_in($site, $option, "$dir"); 1 };
     my $error = $@;
     AB::Process::end_all();
@@ -123,9 +123,8 @@ sub with_server {
         my $server = eval {
             AB::Server->start(
                 command => $written->{command}, env => $written->{env}, error_log => $written->{error_log}, output => "$root/logs/output",
-                ports => [values %{ $load->ports }]) };
+                ports => [values %{ $load->ports }], after => sub { remove_tree($root) }) };
         $server // die ref $@ ? $@ : "$contender->{label}: " . $copy->in_original_terms($@);
-        $server->{root} = $root;
         return $server;
     } };
 }
@@ -136,23 +135,26 @@ sub compare_in {
     my ($site, $option, $dir) = @_;
     my $program = load_generator();
     my $copy = AdaptiveCtl::Copy->new($site, dir => $dir);
-    my $load = AdaptiveCtl::CompareLoad->new($copy, $option, $dir);
+    # traces and what became of requests have URLs that others on this machine need not see
+    my $files = "$dir/load";
+    make_path($files, { mode => 0700 });
+    my $load = AdaptiveCtl::CompareLoad->new($copy, $option, $files);
     my @contenders = map { with_server($_, $copy, $load, $option, $dir) } contenders($copy, $option);
     my $trial = AB::Trial->new(
-        contenders => \@contenders, reference => $contenders[0]{key}, control => 1, rounds => $option->{rounds}, program => $program, dir => $dir,
+        contenders => \@contenders, reference => $contenders[0]{key}, control => 1, rounds => $option->{rounds}, program => $program, dir => $files,
         most_s => 60 * $option->{minutes}, progress => sub { say_line("  $_[0]", '    ') });
     my $scenario = {
         name => 'site', title => 'This site', load => "$load->{shown}; on " . connections_in_words($option) . "; the first $option->{'warm-up'} s warm up",
         measures => \@MEASURES, seconds => $load->seconds + 1, plan => sub { plan($load, $option, @_) } };
     announce($copy, $load, $trial, $scenario, $option);
     return if $option->{'dry-run'};
-    my @notes = (answers($trial, $load, $option, $program, $dir), $load->notes, map({ $_->{text} } $copy->notes));
+    my @notes = (answers($trial, $load, $option, $program, $files), $load->notes, map({ $_->{text} } $copy->notes));
     my $begun_s = monotonic_s();
     my $data = {
         schema_version => AB::Results::SCHEMA, title => "mpm_adaptive beside $contenders[0]{label} on a copy of this site",
         command => 'adaptivectl compare', date => strftime('%Y-%m-%d', localtime), machine => [facts($site->{httpd})], subject => 'adaptive',
         reference => $trial->{reference}, control => $trial->control, contenders => [$trial->described], notes => \@notes, scenarios => [] };
-    my $output = $option->{output} // strftime('adaptive-compare-%Y%m%d-%H%M%S', localtime);
+    my $output = $option->{output} // own_directory(strftime('adaptive-compare-%Y%m%d-%H%M%S', localtime));
     $trial->measure([$scenario], sub {
         $data->{scenarios} = [$_[0]];
         $data->{seconds} = int(monotonic_s() - $begun_s);
@@ -163,6 +165,13 @@ sub compare_in {
     say_line(in_locale($_)) for AB::Words::sentences($results);
     say_line("\nThe report: $output/report.html; all numbers: $output/results.json");
     return;
+}
+
+# One that nobody else has put there: root may have been started in a directory that everybody can write to.
+sub own_directory {
+    my ($name) = @_;
+    mkdir $name or fail("cannot make $name in the current directory: $!. Say --output DIRECTORY.");
+    return $name;
 }
 
 sub connections_in_words {

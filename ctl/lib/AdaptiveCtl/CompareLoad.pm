@@ -79,18 +79,19 @@ sub in_words {
         . (@left_out ? '; not considered were ' . join(', ', @left_out) : '');
 }
 
-# The different requests of the trace, as many as are tried beforehand, and one for each scheme.
+# The different requests of the trace, as many as are tried beforehand, and one for each host.
 sub find_targets_of_trace {
     my ($self) = @_;
     open my $in, '<:raw', $self->{trace} or fail("$self->{trace} cannot be read: $!.");
-    my (%seen, %has_scheme);
+    my (%seen, %has_host);
     while (my $line = <$in>) {
         chomp $line;
         my (undef, $method, $scheme, $host, $path) = split /\t/, $line;
-        next if keys %seen >= DISTINCT && $has_scheme{$scheme} || $seen{"$method $scheme $host $path"}++;
+        my $is_tried = @{ $self->{targets} // [] } < DISTINCT;
+        next if !$is_tried && $has_host{"$scheme $host"} || $seen{"$method $scheme $host $path"}++;
         my ($target) = $self->{copy}->target_of("$scheme://$host$path");
         next if !$target;
-        $has_scheme{$scheme} = 1;
+        $has_host{"$scheme $host"} = 1;
         push @{ $self->{targets} }, { %$target, method => $method };
     }
     close $in;
@@ -104,7 +105,7 @@ sub find_ports {
     for my $target (@{ $self->{targets} }) {
         my $site = $target->{site};
         my $known = $self->{sites}{ $target->{scheme} } //= $site;
-        usage_error("the URLs are of two ports for $target->{scheme}, $known->{port} and $site->{port}: compare them one after the other.")
+        usage_error("the requests are for two ports of $target->{scheme}, $known->{port} and $site->{port}: compare them one after the other.")
             if $known->{private_port} != $site->{private_port};
     }
     return;

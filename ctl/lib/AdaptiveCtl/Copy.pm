@@ -159,8 +159,6 @@ sub write {
     $self->make_directories($dir);
     my $config = "$dir/conf/httpd.conf";
     AdaptiveCtl::Steps::write_file($config, join '', map {"$_->[0]\n"} @lines);
-    # it may hold what the original's files hide
-    chmod 0600, $config;
     $self->{origin}{$config} = [ map { defined $_->[1] ? "line $_->[2] of $_->[1]" : 'a line of the copy itself' } @lines ];
     $self->update_sites;
     my @command = ($self->{site}->httpd_command(config => $config), '-DFOREGROUND');
@@ -181,11 +179,13 @@ sub update_sites {
 
 sub make_directories {
     my ($self, $dir) = @_;
-    make_path($dir, map {"$dir/$_"} qw(conf logs run tmp));
-    chmod 0755, $dir, map {"$dir/$_"} qw(conf logs run tmp);
+    # the file has what the original's files hide, and logs have what is asked for
+    make_path($dir, map({"$dir/$_"} qw(conf logs run tmp)), { mode => 0700 });
+    # children are another user, who has to pass here; nobody may look into it
+    chmod 0711, $dir;
+    chmod 0755, map {"$dir/$_"} qw(run tmp);
     make_path(@{ $self->{directories} });
     return if $> != 0;
-    # children are another user, who has to pass here; nobody may look into it
     chmod 0711, $self->{private} if defined $self->{private} && index("$dir/", "$self->{private}/") == 0;
     my ($user, $group) = map { my $name = $_; (grep { $_->{active} && lc $_->{name} eq $name } @{ $self->{items} })[-1] } qw(user group);
     my $uid = number_of($user, sub { scalar getpwnam $_[0] }) // return;

@@ -18,9 +18,18 @@ sub add {
         return;
     }
     my ($directive) = $item->{text} =~ /^\s*(.*?)\s*$/;
+    ($directive, $what) = map { without_secrets($_) } $directive, $what;
     $directive = substr($directive, 0, 97) . '...' if length $directive > 100;
     push @{ $self->{order} }, $self->{of}{$key} = { kind => $kind, at => $at, directive => $directive, what => $what, more => {} };
     return;
+}
+
+# A report is shown to others; a line of the configuration may have passwords of databases, backends and proxies.
+sub without_secrets {
+    my ($text) = @_;
+    $text =~ s{\b(\w*(?:pass|passwd|password|pwd|secret))=(?:"[^"]*"|'[^']*'|[^\s"';,&]+)}{$1=...}gi;
+    $text =~ s{(?<=://)[^/\s"'@]*@}{...@}g;
+    return $text;
 }
 
 # [{ kind, text, at, directive }]

@@ -43,7 +43,7 @@ sub options {
     return \%option;
 }
 
-# True if nothing became slower.
+# True if everything was measured and nothing became slower.
 sub guard {
     my ($option) = @_;
     my $dir = Bench::AB::private_build($option->{MODULE});
@@ -51,9 +51,23 @@ sub guard {
     my ($results, @slower) = length $option->{BASE} ? beside_commit($option, $dir, $bench) : beside_event($option, $dir, $bench);
     Bench::AB::write_report($option, $results);
     print "written: $option->{REPORT_DIR}/report.html, and the numbers beside it\n";
+    my @not_compared = not_compared($results);
+    print map { "NOT COMPARED: $_\n" } @not_compared;
     print map { "SLOWER: $_\n" } @slower;
-    print "Nothing became slower beyond what the rounds differ by.\n" if !@slower;
-    return !@slower;
+    print "Nothing became slower beyond what the rounds differ by.\n" if !@slower && !@not_compared;
+    return !@slower && !@not_compared;
+}
+
+# What could not be measured is no good news: a server that ends in each round is not slower.
+sub not_compared {
+    my ($results) = @_;
+    my @found;
+    for my $scenario ($results->scenarios) {
+        my $relation = $results->relation($scenario, $results->subject, $results->reference, 'failed_percent');
+        next if $relation && defined $relation->{low};
+        push @found, "$scenario->{name}: fewer than three rounds of both went well: " . join('; ', $results->errors($scenario));
+    }
+    return @found;
 }
 
 sub measured {
@@ -121,6 +135,9 @@ sub beside_event {
     my $now = relations($results);
     my $then = stored() // die Bench::AB::PUBLISHED . " is not there, so that there is no baseline; ab PUBLISH=1 makes it\n";
     print "The baseline is of $then->{date}.\n";
+    my @unknown = grep { !$then->{relations}{$_} } sort keys %$now;
+    print 'It has no figures for ', join(', ', @unknown), ": nothing to compare these with.\n" if @unknown;
+    die BASELINE . " has none of these scenarios: STORE=1 makes it anew\n" if @unknown == keys %$now;
     return ($results, slower_than($then->{relations}, $now));
 }
 
