@@ -88,7 +88,9 @@ sub generator_words {
     my $late = grep { $_->{values}{p99_ms} && $_->{values}{late_p99_ms} > LATE_SHARE * $_->{values}{p99_ms} } @runs;
     my $busy = grep { $_ >= BUSY_PERCENT } @busy;
     return 'the load generator ' . joined(@figures) . ', so it was not the bottleneck' if !$late && !$busy;
-    return 'the load generator ' . joined(@figures) . ', so that it may have been the bottleneck in ' . count_of(max($late, $busy), 'run');
+    return 'the load generator ' . joined(@figures) . ', so that it may have been the bottleneck in ' . count_of(max($late, $busy), 'run') if $busy;
+    return 'the load generator ' . joined(@figures) . ', which is a part of the latencies of ' . count_of($late, 'run')
+        . ': the machine, not the generator, was too busy to send in time';
 }
 
 sub missing_words {

@@ -17,6 +17,7 @@ use AB::Words;
 use AdaptiveCtl::Ask;
 use AdaptiveCtl::CanarySample;
 use AdaptiveCtl::Compare;
+use AdaptiveCtl::CompareOutput;
 use AdaptiveCtl::Say;
 use AdaptiveCtl::Steps;
 
@@ -32,7 +33,7 @@ sub read_both {
     usage_error('--canary-read is given twice, once for each instance: first that of the reference.') if @places != 2;
     usage_error("--canary-read: both instances are called $places[0]{name}.") if $places[0]{name} eq $places[1]{name};
     AB::Process::unwind_on_signals();
-    my $output = $option->{output} // strftime('adaptive-canary-%Y%m%d-%H%M%S', localtime);
+    my $output = AdaptiveCtl::CompareOutput->new($option->{output}, 'adaptive-canary');
     my $data = about(@places);
     my $done = eval { read_for($minutes * 60, $data, $output, @places); 1 };
     my $error = $@;
@@ -40,7 +41,7 @@ sub read_both {
     @{ $data->{scenarios}[0]{runs} } or fail('not one stretch of ' . LEAST_ROUND_S . ' s was seen; nothing has been written.');
     say_line('');
     say_line(AdaptiveCtl::Compare::in_locale($_)) for AB::Words::sentences(AB::Results->new($data));
-    say_line("\nThe report: $output/report.html; all numbers: $output/results.json");
+    say_line("\nThe report: " . $output->dir . '/report.html; all numbers: ' . $output->dir . '/results.json');
     return $done ? 0 : 130;
 }
 
@@ -80,7 +81,7 @@ sub read_for {
         my $n = 0;
         push @{ $data->{scenarios}[0]{runs} }, map { { round => $round, place => ++$n, contender => $_->{name}, stretch(@{ $seen{ $_->{name} } }) } } @places;
         $data->{seconds} = int(monotonic_s() - $begun_s);
-        AdaptiveCtl::Compare::write_report($output, AB::Results->new($data));
+        $output->write_report(AB::Results->new($data));
         say_line("  stretch $round: " . join('; ', map { in_short($_) } @{ $data->{scenarios}[0]{runs} }[-2, -1]) . '; '
             . AB::Trial::in_words($seconds - (monotonic_s() - $begun_s)) . ' left', '    ');
     }
