@@ -32,6 +32,10 @@ sub read_both {
     my @places = map { place($_) } @{ $option->{'canary-read'} };
     usage_error('--canary-read is given twice, once for each instance: first that of the reference.') if @places != 2;
     usage_error("--canary-read: both instances are called $places[0]{name}.") if $places[0]{name} eq $places[1]{name};
+    for my $place (@places) {
+        my $first = look($place);
+        fail("--canary-read $place->{name}: $first->{failed}" =~ s/(?<![.?])\z/./r . ' Nothing can be read before it answers with its status.') if defined $first->{failed};
+    }
     AB::Process::unwind_on_signals();
     my $output = AdaptiveCtl::CompareOutput->new($option->{output}, 'adaptive-canary');
     my $data = about(@places);
@@ -50,6 +54,8 @@ sub place {
     my ($text) = @_;
     my ($name, $where, $pid_file) = $text =~ /\A([\w.-]+)=([^,\s]+)(?:,(\S+))?\z/
         or usage_error("--canary-read $text: write NAME=SOCKET or NAME=URL, with ,PIDFILE for a server that has mod_status only.");
+    usage_error("--canary-read $text: the PidFile $pid_file cannot be read, or has no process in it.")
+        if defined $pid_file && (AdaptiveCtl::Steps::read_file($pid_file) // '') !~ /^\d+/;
     my $proxy = $where =~ s/\Aproxy\+(?=http:)//;
     my $place = $where =~ /\Ahttp:/ ? AdaptiveCtl::Ask::place_of_url($where =~ s/\?\w*\z//r) : { socket => $where };
     return { %$place, name => $name, pid_file => $pid_file, proxy => $proxy, query => defined $place->{socket} ? 'json' : undef };
