@@ -80,10 +80,18 @@ sub end_all {
     return;
 }
 
-# ^C and the like become an error that unwinds to whoever cleans up: die { interrupted => signal }.
+# ^C and the like become an error that unwinds to whoever cleans up: die { interrupted => signal }. It comes anywhere, also within an eval
+# that takes it for a failure of what it tried; so whoever begins something new asks again.
+my $interrupted;
+
+sub go_on {
+    die { interrupted => $interrupted } if defined $interrupted;
+    return;
+}
+
 sub unwind_on_signals {
     for my $name (qw(INT TERM HUP)) {
-        $SIG{$name} = sub { $SIG{$_} = 'IGNORE' for qw(INT TERM HUP); die { interrupted => $name } };
+        $SIG{$name} = sub { $SIG{$_} = 'IGNORE' for qw(INT TERM HUP); $interrupted = $name; go_on() };
     }
     return;
 }

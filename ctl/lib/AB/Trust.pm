@@ -21,7 +21,9 @@ my @SHOWN = qw(failed_percent p99_ms cpu_us);
 
 sub sentence {
     my ($results) = @_;
-    my @parts = (control_words($results), strangers_words($results), generator_words($results), missing_words($results));
+    # nobody made the real requests, nor watched the machine for a week
+    my @seen = $results->data->{shared} ? () : (strangers_words($results), generator_words($results));
+    my @parts = (control_words($results), @seen, missing_words($results));
     return 'How far to trust it: ' . join('; ', @parts) . '.';
 }
 

@@ -23,7 +23,7 @@ use AdaptiveCtl::Steps;
 
 use constant { EVERY_S => 5, ROUNDS => 24, LEAST_ROUND_S => 20, MINUTES => 60 };
 
-my @MEASURES = qw(rate busy cpu_us pss_peak_mib threads_peak children_peak connections);
+my @MEASURES = qw(share_rate busy cpu_us pss_peak_mib threads_peak children_peak connections);
 
 sub read_both {
     my ($option) = @_;
@@ -65,7 +65,7 @@ sub about {
     my (@places) = @_;
     return {
         schema_version => AB::Results::SCHEMA, title => "$places[1]{name} beside $places[0]{name}, with the real traffic", command => 'adaptivectl compare --canary-read',
-        date => strftime('%Y-%m-%d', localtime), machine => [], subject => $places[1]{name}, reference => $places[0]{name}, control => undef, seconds => 0,
+        date => strftime('%Y-%m-%d', localtime), machine => [], subject => $places[1]{name}, reference => $places[0]{name}, control => undef, shared => 1, seconds => 0,
         contenders => [map { { key => $_->{name}, label => $_->{name}, describe => AdaptiveCtl::Ask::shown($_), outside => 0 } } @places],
         notes => ['Both instances have a share of the real traffic each, not the same requests: what depends on how many there are says something about the shares, too.',
             'Response times are in the access logs (%D); a server does not know how long a client waited before it.'],
@@ -126,7 +126,7 @@ sub stretch {
     return (error => 'it was restarted in this stretch') if grep { $good[$_]{uptime_s} < $good[ $_ - 1 ]{uptime_s} } 1 .. $#good;
     my $requests = $last->{requests} - $first->{requests};
     my %values = (
-        rate => $requests / ($last->{clock_s} - $first->{clock_s}), busy => mean('busy', @good), connections => mean('connections', @good),
+        share_rate => $requests / ($last->{clock_s} - $first->{clock_s}), busy => mean('busy', @good), connections => mean('connections', @good),
         threads_peak => most('threads', @good), children_peak => most('children', @good));
     $values{cpu_us} = ($last->{cpu_s} - $first->{cpu_s}) * 1e6 / $requests if $requests > 0 && defined $first->{cpu_s} && defined $last->{cpu_s};
     my $pss_kib = most('pss_kib', @good);
@@ -149,7 +149,7 @@ sub in_short {
     return "$run->{contender}: $run->{error}" if defined $run->{error};
     my $values = $run->{values};
     return "$run->{contender}: " . join ', ', map { my ($key, $format) = @$_; defined $values->{$key} ? sprintf $format, $values->{$key} : () }
-        [rate => '%.1f requests/s'], [busy => '%.1f busy'], [threads_peak => '%d threads'], [cpu_us => '%.0f us/request'], [pss_peak_mib => '%.0f MiB'];
+        [share_rate => '%.1f requests/s'], [busy => '%.1f busy'], [threads_peak => '%d threads'], [cpu_us => '%.0f us/request'], [pss_peak_mib => '%.0f MiB'];
 }
 
 1;

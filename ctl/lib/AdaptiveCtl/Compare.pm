@@ -136,7 +136,7 @@ sub compare_in {
     my $begun_s = monotonic_s();
     my $data = {
         schema_version => AB::Results::SCHEMA, title => "mpm_adaptive beside $contenders[0]{label} on a copy of this site",
-        command => 'adaptivectl compare', date => strftime('%Y-%m-%d', localtime), machine => [facts($site->{httpd})], subject => 'adaptive',
+        command => shell_words('adaptivectl', @ARGV), date => strftime('%Y-%m-%d', localtime), machine => [facts($site->{httpd})], subject => 'adaptive',
         reference => $trial->{reference}, control => $trial->control, contenders => [$trial->described], notes => \@notes, scenarios => [] };
     $trial->measure([$scenario], sub {
         $data->{scenarios} = [$_[0]];

@@ -15,6 +15,7 @@ use Cwd qw(realpath);
 use File::Basename qw(basename dirname);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
+use IO::Handle;
 
 use AdaptiveCtl::Config;
 use AdaptiveCtl::Say;
@@ -37,7 +38,7 @@ sub write_file {
     chown @stat[ 4, 5 ], $new    if @stat && $> == 0;
     my $why = print({$out} $text) && $out->flush ? undef : $!;
     # no power failure leaves an empty file
-    eval { require IO::Handle; $out->sync };
+    $out->sync;
     close $out or $why //= $!;
     if (defined $why) {
         unlink $new;
