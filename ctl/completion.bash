@@ -19,7 +19,7 @@ _adaptivectl()
             mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         --state|--output)
             mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
-        --drain-seconds|--interval|--warning|--critical|--url|--host|--rounds|--seconds|--warm-up|--rate|--scale|--most-rate|--connections|--minutes|--timeout|--share)
+        --drain-seconds|--interval|--warning|--critical|--url|--host|--log-format|--rounds|--seconds|--warm-up|--rate|--scale|--most-rate|--connections|--minutes|--timeout|--share)
             return ;;
     esac
     if [ "$COMP_CWORD" = 1 ]; then
@@ -31,7 +31,7 @@ _adaptivectl()
         disable) usual="$usual --no-restart --drain-seconds --service --to" ;;
         check)   usual="--config --httpd --state --service --help" ;;
         import)  usual="$usual --from" ;;
-        compare) usual='--url --log --host --against --module --output --rounds --seconds --warm-up --rate --scale --most-rate --connections
+        compare) usual='--url --log --log-format --host --against --module --output --rounds --seconds --warm-up --rate --scale --most-rate --connections
             --new-connections --minutes --timeout --canary --share --front --canary-read --config --httpd --dry-run --help' ;;
         status)  usual="--json --watch --interval --check --warning --critical --socket --url --config --httpd --help" ;;
         *)       return ;;

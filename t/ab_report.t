@@ -69,6 +69,9 @@ my @SETS = (
     ['a busy generator and strangers' => { change => sub {
             each_run($_[0], sub { @{ $_[0]{values} }{qw(generator_percent strangers)} = (97, 0.8) }) } },
         qr/used up to 97% of a core .* may have been the bottleneck in 56 of 56 runs/, qr/and up to 0\.80 cores, which can disturb/],
+    ['a generator that was kept from the processors' => { change => sub {
+            each_run($_[0], sub { @{ $_[0]{values} }{qw(generator_percent late_p99_ms p99_ms)} = (2, 3, 10) }) } },
+        qr/no more than 3\.00 ms late, which is a part of the latencies of 56 of 56 runs: the machine, not the generator/],
     ['a group' => { change => sub { points_scenario($_[0], 10, 100, 400) } }, qr/in 5 scenarios/],
     ['no scenario' => { change => sub { @{ $_[0]{scenarios} } = () } }, qr/in 0 scenarios/, qr/nothing can be said/],
     ['bare runs' => { change => sub { each_run($_[0], sub { delete @{ $_[0] }{qw(failures curve timeline place)} }) } }, qr/36\.90%/],

@@ -158,7 +158,7 @@ subtest 'whose requests' => sub {
     (undef, @trace) = trace_of(AdaptiveCtl::AccessLog->new(files => ["$dir/other.log"], copy => $copy, host => 'http://www.x.org'));
     is "$trace[0][2] $trace[0][3]", 'http www.x.org', 'by what the user says';
     like refused(sub { trace_of(AdaptiveCtl::AccessLog->new(files => ["$dir/other.log"], copy => $copy)) }),
-        qr/no request .*1 belong to no virtual host/, 'or nobody\'s';
+        qr/no request .*1 belong to no virtual host of the configuration; --host NAME says/, 'or nobody\'s';
     like refused(sub { AdaptiveCtl::AccessLog->new(files => ["$dir/other.log"], copy => $copy, host => 'nobody.org') }),
         qr/--host nobody\.org: no virtual host/, 'a name that is not there';
     like refused(sub { AdaptiveCtl::AccessLog->new(files => ["$dir/other.log"]) }), qr/name the host with --host/,
@@ -213,7 +213,7 @@ subtest 'files' => sub {
     like refused(sub { AdaptiveCtl::AccessLog->new(files => [$dir], host => 'x') }), qr/it is a directory/, 'a directory';
     like refused(sub { AdaptiveCtl::AccessLog->new(files => [ log_of() ], host => 'x') }), qr/has no lines/, 'an empty one';
     like refused(sub { AdaptiveCtl::AccessLog->new(files => [ log_of('{"json": true}') ], host => 'x') }),
-        qr/is not in a format that the configuration has.*first line is\n    \{"json": true\}\nName the format/s, 'an unknown format';
+        qr/is not in a format that the configuration has.*first line is\n    \{"json": true\}\nName the format with --log-format/s, 'an unknown format';
     like refused(sub { AdaptiveCtl::AccessLog->new(files => [$0], host => 'x', format => 'combind') }),
         qr/format combind is not known; known are combined, common/, 'a wrong name';
     like refused(sub { AdaptiveCtl::AccessLog->new(files => [$0], host => 'x', format => '%h %b') }), qr/has no request \(%r\) or no time/,

@@ -143,6 +143,8 @@ sub recipe_works {
     my ($event, $adaptive) = @{ $recipe->{instances} };
     my $text = AdaptiveCtl::Canary::text_of($recipe);
     like $text, qr/^1\. Two instances.*^    # sh \S+setup-instance canary-event$/ms, 'is a text with commands';
+    like $text, qr{^    # adaptivectl compare --canary-read event=\S+:\d+/server-status,\S+pid --canary-read adaptive=\S+sock }m, '... and the report';
+    like $text, qr/^ +bind \S*:$first\b/m, '... and the addresses of the site' if $front eq 'haproxy';
     like $text, qr{more\.conf:\d+: CustomLog /var/log/apache2/shared\.log short$}m, 'a place that all would share is named';
     for my $step (@steps) {
         for my $file (@{ $step->{files} // [] }) { put_file($file->{path}, $file->{text}) }

@@ -5,6 +5,7 @@ use strict;
 use warnings;
 
 use lib 't/lib', 'ctl/lib';
+use Cwd qw(abs_path);
 use File::Temp qw(tempdir);
 use POSIX ();
 use Test::More;
@@ -102,6 +103,10 @@ subtest 'a dry run' => sub {
     is $found->{status}, 0, 'it goes through';
     like $found->{output} =~ s/\s+/ /gr, qr/Contenders:.*ErrorLog/, 'says who and what';
     ok !-e "$dir/dry", 'and measures nothing';
+    like $found->{output} =~ s/\s+/ /gr, qr/httpd accepts a copy of the configuration with each of them/, 'and tries the copies';
+    $found = compare('--dry-run', '--url', "$site/", '--module', $0);
+    is $found->{status}, 1, 'a module that is none';
+    like $found->{output} =~ s/\s+/ /gr, qr/httpd does not accept a copy of .* with mpm_adaptive: .*Cannot load/, '... is found by a dry run';
     nothing_is_left('after a dry run');
 };
 
@@ -131,6 +136,16 @@ for my $signal (qw(INT TERM HUP QUIT KILL)) {
     };
 }
 
+subtest 'a directory that goes away' => sub {
+    my $gone = "$dir/gone";
+    mkdir $gone;
+    my @command = map { my $path = abs_path($_); -e $_ ? $path : $_ } command(@SHORT, '--url', "$site/");
+    my $found = run_command(SECONDS, 'sh', '-c', 'cd "$1" && rmdir "$1" && shift && TMPDIR=$1 && export TMPDIR && shift && exec "$@"', 'sh', $gone, $temporary, @command);
+    is $found->{status}, 1, 'is none to start in';
+    like $found->{output} =~ s/\s+/ /gr, qr/the current directory does not exist any more/, '... and it says so';
+    nothing_is_left('without a directory');
+};
+
 subtest 'asked in a wrong way' => sub {
     my @wrong = (
         [ [], qr/compare needs what to ask: --url URL .* or --log FILE/ ],
@@ -144,6 +159,14 @@ subtest 'asked in a wrong way' => sub {
         [ [ '--url', "$site/", '--against', 'event:/nonexistent' ], qr/\/nonexistent cannot be read/ ],
         [ [ '--log', '/nonexistent' ], qr/--log \/nonexistent cannot be read: there is no such file/ ],
         [ [ '--canary-read', 'x' ], qr/--canary-read x: write NAME=SOCKET or NAME=URL/ ],
+        [ [ '--url', "$site/a b" ], qr/a URL has no blanks; write %20/ ],
+        [ [ '--url', "$site/", '--host', 'www.example.org' ], qr/--host is for --log/ ],
+        [ [ '--url', "$site/", '--log-format', 'common' ], qr/--log-format is for --log/ ],
+        [ [ '--url', "$site/", '--share', 20 ], qr/--share is for --canary only/ ],
+        [ [ '--url', "$site/", '--connections', 5, '--new-connections' ], qr/say one of them/ ],
+        [ [ '--canary', '--url', "$site/" ], qr/--url is not for --canary/ ],
+        [ [ '--canary-read', 'a=/x', '--rounds', 3 ], qr/--rounds is not for --canary-read/ ],
+        [ [ @SHORT, '--url', "$site/", '--output', '/dev/null/x' ], qr/the report cannot be written to \/dev\/null\/x: .*; name another directory/ ],
         [ [ '--canary-read', 'a=/x' ], qr/--canary-read is given twice/ ],
     );
     for (@wrong) {
@@ -156,8 +179,8 @@ subtest 'asked in a wrong way' => sub {
     is $found->{status}, 1, 'only what is not there';
     like $found->{output} =~ s/\s+/ /gr, qr/nothing of what is asked is answered well/, '... is nothing to compare';
     $found = compare(qw(--rounds 3 --seconds 1), '--module', '/nonexistent.so', '--url', "$site/");
-    is $found->{status}, 1, 'a module that is not there';
-    like $found->{output} =~ s/\s+/ /gr, qr/mod_mpm_adaptive\.so is not there/, '... is named';
+    is $found->{status}, 2, 'a module that is not there';
+    like $found->{output} =~ s/\s+/ /gr, qr/--module \/nonexistent\.so cannot be read/, '... is named';
     nothing_is_left('after mistakes');
 };
 

@@ -14,6 +14,7 @@ use POSIX qw(strftime);
 use AB::Machine qw(cores facts monotonic_s);
 use AB::Charts;
 use AB::Markdown;
+use AB::Phrases;
 use AB::Report;
 use AB::Results;
 use AB::Trial;
@@ -50,6 +51,7 @@ sub options {
     die "PUBLISH must be 0, 1 or anew, not '$option{PUBLISH}'\n" if $option{PUBLISH} !~ /^(?:0|1|anew)$/;
     $option{CONTENDERS} = join ',', Bench::AB::Contenders::keys_of_all() if $option{CONTENDERS} eq 'all';
     $option{$_} = [grep { length } split /[,\s]+/, $option{$_}] for qw(SCENARIOS CONTENDERS);
+    Bench::AB::Contenders::check_keys(@{ $option{CONTENDERS} });
     for my $needed (Bench::AB::Contenders::REFERENCE, Bench::AB::Contenders::SUBJECT) {
         die "CONTENDERS: $needed has to be one of them\n" if !grep { $_ eq $needed } @{ $option{CONTENDERS} };
     }
@@ -95,7 +97,7 @@ sub compare {
     my @scenarios = Bench::AB::Scenarios::scenarios(@{ $option->{SCENARIOS} });
     my $begun_s = monotonic_s();
     my $data = about($trial, 'mpm_adaptive beside mpm_event', 'make -f Makefile.apxs ab', Bench::AB::Contenders::SUBJECT);
-    printf STDERR "%d scenarios, about %s\n", scalar @scenarios, AB::Trial::in_words($trial->estimate_s(@scenarios));
+    printf STDERR "%s, about %s\n", AB::Phrases::count_of(scalar @scenarios, 'scenario'), AB::Trial::in_words($trial->estimate_s(@scenarios));
     $trial->measure(\@scenarios, sub {
         my ($found) = @_;
         $data->{scenarios} = [(grep { $_->{name} ne $found->{name} } @{ $data->{scenarios} }), $found];

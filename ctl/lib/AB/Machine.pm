@@ -79,14 +79,15 @@ sub busy_seconds {
     return ($user + $nice + $system + $irq + $softirq + $steal) / $TICK;
 }
 
-# Connections that the kernel dropped because a listening queue was full. A load generator measures these as nothing
+# Connections that the kernel dropped because a listening queue was full, of all programs of the machine. A load generator measures these as nothing
 # at all or as a retransmission, so they have to be known.
 sub listen_overflows {
     my @lines = grep { /^TcpExt:/ } split /\n/, slurp('/proc/net/netstat') // '';
     return 0 if @lines < 2;
     my %value;
     @value{split ' ', $lines[0]} = split ' ', $lines[1];
-    return ($value{ListenOverflows} // 0) + ($value{ListenDrops} // 0);
+    # an overflow is counted among these as well
+    return $value{ListenDrops} // $value{ListenOverflows} // 0;
 }
 
 # What bounds servers and load alike.

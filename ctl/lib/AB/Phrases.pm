@@ -100,9 +100,10 @@ sub plain_label {
     return $PLAIN{ $measure->{key} } // $measure->{label} =~ s/^latency, (.*)/$1 latency/r =~ s/^(.*), (p\d+)$/$2 of $1/r =~ s/ \(PSS\)//r;
 }
 
-# Servers that run one after the other in every round see the same machine.
+# Servers that run one after the other in every round see the same machine; those that share the real requests run at once.
 sub ran_in_turn {
     my ($results) = @_;
+    return 0 if $results->data->{shared};
     for my $scenario ($results->scenarios) {
         my %ran;
         $ran{ $_->{round} }{ $_->{contender} } = 1 for @{ $scenario->{runs} };

@@ -110,10 +110,18 @@ sub end_all {
     return;
 }
 
-# ^C and the like become an error that unwinds to whoever cleans up: die { interrupted => signal }.
+# ^C and the like become an error that unwinds to whoever cleans up: die { interrupted => signal }. It comes anywhere, also within an eval
+# that takes it for a failure of what it tried; so whoever begins something new asks again.
+my $interrupted;
+
+sub go_on {
+    die { interrupted => $interrupted } if defined $interrupted;
+    return;
+}
+
 sub unwind_on_signals {
     for my $name (@ENDING) {
-        $SIG{$name} = sub { $SIG{$_} = 'IGNORE' for @ENDING; die { interrupted => $name } };
+        $SIG{$name} = sub { $SIG{$_} = 'IGNORE' for @ENDING; $interrupted = $name; go_on() };
     }
     return;
 }

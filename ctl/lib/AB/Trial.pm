@@ -15,6 +15,7 @@ use POSIX qw(strftime);
 use Time::HiRes qw(sleep);
 
 use AB::Machine qw(busy_seconds monotonic_s);
+use AB::Process;
 use AB::Run;
 
 use constant { CALM_LOOK_S => 0.5, START_S => 2 };
@@ -88,6 +89,7 @@ sub measure_one {
 # { values, ... } or { error }.
 sub run_once {
     my ($self, $scenario, $contender, $round) = @_;
+    AB::Process::go_on();
     $self->wait_for_calm;
     my $server;
     my $run = eval {
@@ -100,6 +102,7 @@ sub run_once {
     my $error = $@;
     my $clean = $server ? $server->stop : 1;
     die $error if ref $error;        # interrupted
+    AB::Process::go_on();
     $run //= { error => $error =~ s/\s+/ /gr =~ s/ \z//r };
     $run->{note} = 'the server did not end by itself' if !$clean && !$run->{error};
     return $run;

@@ -23,7 +23,9 @@ my @SHOWN = qw(failed_percent p99_ms cpu_us);
 
 sub sentence {
     my ($results) = @_;
-    my @parts = (control_words($results), strangers_words($results), generator_words($results), missing_words($results));
+    # nobody made the real requests, nor watched the machine for a week
+    my @seen = $results->data->{shared} ? () : (strangers_words($results), generator_words($results));
+    my @parts = (control_words($results), @seen, missing_words($results));
     return 'How far to trust it: ' . join('; ', @parts) . '.';
 }
 
@@ -91,7 +93,10 @@ sub generator_words {
     my $late = grep { is_late($_->{values}) } @runs;
     my $busy = grep { $_ >= BUSY_PERCENT } @busy;
     return 'the load generator ' . joined(@figures) . ', so it was not the bottleneck' if !$late && !$busy;
-    return 'the load generator ' . joined(@figures) . ', so that it may have been the bottleneck in ' . max($late, $busy) . ' of ' . count_of(scalar @runs, 'run');
+    my $of_runs = ' of ' . count_of(scalar @runs, 'run');
+    return 'the load generator ' . joined(@figures) . ", so that it may have been the bottleneck in $busy$of_runs" if $busy;
+    return 'the load generator ' . joined(@figures) . ", which is a part of the latencies of $late$of_runs"
+        . ': the machine, not the generator, was too busy to send in time';
 }
 
 sub is_late {

@@ -63,6 +63,8 @@ sub for_people {
     my ($results) = @_;
     my @failing = judged($results, @FAILING);
     my @waiting = judged($results, @WAITING);
+    return 'How long people waited is in the access logs of both (%D): the servers themselves do not know it.'
+        if $results->data->{shared} && !@failing && !@waiting;
     return 'No scenario has latencies or failures of both ' . label_of($results, $results->reference) . ' and '
         . label_of($results, $results->subject) . ', so nothing can be said about those who wait.' if !@failing && !@waiting;
     my @differ = grep { differs($_) } @failing, @waiting;
@@ -71,9 +73,10 @@ sub for_people {
     my ($failed) = largest(grep { is_failure($_) } @differ);
     my ($waited) = largest(grep { !is_failure($_) } @differ);
     my $where;
+    my @scenarios = $results->scenarios;
     my @clauses = map {
         my $title = titled($_->{scenario});
-        my $in = defined $where && $where eq $title ? '' : "in $title ";
+        my $in = @scenarios == 1 || (defined $where && $where eq $title) ? '' : "in $title ";
         $where = $title;
         $in . place_words($results, $_)
     } grep { defined } $failed, $waited;
@@ -130,7 +133,8 @@ sub nothing_differs {
     my ($results, $failing, $waiting) = @_;
     my ($example) = largest(grep { $_->{measure}{key} eq 'p99_ms' } @$waiting);
     ($example) = largest(@$waiting) if !$example;
-    my $shows = $example ? 'the largest gap is in ' . titled($example->{scenario}) . ', where ' . place_words($results, $example) : '';
+    my $in = (() = $results->scenarios) == 1 ? '' : 'in ' . titled($example->{scenario}) . ', where ' if $example;
+    my $shows = $example ? "the largest gap is $in" . place_words($results, $example) : '';
     $shows .= failures_anyway($results, $failing);
     $shows =~ s/^, and //;
     return "With fewer than three rounds there are no intervals, and nothing is claimed about those who wait; $shows."
@@ -166,7 +170,8 @@ sub costs {
     return 'Processor time and memory of both are not known, so neither is what it costs.' if !@clauses;
     my $hints = grep { $_->{against}{verdict} eq 'unknown' } @cpu, $memory ? @$memory : ();
     return 'What it costs: ' . join('; ', @clauses) . (@missing ? "; $missing[0] of both cannot be compared" : '')
-        . ($hints ? '; too few rounds for intervals, so these are only hints' : '') . '.';
+        . ($hints ? '; too few rounds for intervals, so these are only hints' : '')
+        . ($memory && $results->data->{shared} ? '; memory depends on the share of the requests that each of them had' : '') . '.';
 }
 
 # From the least to the most of all scenarios.

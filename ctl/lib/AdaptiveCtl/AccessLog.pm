@@ -86,7 +86,7 @@ sub candidates {
     my %named = (%{ AdaptiveCtl::AccessLogFormat::usual() }, $self->{copy} ? %{ $self->{copy}->log_formats } : ());
     if (defined $given) {
         my $text = $named{$given} // $given;
-        $text =~ /%/ or usage_error("the log format $given is not known; known are " . join(', ', sort keys %named)
+        $text =~ /%/ or usage_error("--log-format $given is not known; known are " . join(', ', sort keys %named)
             . '; or write it as in LogFormat.');
         return $text;
     }
@@ -98,7 +98,7 @@ sub candidates {
 sub find_format {
     my ($self, $given) = @_;
     my @formats = grep { $_->is_useful } map { AdaptiveCtl::AccessLogFormat->new($_) } $self->candidates($given);
-    @formats or usage_error('the log format ' . ($given // '') . ' has no request (%r) or no time (%t), so that nothing can be replayed.');
+    @formats or usage_error('--log-format ' . ($given // '') . ' has no request (%r) or no time (%t), so that nothing can be replayed.');
     my @lines = $self->first_lines;
     @lines or fail("$self->{files}[0] has no lines: nothing can be replayed.");
     my ($best, $most) = (undef, 0);
@@ -110,7 +110,7 @@ sub find_format {
     return $best if $most * 2 > @lines;
     return fail("$self->{files}[0] is not in "
         . (defined $given ? "the format $given" : 'a format that the configuration has, nor a usual one') . ": its first line is\n    "
-            . substr($lines[0], 0, 300) . "\nName the format as LogFormat has it.");
+            . printable(substr $lines[0], 0, 300) . "\nName the format with --log-format, as LogFormat has it.");
 }
 
 sub first_lines {
@@ -152,10 +152,17 @@ sub write_trace {
     return \%counts;
 }
 
+# Nothing in a log may control a terminal.
+sub printable {
+    my ($text) = @_;
+    return $text =~ s/([^\x20-\x7e])/sprintf '\\x%02x', ord $1/ger;
+}
+
 sub told {
     my ($counts) = @_;
     return "of $counts->{lines} lines $counts->{malformed} are malformed, $counts->{other_methods} have another method than GET and HEAD, "
-        . "$counts->{failed} failed with 408 or 5xx, and $counts->{no_host} belong to no virtual host of the configuration.";
+        . "$counts->{failed} failed with 408 or 5xx, and $counts->{no_host} belong to no virtual host of the configuration"
+        . ($counts->{no_host} ? '; --host NAME says which one lines without a name belong to.' : '.');
 }
 
 sub select_line {

@@ -40,7 +40,7 @@ sub recipe {
             . 'With another layout, copy the configuration twice, '
             . 'give each its own ServerRoot, Listen, PidFile, DefaultRuntimeDir and logs, and choose an MPM in each.');
     -e "$site->{root}/mods-available/mpm_adaptive.load"
-        or fail("$site->{root}/mods-available/mpm_adaptive.load is missing: install the package libapache2-mod-mpm-adaptive first.");
+        or fail("$site->{root}/mods-available/mpm_adaptive.load is missing: install the module first (make -f Makefile.apxs install, or the package libapache2-mod-mpm-adaptive).");
     $copy->refuse_unsafe('event');
     my $job = { copy => $copy, site => $site, share => $share, front => $front, has_systemd => -d '/run/systemd/system',
         instances => instances($copy) };
@@ -180,12 +180,16 @@ sub look_step {
     my @commands = "adaptivectl status --json --socket $adaptive->{run}/adaptive-status.sock";
     push @commands, "curl -s$proxy 'http://127.0.0.1:$port/server-status?auto'"
         if defined $port && grep { $_->{active} && ($_->{args}[0] // '') eq 'status_module' } @{ $job->{copy}{items} };
-    return { title => 'Look at both', commands => \@commands,
+    my $place = $job->{front} eq 'haproxy' ? 'proxy+http' : 'http';
+    my @report = @commands < 2 ? () : "adaptivectl compare --canary-read event=$place://127.0.0.1:$port/server-status,$event->{run}/apache2.pid"
+        . " --canary-read adaptive=$adaptive->{run}/adaptive-status.sock --minutes 1440";
+    return { title => 'Look at both', commands => \@commands, report => \@report,
         text => 'Whenever you like; the figures since the start are what to compare: requests, busy threads, processor time and memory '
             . 'for each request. The access logs are '
             . join(' and ', map {"/var/log/apache2-$_->{name}"} $event, $adaptive)
             . '; %D in their LogFormat makes response times comparable.'
-            . ($proxy ? ' An answer of 404 or 403 means that the first virtual host does not show mod_status to 127.0.0.1.' : '') };
+            . ' An answer of 301, 403 or 404 means that the first virtual host of the port does not show mod_status to 127.0.0.1: exempt '
+            . '/server-status from its redirects and rules in the instance.' };
 }
 
 sub back_step {
@@ -210,6 +214,8 @@ sub text_of {
         $text .= AdaptiveCtl::Say::wrapped($step->{text}, '') . "\n\n" if $step->{text} ne '';
         for my $file (@{ $step->{files} // [] }) { $text .= "$file->{path}:\n\n" . $file->{text} =~ s/^(?=.)/    /gmr . "\n" }
         $text .= join('', map {"    # $_\n"} @{ $step->{commands} }) . "\n" if @{ $step->{commands} };
+        $text .= "A report of the next day, with both beside each other:\n\n" . join('', map {"    # $_\n"} @{ $step->{report} }) . "\n"
+            if @{ $step->{report} // [] };
     }
     return $text;
 }

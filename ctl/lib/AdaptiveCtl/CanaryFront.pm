@@ -6,6 +6,8 @@ package AdaptiveCtl::CanaryFront;
 use strict;
 use warnings;
 
+use AdaptiveCtl::Steps;
+
 use constant { HAPROXY_CONF => '/etc/haproxy/canary.cfg', BALANCER_CONF => '/etc/apache2/conf-available/canary.conf' };
 
 sub is_haproxy { return $_[0]{front} eq 'haproxy' }
@@ -30,13 +32,29 @@ sub steps { my ($job) = @_; return is_haproxy($job) ? haproxy_step($job) : balan
 
 sub ports { my ($job) = @_; return sort { $a <=> $b } keys %{ $job->{copy}{protocol} } }
 
+# The addresses of the server that runs, and no others: what listens on 127.0.0.1 is not for everybody. A Listen without an address means
+# IPv4 and IPv6, which are two for HAProxy.
+sub binds {
+    my ($job, $port) = @_;
+    my @listens = grep { $_->{active} && lc $_->{name} eq 'listen' } @{ $job->{copy}{items} };
+    my %bind;
+    for my $text (map { $_->{args}[0] // () } @listens) {
+        my ($address, $its) = $text =~ /\A(?:(.*):)?(\d+)\z/ or next;
+        next if $its != $port;
+        my $is_any = !defined $address || $address =~ /\A(?:\*|\[::\])?\z/;
+        $bind{ $is_any || $address eq '0.0.0.0' ? ":$port" : "$address:$port" } = 1;
+        $bind{":::$port v6only"} = 1 if $is_any && length(AdaptiveCtl::Steps::read_file('/proc/net/if_inet6') // '');
+    }
+    return sort keys %bind;
+}
+
 sub haproxy_step {
     my ($job) = @_;
     my ($event, $adaptive) = @{ $job->{instances} };
     # without a maxconn it takes as many as its descriptors allow
     my $text = "defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 10m\n    timeout server 10m\n";
     for my $port (ports($job)) {
-        $text .= "\nlisten port_$port\n    bind :$port\n    balance source\n    hash-type consistent\n"
+        $text .= "\nlisten port_$port\n" . join('', map {"    bind $_\n"} binds($job, $port)) . "    balance source\n    hash-type consistent\n"
             . "    server event 127.0.0.1:$event->{port}{$port} weight @{[100 - $job->{share}]} send-proxy check-send-proxy check\n"
             . "    server adaptive 127.0.0.1:$adaptive->{port}{$port} weight $job->{share} send-proxy check-send-proxy check\n";
     }

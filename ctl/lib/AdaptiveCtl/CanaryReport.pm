@@ -17,12 +17,13 @@ use AB::Words;
 use AdaptiveCtl::Ask;
 use AdaptiveCtl::CanarySample;
 use AdaptiveCtl::Compare;
+use AdaptiveCtl::CompareOutput;
 use AdaptiveCtl::Say;
 use AdaptiveCtl::Steps;
 
 use constant { EVERY_S => 5, ROUNDS => 24, LEAST_ROUND_S => 20, MINUTES => 60 };
 
-my @MEASURES = qw(rate busy cpu_us pss_peak_mib threads_peak children_peak connections);
+my @MEASURES = qw(share_rate busy cpu_us pss_peak_mib threads_peak children_peak connections);
 
 # These follow from how much of the traffic an instance has: whoever has less of it is not better for that.
 my @NEUTRAL = qw(rate pss_peak_mib);
@@ -34,8 +35,12 @@ sub read_both {
     my @places = map { place($_) } @{ $option->{'canary-read'} };
     usage_error('--canary-read is given twice, once for each instance: first that of the reference.') if @places != 2;
     usage_error("--canary-read: both instances are called $places[0]{name}.") if $places[0]{name} eq $places[1]{name};
+    for my $place (@places) {
+        my $first = look($place);
+        fail("--canary-read $place->{name}: $first->{failed}" =~ s/(?<![.?])\z/./r . ' Nothing can be read before it answers with its status.') if defined $first->{failed};
+    }
     AB::Process::unwind_on_signals();
-    my $output = $option->{output} // strftime('adaptive-canary-%Y%m%d-%H%M%S', localtime);
+    my $output = AdaptiveCtl::CompareOutput->new($option->{output}, 'adaptive-canary');
     my $data = about(@places);
     my $done = eval { read_for($minutes * 60, $data, $output, @places); 1 };
     my $error = $@;
@@ -43,7 +48,7 @@ sub read_both {
     @{ $data->{scenarios}[0]{runs} } or fail('not one stretch of ' . LEAST_ROUND_S . ' s was seen; nothing has been written.');
     say_line('');
     say_line(AdaptiveCtl::Compare::in_locale($_)) for AB::Words::sentences(AB::Results->new($data));
-    say_line("\nThe report: $output/report.html; all numbers: $output/results.json");
+    say_line("\nThe report: " . $output->dir . '/report.html; all numbers: ' . $output->dir . '/results.json');
     return $done ? 0 : 130;
 }
 
@@ -52,6 +57,8 @@ sub place {
     my ($text) = @_;
     my ($name, $where, $pid_file) = $text =~ /\A([\w.-]+)=([^,\s]+)(?:,(\S+))?\z/
         or usage_error("--canary-read $text: write NAME=SOCKET or NAME=URL, with ,PIDFILE for a server that has mod_status only.");
+    usage_error("--canary-read $text: the PidFile $pid_file cannot be read, or has no process in it.")
+        if defined $pid_file && (AdaptiveCtl::Steps::read_file($pid_file) // '') !~ /^\d+/;
     my $proxy = $where =~ s/\Aproxy\+(?=http:)//;
     my $place = $where =~ /\Ahttp:/ ? AdaptiveCtl::Ask::place_of_url($where =~ s/\?\w*\z//r) : { socket => $where };
     return { %$place, name => $name, pid_file => $pid_file, proxy => $proxy, query => defined $place->{socket} ? 'json' : undef };
@@ -61,7 +68,7 @@ sub about {
     my (@places) = @_;
     return {
         schema_version => AB::Results::SCHEMA, title => "$places[1]{name} beside $places[0]{name}, with the real traffic", command => 'adaptivectl compare --canary-read',
-        date => strftime('%Y-%m-%d', localtime), machine => [], subject => $places[1]{name}, reference => $places[0]{name}, control => undef, seconds => 0,
+        date => strftime('%Y-%m-%d', localtime), machine => [], subject => $places[1]{name}, reference => $places[0]{name}, control => undef, shared => 1, seconds => 0,
         contenders => [map { { key => $_->{name}, label => $_->{name}, describe => AdaptiveCtl::Ask::shown($_), outside => 0 } } @places],
         notes => ['Both instances have a share of the real traffic each, not the same requests: what depends on how many there are says something about the shares, too.',
             'Response times are in the access logs (%D); a server does not know how long a client waited before it.'],
@@ -83,7 +90,7 @@ sub read_for {
         my $n = 0;
         push @{ $data->{scenarios}[0]{runs} }, map { { round => $round, place => ++$n, contender => $_->{name}, stretch(@{ $seen{ $_->{name} } }) } } @places;
         $data->{seconds} = int(monotonic_s() - $begun_s);
-        AdaptiveCtl::Compare::write_report($output, AB::Results->new($data));
+        $output->write_report(AB::Results->new($data));
         say_line("  stretch $round: " . join('; ', map { in_short($_) } @{ $data->{scenarios}[0]{runs} }[-2, -1]) . '; '
             . AB::Trial::in_words($seconds - (monotonic_s() - $begun_s)) . ' left', '    ');
     }
@@ -122,7 +129,7 @@ sub stretch {
     return (error => 'it was restarted in this stretch') if grep { $good[$_]{uptime_s} < $good[ $_ - 1 ]{uptime_s} } 1 .. $#good;
     my $requests = $last->{requests} - $first->{requests};
     my %values = (
-        rate => $requests / ($last->{clock_s} - $first->{clock_s}), busy => mean('busy', @good), connections => mean('connections', @good),
+        share_rate => $requests / ($last->{clock_s} - $first->{clock_s}), busy => mean('busy', @good), connections => mean('connections', @good),
         threads_peak => most('threads', @good), children_peak => most('children', @good));
     $values{cpu_us} = ($last->{cpu_s} - $first->{cpu_s}) * 1e6 / $requests if $requests > 0 && defined $first->{cpu_s} && defined $last->{cpu_s};
     my $pss_kib = most('pss_kib', @good);
@@ -145,7 +152,7 @@ sub in_short {
     return "$run->{contender}: $run->{error}" if defined $run->{error};
     my $values = $run->{values};
     return "$run->{contender}: " . join ', ', map { my ($key, $format) = @$_; defined $values->{$key} ? sprintf $format, $values->{$key} : () }
-        [rate => '%.1f requests/s'], [busy => '%.1f busy'], [threads_peak => '%d threads'], [cpu_us => '%.0f us/request'], [pss_peak_mib => '%.0f MiB'];
+        [share_rate => '%.1f requests/s'], [busy => '%.1f busy'], [threads_peak => '%d threads'], [cpu_us => '%.0f us/request'], [pss_peak_mib => '%.0f MiB'];
 }
 
 1;

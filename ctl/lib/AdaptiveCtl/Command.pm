@@ -28,7 +28,7 @@ my %COMMANDS = (
             require AdaptiveCtl::Compare;
             return AdaptiveCtl::Compare::compare(@_);
         },
-        options => [qw(url=s@ log=s@ host=s against=s@ module=s output=s rounds=i seconds=i warm-up=i rate=f scale=f most-rate=f connections=i
+        options => [qw(url=s@ log=s@ log-format=s host=s against=s@ module=s output=s rounds=i seconds=i warm-up=i rate=f scale=f most-rate=f connections=i
             new-connections minutes=i timeout=i canary share=i front=s canary-read=s@)],
     },
     status  => {

@@ -6,7 +6,7 @@ package AdaptiveCtl::Compare;
 use strict;
 use warnings;
 
-use Cwd qw(abs_path);
+use Cwd qw(abs_path getcwd);
 use File::Basename qw(dirname);
 use File::Path qw(make_path remove_tree);
 use File::Temp ();
@@ -14,7 +14,6 @@ use POSIX qw(strftime);
 
 use AB::Machine qw(facts monotonic_s);
 use AB::Process;
-use AB::Report;
 use AB::Requests;
 use AB::Results;
 use AB::Run;
@@ -22,16 +21,11 @@ use AB::Server;
 use AB::Trial;
 use AB::Words;
 use AdaptiveCtl::CompareLoad;
+use AdaptiveCtl::CompareOptions;
+use AdaptiveCtl::CompareOutput;
 use AdaptiveCtl::Copy;
 use AdaptiveCtl::Say;
 use AdaptiveCtl::Steps;
-
-my %DEFAULT = (rounds => 7, seconds => 15, 'warm-up' => 5, rate => 50, scale => 1, 'most-rate' => 1000, connections => 256, minutes => 30, timeout => 30);
-
-# option => [least, most]
-my %LIMITS = (
-    rounds => [1, 100], seconds => [1, 3600], 'warm-up' => [0, 600], rate => [0.01, 100_000], scale => [0.01, 1000], 'most-rate' => [1, 100_000],
-    connections => [1, 19_000], minutes => [1, 1440], timeout => [1, 600]);
 
 my @MEASURES = qw(failed_percent p50_ms p90_ms p99_ms p999_ms max_ms rate cpu_us switches pss_before_mib pss_peak_mib pss_after_mib threads_before
     threads_peak threads_after children_peak children_started children_stopped overflows late_p99_ms generator_percent strangers);
@@ -41,6 +35,7 @@ my %ASCII = ("\x{201c}" => '"', "\x{201d}" => '"', "\x{2018}" => "'", "\x{2019}"
 
 sub compare {
     my ($site, $option) = @_;
+    AdaptiveCtl::CompareOptions::check_canary($option) if $option->{canary} || $option->{'canary-read'};
     if ($option->{canary}) {
         require AdaptiveCtl::Canary;
         my $copy = AdaptiveCtl::Copy->new($site, dir => undef);
@@ -51,8 +46,11 @@ sub compare {
         require AdaptiveCtl::CanaryReport;
         return AdaptiveCtl::CanaryReport::read_both($option);
     }
-    $option = checked($option);
+    $option = AdaptiveCtl::CompareOptions::checked($option);
+    getcwd() // fail('the current directory does not exist any more; change to another one.');
+    $option->{module} = abs_path($option->{module}) if defined $option->{module};
     AB::Process::unwind_on_signals();
+    local $ENV{TMPDIR} = abs_path($ENV{TMPDIR}) if length($ENV{TMPDIR} // '') && -d $ENV{TMPDIR};
     my $dir = File::Temp->newdir('adaptivectl-compare-XXXXXXXX', TMPDIR => 1);
     AB::Process::goes_with_us(directory => "$dir");
     my $done = eval { compare_in($site, $option, "$dir"); 1 };
@@ -62,27 +60,6 @@ sub compare {
     die $error if ref $error ne 'HASH' || !$error->{interrupted};
     say_line("Interrupted (SIG$error->{interrupted}). The copies have ended, and their files are gone.");
     return 130;
-}
-
-sub checked {
-    my ($given) = @_;
-    my $option = { %DEFAULT, %$given };
-    for my $name (sort keys %LIMITS) {
-        my ($least, $most) = @{ $LIMITS{$name} };
-        usage_error("--$name $option->{$name}: it has to be from $least to $most.") if $option->{$name} < $least || $option->{$name} > $most;
-    }
-    usage_error('compare needs what to ask: --url URL (several if need be), or --log FILE, the access log of this site.') if !$option->{url} && !$option->{log};
-    usage_error('compare takes --url or --log, not both.') if $option->{url} && $option->{log};
-    usage_error('--scale is for --log; with --url say --rate.') if defined $given->{scale} && !$option->{log};
-    usage_error('--rate is for --url; a log has its own moments, which --scale draws together.') if defined $given->{rate} && $option->{log};
-    $option->{against} //= [];
-    for my $against (@{ $option->{against} }) {
-        my ($mpm, $file) = split /:/, $against, 2;
-        usage_error("--against $against: write event, worker, prefork or adaptive, with :FILE for the MPM directives in FILE.")
-            if $mpm !~ /\A(?:event|worker|prefork|adaptive)\z/;
-        usage_error("--against $against: $file cannot be read.") if defined $file && !-r $file;
-    }
-    return $option;
 }
 
 # --- who takes part
@@ -117,9 +94,12 @@ sub with_server {
     my ($contender, $copy, $load, $option, $dir) = @_;
     my $serial = 0;
     my $name = $contender->{key} =~ s/[^\w.-]/-/gr;
-    return { %$contender, outside => 0, server => sub {
-        my $root = "$dir/$name." . ++$serial;
-        my $written = $copy->write(root => $root, mpm => $contender->{mpm}, mpm_conf => $contender->{mpm_conf}, module => $option->{module});
+    my $write = sub {
+        return $copy->write(root => "$dir/$name." . ++$serial, mpm => $contender->{mpm}, mpm_conf => $contender->{mpm_conf}, module => $option->{module});
+    };
+    return { %$contender, outside => 0, copy => $write, server => sub {
+        my $written = $write->();
+        my $root = $written->{root};
         my $server = eval {
             AB::Server->start(
                 command => $written->{command}, env => $written->{env}, error_log => $written->{error_log}, output => "$root/logs/output",
@@ -144,34 +124,32 @@ sub compare_in {
         contenders => \@contenders, reference => $contenders[0]{key}, control => 1, rounds => $option->{rounds}, program => $program, dir => $files,
         most_s => 60 * $option->{minutes}, progress => sub { say_line("  $_[0]", '    ') });
     my $scenario = {
-        name => 'site', title => 'This site', load => "$load->{shown}; on " . connections_in_words($option) . "; the first $option->{'warm-up'} s warm up",
+        name => 'site', title => 'This site', load => "$load->{shown}; on " . connections_in_words($option) . "; " . ($option->{'warm-up'} ? "the first $option->{'warm-up'} s warm up" : 'no warm-up'),
         measures => \@MEASURES, seconds => $load->seconds + 1, plan => sub { plan($load, $option, @_) } };
     announce($copy, $load, $trial, $scenario, $option);
-    return if $option->{'dry-run'};
+    if ($option->{'dry-run'}) {
+        $_->{copy}->() for @contenders;
+        return say_line('httpd accepts a copy of the configuration with each of them.');
+    }
+    my $output = AdaptiveCtl::CompareOutput->new($option->{output}, 'adaptive-compare');
+    # where it was started may go meanwhile; from here on all paths are absolute
+    chdir '/';
     my @notes = (answers($trial, $load, $option, $program, $files), $load->notes, map({ $_->{text} } $copy->notes));
     my $begun_s = monotonic_s();
     my $data = {
         schema_version => AB::Results::SCHEMA, title => "mpm_adaptive beside $contenders[0]{label} on a copy of this site",
-        command => 'adaptivectl compare', date => strftime('%Y-%m-%d', localtime), machine => [facts($site->{httpd})], subject => 'adaptive',
+        command => shell_words('adaptivectl', @ARGV), date => strftime('%Y-%m-%d', localtime), machine => [facts($site->{httpd})], subject => 'adaptive',
         reference => $trial->{reference}, control => $trial->control, contenders => [$trial->described], notes => \@notes, scenarios => [] };
-    my $output = $option->{output} // own_directory(strftime('adaptive-compare-%Y%m%d-%H%M%S', localtime));
     $trial->measure([$scenario], sub {
         $data->{scenarios} = [$_[0]];
         $data->{seconds} = int(monotonic_s() - $begun_s);
-        write_report($output, AB::Results->new($data));
+        $output->write_report(AB::Results->new($data));
     });
     my $results = AB::Results->new($data);
     say_line('');
     say_line(in_locale($_)) for AB::Words::sentences($results);
-    say_line("\nThe report: $output/report.html; all numbers: $output/results.json");
+    say_line("\nThe report: " . $output->dir . '/report.html; all numbers: ' . $output->dir . '/results.json');
     return;
-}
-
-# One that nobody else has put there: root may have been started in a directory that everybody can write to.
-sub own_directory {
-    my ($name) = @_;
-    mkdir $name or fail("cannot make $name in the current directory: $!. Say --output DIRECTORY.");
-    return $name;
 }
 
 sub connections_in_words {
@@ -193,7 +171,7 @@ sub announce {
     say_line("Copies $copy->{site}{config} and asks it for: $scenario->{load}.");
     my @contenders = grep { $_->{key} ne $trial->control } $trial->described;
     say_line('Contenders: ' . join('; ', map { "$_->{label} ($_->{describe})" } @contenders) . '; the first one takes part twice, as the control.');
-    say_line("$option->{rounds} rounds take about " . AB::Trial::in_words($trial->estimate_s($scenario)) . "; none begins after $option->{minutes} min.");
+    say_line(($option->{rounds} == 1 ? '1 round takes' : "$option->{rounds} rounds take") . ' about ' . AB::Trial::in_words($trial->estimate_s($scenario)) . "; none begins after $option->{minutes} min.");
     say_step($_) for map({ $_->{text} } $copy->notes), $load->notes;
     return;
 }
@@ -249,18 +227,7 @@ sub load_generator {
     my $here = dirname(abs_path(__FILE__));
     my ($found) = grep {-x} $ENV{ADAPTIVE_LOADGEN} // (), map { "$here/$_" } '../../libexec/adaptivectl/loadgen', '../../../libexec/adaptivectl/loadgen',
         '../../../.build/t/loadgen';
-    return $found // fail('the load generator is missing: "make -f Makefile.apxs install" puts it in place, or "make -f Makefile.apxs loadgen" in the sources.');
-}
-
-sub write_report {
-    my ($dir, $results) = @_;
-    make_path($dir);
-    for (['results.json', $results->as_json], ['report.html', AB::Report::html($results)]) {
-        my ($name, $text) = @$_;
-        utf8::encode($text) if utf8::is_utf8($text);
-        AdaptiveCtl::Steps::write_file("$dir/$name", $text);
-    }
-    return;
+    return abs_path($found // fail('the load generator is missing: "make -f Makefile.apxs install" puts it in place, or "make -f Makefile.apxs loadgen" in the sources.'));
 }
 
 1;

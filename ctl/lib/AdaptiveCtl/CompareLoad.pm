@@ -53,7 +53,7 @@ sub read_log {
     my $option = $self->{option};
     my $scale = $option->{scale};
     my $names = join ', ', @{ $option->{log} };
-    my $log = AdaptiveCtl::AccessLog->new(files => $option->{log}, copy => $self->{copy}, host => $option->{host});
+    my $log = AdaptiveCtl::AccessLog->new(files => $option->{log}, copy => $self->{copy}, host => $option->{host}, format => $option->{'log-format'});
     $self->{trace} = "$self->{dir}/trace";
     my $found = $log->write_trace(out => $self->{trace}, max_seconds => int($self->{seconds} * $scale + 0.999));
     check_rate($found->{rate_peak} * $scale, "the busiest second of $names" . ($scale == 1 ? '' : ", $scale times as fast,"), $option);

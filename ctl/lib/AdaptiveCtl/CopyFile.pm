@@ -55,11 +55,10 @@ sub module_line {
     my @paths = map { $copy->absolute($_->{args}[1]) } grep { lc $_->{name} eq 'loadmodule' && defined $_->{args}[1] } @{ $copy->{items} };
     my ($named) = grep { m{/mod_mpm_\Q$mpm\E\.so\z} } @paths;
     my %seen;
-    my ($found) = grep {-e} defined $copy->{module} && $mpm eq 'adaptive' ? $copy->{module} : (defined $named ? $named : ()),
-        map {"$_/mod_mpm_$mpm.so"} grep { !$seen{$_}++ } map { dirname($_) } @paths;
-    $found // fail("mod_mpm_$mpm.so is not there, neither beside the modules of $copy->{site}{config}"
-        . (defined $copy->{module} && $mpm eq 'adaptive' ? " nor at $copy->{module}" : '')
-        . '; install it, or name it.');
+    my ($found) = grep {-e} defined $copy->{module} && $mpm eq 'adaptive' ? $copy->{module} : (defined $named ? $named : (),
+        map {"$_/mod_mpm_$mpm.so"} grep { !$seen{$_}++ } map { dirname($_) } @paths);
+    $found // fail("mod_mpm_$mpm.so is not beside the modules of $copy->{site}{config}; install it"
+        . ($mpm eq 'adaptive' ? ', or name it with --module.' : '.'));
     return "LoadModule mpm_${mpm}_module \"$found\"";
 }
 

@@ -121,7 +121,7 @@ sub target_of {
     my ($sites, $url) = @_;
     my ($scheme, $name, $given, $path) = $url
         =~ m{\A(https?)://(\[[0-9a-f:.]+\]|[^/?\#:\[\]\s]+)(?::(\d+))?((?:[/?][^\s\#]*)?)(?:\#\S*)?\z}i
-        or return (undef, "$url is not a URL of a web server; write for example https://www.example.org/index.html");
+        or return (undef, $url =~ /\s/ ? 'a URL has no blanks; write %20' : 'it is not a URL of a web server; write for example https://www.example.org/index.html');
     ($scheme, $name) = (lc $scheme, lc $name);
     my $port = $given // $DEFAULT_PORT{$scheme};
     $path = "/$path" if $path !~ m{\A/};
@@ -132,7 +132,7 @@ sub target_of {
         . ($_->{port} == $DEFAULT_PORT{ $_->{scheme} } ? '' : ":$_->{port}")) => 1 } @$sites;
     my @known = sort keys %known;
     my $more = @known > 8 ? ' and ' . (@known - 8) . ' more' : '';
-    return (undef, "$url: no virtual host of this configuration answers there; it has "
+    return (undef, "no virtual host of this configuration answers there; it has "
         . (join(', ', @known[ 0 .. (@known > 8 ? 7 : $#known) ]) || 'none') . $more);
 }
 

@@ -15,6 +15,7 @@ use Cwd qw(realpath);
 use File::Basename qw(basename dirname);
 use File::Path qw(make_path);
 use File::Temp qw(tempdir);
+use IO::Handle;
 
 use AdaptiveCtl::Config;
 use AdaptiveCtl::Say;
@@ -35,11 +36,14 @@ sub write_file {
     open my $out, '>:raw', $new or fail("cannot write $new: $!");
     chmod $stat[2] & 07777, $new if @stat;
     chown @stat[ 4, 5 ], $new    if @stat && $> == 0;
-    print {$out} $text or fail("cannot write $new: $!");
-    $out->flush;
+    my $why = print({$out} $text) && $out->flush ? undef : $!;
     # no power failure leaves an empty file
-    eval { require IO::Handle; $out->sync };
-    close $out or fail("cannot write $new: $!");
+    $out->sync;
+    close $out or $why //= $!;
+    if (defined $why) {
+        unlink $new;
+        fail("cannot write $real: $why");
+    }
     rename $new, $real or fail("cannot write $real: $!");
     return;
 }

@@ -27,13 +27,19 @@ use constant { REFERENCE => 'event', SUBJECT => 'adaptive' };
 
 sub keys_of_all { return map { $_->[0] } @ALL }
 
+sub check_keys {
+    my (@keys) = @_;
+    my %known = map { $_ => 1 } keys_of_all();
+    my @unknown = grep { !$known{$_} } @keys;
+    die "CONTENDERS: there is no @unknown; there are: @{[keys_of_all()]}\n" if @unknown;
+    return;
+}
+
 # Those of some keys, in our order, as AB::Trial wants them. $bench: { cores, certificate, key, shield, keep_log => sub }.
 sub contenders {
     my ($bench, @keys) = @_;
     my %wanted = map { $_ => 1 } @keys;
-    my %known = map { $_ => 1 } keys_of_all();
-    my @unknown = grep { !$known{$_} } @keys;
-    die "CONTENDERS: there is no @unknown; there are: @{[keys_of_all()]}\n" if @unknown;
+    check_keys(@keys);
     return map { contender($bench, @$_) } grep { $wanted{ $_->[0] } && ($_->[0] ne 'nginx' || program('nginx')) } @ALL;
 }
 

@@ -9,6 +9,7 @@ use warnings;
 
 use AB::Machine qw(capture monotonic_s);
 use AB::Measures qw(measure);
+use AB::Phrases;
 use AB::Results;
 use AB::Trial;
 use Bench::AB;
@@ -74,7 +75,7 @@ sub measured {
     my ($option, $dir, $reference, $title, @contenders) = @_;
     my $trial = Bench::AB::trial($option, $dir, $reference, @contenders);
     my @scenarios = Bench::AB::Scenarios::scenarios(@{ $option->{SCENARIOS} });
-    printf STDERR "%d scenarios, about %s\n", scalar @scenarios, AB::Trial::in_words($trial->estimate_s(@scenarios));
+    printf STDERR "%s, about %s\n", AB::Phrases::count_of(scalar @scenarios, 'scenario'), AB::Trial::in_words($trial->estimate_s(@scenarios));
     my $begun_s = monotonic_s();
     my $data = Bench::AB::about($trial, $title, 'make -f Makefile.apxs bench-compare', 'adaptive');
     $data->{scenarios} = [$trial->measure(\@scenarios)];
