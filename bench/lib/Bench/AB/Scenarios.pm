@@ -15,7 +15,7 @@ my @LATENCY = qw(failed_percent p50_ms p90_ms p99_ms p999_ms max_ms);
 my @COST = qw(cpu_us switches syscalls);
 my @SIZE = qw(pss_before_mib pss_peak_mib pss_after_mib threads_before threads_peak threads_after children_peak children_started children_stopped);
 my @HEALTH = qw(overflows late_p99_ms generator_percent strangers);
-my @BESIDE = qw(beside_failed_percent beside_p50_ms beside_p99_ms);
+my @BESIDE = qw(beside_failed_percent beside_p50_ms beside_p99_ms beside_rate);
 my @BURST = qw(absorbed_s settled_s);
 
 use constant { SWEEP_S => 3, SWEEP_MS => 100 };
@@ -29,7 +29,6 @@ use constant { HERD => 1000, HERD_S => 0.02 };
 #   schedule  of the main load; mode, path, connections and so on are options of AB::Load
 #   judge     [from s, to s]
 #   more      sub ($scenario, $server) { what else the plan has }
-#   only      contenders for which it makes sense; all when there is none
 my $PROXY = Bench::Change::proxy_server();
 my $COMPUTE = { modules => ['adaptive_test'], conf => "    AdpTest On\n" };
 my ($TLS) = Bench::Scenario::scenarios('tls');
@@ -122,7 +121,7 @@ my @ALL = (
         measures => [@LATENCY, 'rate', 'cpu_us', @SIZE, @HEALTH],
     },
     {
-        name => 'compute', title => 'Requests that compute, and pages beside them', server => $COMPUTE,
+        name => 'compute', title => 'Pages, with requests that compute beside them', server => $COMPUTE,
         load => 'requests that compute 5 ms, 1.5 times what the processors can do, on at most 400 connections; judged is a 1 KB file beside'
             . ' them, 50 a second on kept-alive connections',
         schedule => '50:7', mode => 'keep', connections => 40, path => '/1k.html', judge => [1.5, 7],
