@@ -86,7 +86,8 @@ sub listen_overflows {
     return 0 if @lines < 2;
     my %value;
     @value{split ' ', $lines[0]} = split ' ', $lines[1];
-    return ($value{ListenOverflows} // 0) + ($value{ListenDrops} // 0);
+    # ListenDrops has those of ListenOverflows
+    return $value{ListenDrops} // 0;
 }
 
 sub first_line {
