@@ -10,7 +10,8 @@ use Adaptive::Comparison qw(comparison);
 use Bench::AB::Guard;
 
 subtest 'slower than a baseline' => sub {
-    my $relation = sub { my ($value, $by) = @_; return { by => $by // 'ratio', value => $value, low => $value - 0.05, high => $value + 0.05 } };
+    my $relation = sub { my ($value, $by) = @_; return { by => $by // 'ratio', value => $value,
+            low => $value - 0.05, high => $value + 0.05 } };
     my $then = { static => { cpu_us => $relation->(0.6), p99_ms => $relation->(1), failed_percent => $relation->(0, 'difference') } };
     my $slower = sub { return Bench::AB::Guard::slower_than($then, { static => {@_} }) };
     is scalar(() = $slower->(cpu_us => $relation->(0.68), p99_ms => $relation->(1))), 0, 'not where intervals touch';

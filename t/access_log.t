@@ -170,7 +170,8 @@ subtest 'lines that somebody made up' => sub {
     my $copy = Known->new(sites => [$site], formats => { hosts => '%{Host}i %t "%r" "%{Referer}i"' });
     my $line = sub { my ($host, $referer) = @_; return qq{$host [01/Mar/2025:10:00:00 +0000] "GET /a HTTP/1.1" "$referer"} };
     my ($counts, @trace) = trace_of(AdaptiveCtl::AccessLog->new(copy => $copy, format => 'hosts',
-        files => [ log_of($line->('a.x.org', '-'), $line->('a b.x.org', '-'), $line->('b.x.org', 'x' x 40_000), $line->("a\xa0.x.org", '-')) ]));
+        files => [ log_of($line->('a.x.org', '-'), $line->('a b.x.org', '-'), $line->('b.x.org', 'x' x 40_000),
+            $line->("a\xa0.x.org", '-')) ]));
     is "$counts->{used} $counts->{malformed}", '2 2', 'are left out, if the load generator would refuse them';
     is_deeply [ map { $_->[3] } @trace ], [ 'a.x.org', "a\xa0.x.org" ], '... and no others';
 };
@@ -183,7 +184,8 @@ subtest 'hosts on two ports' => sub {
         my ($host, $path) = $_[1] =~ m{\Ahttp://([^/]+)(.*)};
         return { scheme => 'http', host => $host, path => $path, site => { port => $port{$host}, private_port => 10_000 + $port{$host} } };
     };
-    my $copy = Known->new(sites => [ site(1, 'http', 'www.x.org', 80), site(2, 'http', 'www.x.org', 8080) ], formats => { ports => '%V:%p %t "%r"' });
+    my $copy = Known->new(sites => [ site(1, 'http', 'www.x.org', 80), site(2, 'http', 'www.x.org', 8080) ],
+        formats => { ports => '%V:%p %t "%r"' });
     my @lines = map { sprintf 'www.x.org:%d [01/Mar/2025:10:00:%02d +0000] "GET /%d HTTP/1.1"', $_ < 40 ? 80 : 8080, $_, $_ } 0 .. 40;
     my %option = (log => [ log_of(@lines) ], scale => 1, seconds => 50, 'warm-up' => 0, 'most-rate' => 100);
     like refused(sub { AdaptiveCtl::CompareLoad->new($copy, \%option, $dir) }), qr/requests are for two ports of http, 80 and 8080/,

@@ -205,7 +205,8 @@ CONF
 subtest 'secrets' => sub {
     my $root = small_site("Listen 8080\nProxyPass /a http://user:Tops3cret\@127.0.0.1:1/\n");
     my ($copy, $dir) = copy_of("$root/conf/httpd.conf");
-    notes_like($copy, 'backend', qr{ProxyPass /a http://\.\.\.\@127\.0\.0\.1:1/ .*the real backend http://\.\.\.\@127\.0\.0\.1:1}, 'who is asked, without its password');
+    notes_like($copy, 'backend', qr{ProxyPass /a http://\.\.\.\@127\.0\.0\.1:1/ .*the real backend http://\.\.\.\@127\.0\.0\.1:1},
+        'who is asked, without its password');
     $copy->write(root => "$dir/1", mpm => 'event');
     my %mode = map { $_ => sprintf '%o', (stat "$dir/1/$_")[2] & 07777 } '.', qw(conf logs);
     is_deeply \%mode, { '.' => '711', conf => '700', logs => '700' }, 'nobody else reads the copy\'s file and its logs';

@@ -268,7 +268,9 @@ subtest 'what is wrong is named' => sub {
         [['-V', 'a b'], qr/-V 'a b': it may not have blanks/], [['-x', 2], qr/-x: only a trace/],
         [['-T', $trace, '-x', 0], qr/-x 0: not a number above 0/], [['-T', $trace, '-r', 5], qr/-r and -T: .* leave out -r/],
         [['-T', $trace, '-m', 'hold'], qr/-m hold goes with neither -S nor -T/], [['-p', 65_536], qr/-p 65536: not a number from 1/],
-        [['-s', '10:1;5:1'], qr/-s 10:1;5:1: not a schedule at '5:1'/], [['-c', 0], qr/-c 0: not a number from 1 to 20000/]
+        [['-s', '10:1;5:1'], qr/-s 10:1;5:1: not a schedule at '5:1'/], [['-c', 0], qr/-c 0: not a number from 1 to 20000/],
+        [['-s', '1:1,1e18:1e18'], qr/-s: these are 1e\+36 requests, and there may be 100000000; lower/],
+        [['-r', 1e9, '-d', 10], qr/-r and -d: these are 1e\+10 requests/]
     ) {
         my ($arguments, $message) = @$case;
         my $ended = run_command(20, $loadgen, '-m', 'keep', '-p', $server->port, @$arguments);

@@ -261,6 +261,7 @@ static void check_together(void)
 /* However the schedule was given, it has parts, and options.seconds is their sum. */
 static void sum_schedule(void)
 {
+    double requests = 0;
     int i;
 
     if (options.trace_file) {
@@ -272,6 +273,11 @@ static void sum_schedule(void)
     options.seconds = 0;
     for (i = 0; i < options.phase_count; i++) {
         options.seconds += options.phases[i].seconds;
+        requests += options.phases[i].rate * options.phases[i].seconds;
+    }
+    if (requests > REQUESTS_MAX) {
+        complain("%s: these are %.3g requests, and there may be %d; lower the rate or the time",
+                 given['s'] ? "-s" : "-r and -d", requests, REQUESTS_MAX);
     }
 }
 

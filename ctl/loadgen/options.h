@@ -7,6 +7,7 @@
 
 #define CONNECTIONS_MAX 20000
 #define PHASES_MAX 64
+#define REQUESTS_MAX 100000000     /* what became of each is kept in memory */
 
 enum mode { MODE_NEW, MODE_KEEP, MODE_HOLD };
 enum hold_kind { HOLD_SILENT, HOLD_PARTIAL, HOLD_IDLE };

@@ -87,13 +87,14 @@ sub interval_shown {
 my %LATENCY = (
     p50_ms => 'half of the answers came', p90_ms => '90% of the answers came',
     p99_ms => '99% of the answers came', p999_ms => '99.9% of the answers came',
-    beside_p50_ms => 'half of the pages beside it came', beside_p99_ms => '99% of the pages beside it came',
+    beside_p50_ms => 'half of the requests beside it were answered', beside_p99_ms => '99% of the requests beside it were answered',
 );
 
 sub latency_words { my ($key) = @_; return $LATENCY{$key} }
 
 # The label within a sentence.
-my %PLAIN = (failed_percent => 'failed requests', beside_failed_percent => 'failed pages beside it', rate => 'answered requests');
+my %PLAIN = (failed_percent => 'failed requests', beside_failed_percent => 'failed requests beside it', rate => 'answered requests',
+    beside_rate => 'answered requests beside it');
 
 sub plain_label {
     my ($measure) = @_;

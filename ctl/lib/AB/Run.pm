@@ -16,6 +16,7 @@ package AB::Run;
 use strict;
 use warnings;
 
+use List::Util qw(max);
 use Time::HiRes qw(sleep);
 
 use AB::Load;
@@ -123,9 +124,16 @@ sub of_requests {
         map { ("$prefix$_" => $summary->{$_}) } qw(p50_ms p90_ms p99_ms p999_ms max_ms));
 }
 
+# Latencies of loads that end with their schedule are those of requests that were answered by then. How many these were has to be seen as
+# well: a server that leaves most of them waiting has good latencies of the others.
 sub beside {
     my (@results) = @_;
-    return @results ? of_requests('beside_', [map { @{ $_->{requests} } } @results]) : ();
+    return if !@results;
+    my @requests = map { @{ $_->{requests} } } @results;
+    # what was left out may have been due later than anything that was answered
+    my $last_s = max 0, map { $_->[AB::Requests::DUE_S] + $_->[AB::Requests::LATENCY_MS] / 1e3 } @requests;
+    my $answered = grep { !$_->[AB::Requests::FAILURE] } @requests;
+    return (of_requests('beside_', \@requests), $last_s > 0 ? (beside_rate => $answered / $last_s) : ());
 }
 
 # Those that were answered in the time in which they were due.

@@ -116,7 +116,7 @@ sub place_words {
     my ($measure, $against) = @$place{qw(measure against)};
     my ($base, $other) = map { shown($measure, $_) } @$against{qw(base other)};
     my ($reference, $subject) = map { label_of($results, $results->$_) } qw(reference subject);
-    my $who = $measure->{key} =~ /^beside/ ? 'pages beside it' : 'requests';
+    my $who = $measure->{key} =~ /^beside/ ? 'requests beside it' : 'requests';
     my $sides = is_failure($place)
         ? "$base of the $who failed under $reference and $other under $subject"
         : latency_words($measure->{key}) . " within $base under $reference and within $other under $subject";

@@ -131,15 +131,14 @@ sub build_of {
 
 sub beside_event {
     my ($option, $dir, $bench) = @_;
+    my $then = stored() // die Bench::AB::PUBLISHED . " is not there, so that there is no baseline; ab PUBLISH=1 makes it\n";
+    my @unknown = grep { !$then->{relations}{$_} } @{ $option->{SCENARIOS} };
+    die Bench::AB::PUBLISHED . " has none of these scenarios: ab PUBLISH=1 SCENARIOS=... adds them\n" if @unknown == @{ $option->{SCENARIOS} };
+    print "The baseline is of $then->{date}.\n";
+    print 'It has no figures for ', join(', ', @unknown), ": nothing to compare these with.\n" if @unknown;
     my @contenders = Bench::AB::Contenders::contenders($bench, 'event', 'adaptive');
     my $results = measured($option, $dir, 'event', 'This tree beside mpm_event, a short profile', @contenders);
-    my $now = relations($results);
-    my $then = stored() // die Bench::AB::PUBLISHED . " is not there, so that there is no baseline; ab PUBLISH=1 makes it\n";
-    print "The baseline is of $then->{date}.\n";
-    my @unknown = grep { !$then->{relations}{$_} } sort keys %$now;
-    print 'It has no figures for ', join(', ', @unknown), ": nothing to compare these with.\n" if @unknown;
-    die BASELINE . " has none of these scenarios: STORE=1 makes it anew\n" if @unknown == keys %$now;
-    return ($results, slower_than($then->{relations}, $now));
+    return ($results, slower_than($then->{relations}, relations($results)));
 }
 
 # { scenario => { measure => { by, value, low, high } } }

@@ -15,7 +15,7 @@ my @LATENCY = qw(failed_percent p50_ms p90_ms p99_ms p999_ms max_ms);
 my @COST = qw(cpu_us switches syscalls);
 my @SIZE = qw(pss_before_mib pss_peak_mib pss_after_mib threads_before threads_peak threads_after children_peak children_started children_stopped);
 my @HEALTH = qw(overflows late_p99_ms generator_percent strangers);
-my @BESIDE = qw(beside_failed_percent beside_p50_ms beside_p99_ms);
+my @BESIDE = qw(beside_failed_percent beside_p50_ms beside_p99_ms beside_rate);
 my @BURST = qw(absorbed_s settled_s);
 
 use constant { SWEEP_S => 3, SWEEP_MS => 100 };
@@ -29,7 +29,6 @@ use constant { HERD => 1000, HERD_S => 0.02 };
 #   schedule  of the main load; mode, path, connections and so on are options of AB::Load
 #   judge     [from s, to s]
 #   more      sub ($scenario, $server) { what else the plan has }
-#   only      contenders for which it makes sense; all when there is none
 my $PROXY = Bench::Change::proxy_server();
 my $COMPUTE = { modules => ['adaptive_test'], conf => "    AdpTest On\n" };
 my ($TLS) = Bench::Scenario::scenarios('tls');
