@@ -45,8 +45,10 @@ sub wait_until_it_begins {
     my ($self) = @_;
     my $deadline = monotonic_s() + READY_S;
     until ($self->text =~ /^ready /m) {
-        die 'the load generator did not start: ' . ($self->text || "no word from $self->{program}") . "\n"
-            if AB::Process::has_ended($self->{pid}) || monotonic_s() > $deadline;
+        my $ended = AB::Process::has_ended($self->{pid});
+        die 'the load generator did not start: ' . ($self->text || "no word from $self->{program}, "
+            . ($ended ? 'which ended with the wait status ' . AB::Process::status_of($self->{pid}) : 'which runs')) . "\n"
+            if $ended || monotonic_s() > $deadline;
         sleep POLL_S;
     }
     my ($start_us) = $self->text =~ /^start_us (\d+)$/m or die "the load generator does not say when it started\n";

@@ -16,7 +16,7 @@ package AB::Run;
 use strict;
 use warnings;
 
-use List::Util qw(max);
+use List::Util qw(max sum0);
 use Time::HiRes qw(sleep);
 
 use AB::Load;
@@ -197,6 +197,7 @@ sub of_generators {
     my ($late_ms) = sort { $b <=> $a } map { $_->{totals}{late_p99_ms} // 0 } @results;
     my ($busiest_us) = sort { $b <=> $a } map { $_->{totals}{cpu_us} // 0 } @results;
     return (
+        crossed => sum0(map { $_->{totals}{crossed} // 0 } @results), behind => $results[0]{totals}{behind_max},
         late_p99_ms => $late_ms, generator_percent => $busiest_us / 1e4 / $used->{clock_s},
         strangers => ($used->{busy_s} - $used->{server_s} - $used->{own_s} - $used->{others_s}) / $used->{clock_s});
 }

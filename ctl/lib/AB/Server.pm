@@ -18,7 +18,7 @@ use constant { START_S => 30, CONNECT_S => 1, POLL_S => 0.02, SETTLE_S => 0.5, E
 # after => sub: when it has ended). Returns when it takes connections on all of them; dies with what it said if it does not.
 sub start {
     my ($class, %opt) = @_;
-    my $tree = AB::Tree->new;
+    my $tree = AB::Tree->new(below_us => 1);
     my $self = bless { %opt, tree => $tree }, $class;
     my $started = eval {
         $self->{pid} = AB::Process::start([$tree->entering([], @{ $opt{command} })], $opt{output}, env => $opt{env});

@@ -18,16 +18,18 @@ my $serial = 0;
 
 my $ENTER = 'for group in $1; do echo $$ >"$group/cgroup.procs" || exit 1; done; shift; exec "$@"';
 
+# below_us => 1: its group lies below that of this process, and so within the limits of its session or service.
 sub new {
-    my ($class) = @_;
-    return bless { cgroup => scalar make_cgroup(), cpu_s => {}, switches => {} }, $class;
+    my ($class, %opt) = @_;
+    return bless { cgroup => scalar make_cgroup($opt{below_us}), cpu_s => {}, switches => {} }, $class;
 }
 
 sub make_cgroup {
+    my ($below_us) = @_;
     my ($mount) = (slurp('/proc/mounts') // '') =~ /^\S+ (\S+) cgroup2 /m or return;
     my ($own) = (slurp('/proc/self/cgroup') // '') =~ /^0::(\S+)/m;
     # at the top, where controllers can be had; else below our own
-    for my $above ('', $own // ()) {
+    for my $above ($below_us ? ($own // '') : ('', $own // ())) {
         my $name = sprintf '%s/mpm-bench-%d-%d', $above, $$, ++$serial;
         $name =~ s{^/+}{};
         mkdir "$mount/$name" or next;

@@ -75,7 +75,7 @@ sub measure_one {
     for my $round (1 .. $self->{rounds}) {
         last if $round > 3 && $self->{most_s} && monotonic_s() - $self->{begun_s} > $self->{most_s};
         my $place = 0;
-        for my $contender ($round % 2 ? @contenders : reverse @contenders) {
+        for my $contender (order($round, @contenders)) {
             my $run = $self->run_once($scenario, $contender, $round);
             push @{ $found{runs} }, { round => $round, place => ++$place, contender => $contender->{key}, %$run };
             $self->tell($scenario, $contender, $round, $run);
@@ -84,6 +84,14 @@ sub measure_one {
     }
     $scenario->{end}->() if $scenario->{end};
     return \%found;
+}
+
+# A B C, C B A, then from the next one on: B C A, A C B, ... With three or more, nobody keeps a place between the same two.
+sub order {
+    my ($round, @contenders) = @_;
+    my $first = int(($round - 1) / 2) % @contenders;
+    my @order = (@contenders[$first .. $#contenders], @contenders[0 .. $first - 1]);
+    return $round % 2 ? @order : reverse @order;
 }
 
 # { values, ... } or { error }.

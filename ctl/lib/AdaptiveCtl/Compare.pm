@@ -28,7 +28,7 @@ use AdaptiveCtl::Say;
 use AdaptiveCtl::Steps;
 
 my @MEASURES = qw(failed_percent p50_ms p90_ms p99_ms p999_ms max_ms rate cpu_us switches pss_before_mib pss_peak_mib pss_after_mib threads_before
-    threads_peak threads_after children_peak children_started children_stopped overflows late_p99_ms generator_percent strangers);
+    threads_peak threads_after children_peak children_started children_stopped overflows crossed behind late_p99_ms generator_percent strangers);
 
 my %ASCII = ("\x{201c}" => '"', "\x{201d}" => '"', "\x{2018}" => "'", "\x{2019}" => "'", "\x{d7}" => 'x', "\x{b5}" => 'u', "\x{3bc}" => 'u', "\x{2013}" => '-',
     "\x{2026}" => '...', "\x{a0}" => ' ', "\x{2212}" => '-');

@@ -7,6 +7,9 @@ use warnings;
 
 use AdaptiveCtl::Say;
 
+# A trace of the load generator is no longer.
+use constant MOST_TRACE_S => 864_000;
+
 my %DEFAULT = (rounds => 7, seconds => 15, 'warm-up' => 5, rate => 50, scale => 1, 'most-rate' => 1000, connections => 256, minutes => 30, timeout => 30);
 
 # option => [least, most]
@@ -31,6 +34,8 @@ sub checked {
     usage_error('compare needs what to ask: --url URL (several if need be), or --log FILE, the access log of this site.') if !$option->{url} && !$option->{log};
     usage_error('compare takes --url or --log, not both.') if $option->{url} && $option->{log};
     usage_error('--scale is for --log; with --url say --rate.') if defined $given->{scale} && !$option->{log};
+    usage_error("--scale $option->{scale}: that fast, a run replays more than ten days of the log; choose a smaller one, or fewer --seconds.")
+        if ($option->{'warm-up'} + $option->{seconds}) * $option->{scale} > MOST_TRACE_S;
     usage_error('--host is for --log; a URL has its host in it.') if defined $given->{host} && !$option->{log};
     usage_error('--log-format is for --log.') if defined $given->{'log-format'} && !$option->{log};
     usage_error('--rate is for --url; a log has its own moments, which --scale draws together.') if defined $given->{rate} && $option->{log};

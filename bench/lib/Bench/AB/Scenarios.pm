@@ -14,7 +14,7 @@ use Bench::SleepBackend;
 my @LATENCY = qw(failed_percent p50_ms p90_ms p99_ms p999_ms max_ms);
 my @COST = qw(cpu_us switches syscalls);
 my @SIZE = qw(pss_before_mib pss_peak_mib pss_after_mib threads_before threads_peak threads_after children_peak children_started children_stopped);
-my @HEALTH = qw(overflows late_p99_ms generator_percent strangers);
+my @HEALTH = qw(overflows crossed late_p99_ms generator_percent strangers);
 my @BESIDE = qw(beside_failed_percent beside_p50_ms beside_p99_ms beside_rate);
 my @BURST = qw(absorbed_s settled_s);
 

@@ -89,7 +89,7 @@ sub window {
     my $tree = $server->tree;
     return {
         pss_mib => $tree->pss_kib / 1024, descriptors => $tree->descriptor_count, threads => $tree->task_count, children => $tree->pids - 1,
-        p50_ms => $summary->{p50_ms}, p99_ms => $summary->{p99_ms}, failed => $failed, requests => scalar @all,
+        p50_ms => $summary->{p50_ms} // 'inf', p99_ms => $summary->{p99_ms} // 'inf', failed => $failed, requests => scalar @all,
         cpu_us => ($tree->cpu_s - $before_s) * 1e6 / @all };
 }
 
@@ -121,7 +121,7 @@ sub trend {
     my ($slope, $low, $high) = slope(map { [$_->{hours}, $_->{$key}] } @samples);
     my $grown = $slope * ($samples[-1]{hours} - $samples[0]{hours});
     my $spread = percentile(\@values, 0.9) - percentile(\@values, 0.1);
-    my $verdict = $low <= 0 && $high >= 0 ? 'no trend' : abs($grown) <= $spread / 2 ? 'within what it varies by' : $grown < 0 ? 'falls' : 'GROWS';
+    my $verdict = $key eq 'failed' && $values[-1] > 0 ? 'FAILED' : $low <= 0 && $high >= 0 ? 'no trend' : abs($grown) <= $spread / 2 ? 'within what it varies by' : $grown < 0 ? 'falls' : 'GROWS';
     return { slope => $slope, low => $low, high => $high, middle => scalar median(@values), least => $values[0], most => $values[-1], grown => $grown, verdict => $verdict };
 }
 
@@ -133,7 +133,7 @@ sub report {
     Bench::AB::write_to("$option->{REPORT_DIR}/soak.md", $text);
     Bench::AB::write_to(DOCUMENT, $text) if $option->{PUBLISH};
     print $text;
-    return !grep { $_->{verdict} eq 'GROWS' } values %trend;
+    return !grep { $_->{verdict} =~ /^(?:GROWS|FAILED)$/ } values %trend;
 }
 
 sub document {
