@@ -133,8 +133,8 @@ sub nothing_differs {
     my ($results, $failing, $waiting) = @_;
     my ($example) = largest(grep { $_->{measure}{key} eq 'p99_ms' } @$waiting);
     ($example) = largest(@$waiting) if !$example;
-    my $in = (() = $results->scenarios) == 1 ? '' : 'in ' . titled($example->{scenario}) . ', where ' if $example;
-    my $shows = $example ? "the largest gap is $in" . place_words($results, $example) : '';
+    my $in = (() = $results->scenarios) == 1 ? ': ' : ' is in ' . titled($example->{scenario}) . ', where ' if $example;
+    my $shows = $example ? "the largest gap$in" . place_words($results, $example) : '';
     $shows .= failures_anyway($results, $failing);
     $shows =~ s/^, and //;
     return "With fewer than three rounds there are no intervals, and nothing is claimed about those who wait; $shows."

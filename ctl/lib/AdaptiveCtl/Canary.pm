@@ -40,7 +40,8 @@ sub recipe {
             . 'With another layout, copy the configuration twice, '
             . 'give each its own ServerRoot, Listen, PidFile, DefaultRuntimeDir and logs, and choose an MPM in each.');
     -e "$site->{root}/mods-available/mpm_adaptive.load"
-        or fail("$site->{root}/mods-available/mpm_adaptive.load is missing: install the module first (make -f Makefile.apxs install, or the package libapache2-mod-mpm-adaptive).");
+        or fail("$site->{root}/mods-available/mpm_adaptive.load is missing: install the module first "
+            . "(make -f Makefile.apxs install, or the package libapache2-mod-mpm-adaptive).");
     $copy->refuse_unsafe('event');
     my $job = { copy => $copy, site => $site, share => $share, front => $front, has_systemd => -d '/run/systemd/system',
         instances => instances($copy) };

@@ -21,6 +21,9 @@ use AdaptiveCtl::CompareOutput;
 use AdaptiveCtl::Say;
 use AdaptiveCtl::Steps;
 
+# The kernel counts in hundredths of a second: with fewer than twenty of them, chance decides.
+use constant { LEAST_CPU_S => 0.2 };
+
 use constant { EVERY_S => 5, ROUNDS => 24, LEAST_ROUND_S => 20, MINUTES => 60 };
 
 my @MEASURES = qw(share_rate busy cpu_us pss_peak_mib threads_peak children_peak connections);
@@ -37,7 +40,8 @@ sub read_both {
     usage_error("--canary-read: both instances are called $places[0]{name}.") if $places[0]{name} eq $places[1]{name};
     for my $place (@places) {
         my $first = look($place);
-        fail("--canary-read $place->{name}: $first->{failed}" =~ s/(?<![.?])\z/./r . ' Nothing can be read before it answers with its status.') if defined $first->{failed};
+        next if !defined $first->{failed};
+        fail("--canary-read $place->{name}: $first->{failed}" =~ s/(?<![.?])\z/./r . ' Nothing can be read before it answers with its status.');
     }
     AB::Process::unwind_on_signals();
     my $output = AdaptiveCtl::CompareOutput->new($option->{output}, 'adaptive-canary');
@@ -131,7 +135,8 @@ sub stretch {
     my %values = (
         share_rate => $requests / ($last->{clock_s} - $first->{clock_s}), busy => mean('busy', @good), connections => mean('connections', @good),
         threads_peak => most('threads', @good), children_peak => most('children', @good));
-    $values{cpu_us} = ($last->{cpu_s} - $first->{cpu_s}) * 1e6 / $requests if $requests > 0 && defined $first->{cpu_s} && defined $last->{cpu_s};
+    my $cpu_s = defined $first->{cpu_s} && defined $last->{cpu_s} ? $last->{cpu_s} - $first->{cpu_s} : 0;
+    $values{cpu_us} = $cpu_s * 1e6 / $requests if $requests > 0 && $cpu_s >= LEAST_CPU_S;
     my $pss_kib = most('pss_kib', @good);
     $values{pss_peak_mib} = $pss_kib / 1024 if defined $pss_kib;
     return (values => { map { defined $values{$_} ? ($_ => $values{$_}) : () } keys %values });

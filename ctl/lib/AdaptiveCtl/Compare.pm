@@ -124,7 +124,8 @@ sub compare_in {
         contenders => \@contenders, reference => $contenders[0]{key}, control => 1, rounds => $option->{rounds}, program => $program, dir => $files,
         most_s => 60 * $option->{minutes}, progress => sub { say_line("  $_[0]", '    ') });
     my $scenario = {
-        name => 'site', title => 'This site', load => "$load->{shown}; on " . connections_in_words($option) . "; " . ($option->{'warm-up'} ? "the first $option->{'warm-up'} s warm up" : 'no warm-up'),
+        name => 'site', title => 'This site', load => "$load->{shown}; on " . connections_in_words($option) . '; '
+            . ($option->{'warm-up'} ? "the first $option->{'warm-up'} s warm up" : 'no warm-up'),
         measures => \@MEASURES, seconds => $load->seconds + 1, plan => sub { plan($load, $option, @_) } };
     announce($copy, $load, $trial, $scenario, $option);
     if ($option->{'dry-run'}) {
@@ -171,7 +172,8 @@ sub announce {
     say_line("Copies $copy->{site}{config} and asks it for: $scenario->{load}.");
     my @contenders = grep { $_->{key} ne $trial->control } $trial->described;
     say_line('Contenders: ' . join('; ', map { "$_->{label} ($_->{describe})" } @contenders) . '; the first one takes part twice, as the control.');
-    say_line(($option->{rounds} == 1 ? '1 round takes' : "$option->{rounds} rounds take") . ' about ' . AB::Trial::in_words($trial->estimate_s($scenario)) . "; none begins after $option->{minutes} min.");
+    say_line(($option->{rounds} == 1 ? '1 round takes' : "$option->{rounds} rounds take") . ' about '
+        . AB::Trial::in_words($trial->estimate_s($scenario)) . "; none begins after $option->{minutes} min.");
     say_step($_) for map({ $_->{text} } $copy->notes), $load->notes;
     return;
 }

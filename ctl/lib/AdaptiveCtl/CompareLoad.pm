@@ -30,7 +30,7 @@ sub read_urls {
     my ($self) = @_;
     for my $url (@{ $self->{option}{url} }) {
         my ($target, $why) = $self->{copy}->target_of($url);
-        $target // usage_error("--url $url cannot be asked of the copy: $why.");
+        $target // usage_error("--url $url cannot be asked of the copy: $why." . hosts_left_out($self->{copy}));
         push @{ $self->{targets} }, { %$target, url => $url, method => 'GET' };
     }
     my $rate = $self->{option}{rate};
@@ -38,6 +38,12 @@ sub read_urls {
     $self->{shown} = sprintf '%s requests a second for %s, at random moments', $rate,
         @{ $self->{targets} } == 1 ? $self->{targets}[0]{url} : scalar(@{ $self->{targets} }) . ' URLs';
     return;
+}
+
+# A virtual host that is missing because of a file is not one that the site does not have.
+sub hosts_left_out {
+    my ($copy) = @_;
+    return join '', map { $_->{text} =~ /\A<VirtualHost/i ? "\n- $_->{text}" : () } $copy->notes;
 }
 
 sub check_rate {
@@ -53,7 +59,8 @@ sub read_log {
     my $option = $self->{option};
     my $scale = $option->{scale};
     my $names = join ', ', @{ $option->{log} };
-    my $log = AdaptiveCtl::AccessLog->new(files => $option->{log}, copy => $self->{copy}, host => $option->{host}, format => $option->{'log-format'});
+    my $log = AdaptiveCtl::AccessLog->new(files => $option->{log}, copy => $self->{copy}, host => $option->{host},
+        format => $option->{'log-format'});
     $self->{trace} = "$self->{dir}/trace";
     my $found = $log->write_trace(out => $self->{trace}, max_seconds => int($self->{seconds} * $scale + 0.999));
     check_rate($found->{rate_peak} * $scale, "the busiest second of $names" . ($scale == 1 ? '' : ", $scale times as fast,"), $option);
