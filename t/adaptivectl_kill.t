@@ -40,6 +40,9 @@ for my $layout ($is_debian ? 'debian' : (), 'dropins') {
     for my $who ($layout eq 'debian' ? qw(one both) : 'both') {
         subtest "$layout, killed: $who" => sub {
             my $t = Adaptive::Tree->new(layout => $layout)->start;
+            # what was killed does not tidy up after itself
+            mkdir "$t->{root}/tmp";
+            $t->{env}{TMPDIR} = "$t->{root}/tmp";
             my $steps = 0;
             for my $command (qw(enable disable)) {
                 my ($from, $to) = $command eq 'enable' ? qw(event adaptive) : qw(adaptive event);

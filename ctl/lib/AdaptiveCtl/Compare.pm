@@ -82,11 +82,12 @@ sub contenders {
 sub contender {
     my ($copy, $spec) = @_;
     my ($mpm, $file) = split /:/, $spec, 2;
-    my $name = defined $file ? $file =~ s{.*/}{}r : '';
-    my $describe = defined $file ? "as $name says" : $mpm eq $copy->own_mpm ? 'as this site has it set up' : 'with its defaults here';
+    my $describe = defined $file ? "as $file says" : $mpm eq $copy->own_mpm ? 'as this site has it set up' : 'with its defaults here';
+    # beside ours without a directive
+    my $set_up = $mpm eq 'adaptive' ? ' as set up here' : '';
     return {
-        key => defined $file || $mpm eq 'adaptive' ? "$mpm:$name" : $mpm, label => "mpm_$mpm" . (length $name ? ", $name" : ''), mpm => $mpm, describe => $describe,
-        mpm_conf => defined $file ? AdaptiveCtl::Steps::read_file($file) : undef };
+        key => defined $file || $mpm eq 'adaptive' ? "$mpm:" . ($file // '') : $mpm, mpm => $mpm, describe => $describe,
+        label => "mpm_$mpm" . (defined $file ? " of $file" : $set_up), mpm_conf => defined $file ? AdaptiveCtl::Steps::read_file($file) : undef };
 }
 
 # As AB::Trial wants it: each run has a copy of its own.

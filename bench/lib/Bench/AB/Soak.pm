@@ -148,7 +148,8 @@ sub document {
             $hours, $option->{CONTENDER}, $requests, RELOAD_EVERY * WINDOW_S / 60, strftime('%Y-%m-%d', gmtime), $option->{HOURS}), '',
         '| | median (least to most) | slope per hour (95 % interval) | |', '|---|---:|---:|---|', @rows, '',
         'A slope is the median of the slopes of all pairs of half minutes (Theil and Sen); the first tenth of the time is left out. "Within what it varies',
-        'by": over the whole time less than half of what nine tenths of the half minutes lie apart.', '', (map { "- $_" } @facts), '';
+        'by": over the whole time less than half of what nine tenths of the half minutes lie apart. A slope that an interval has room for is one that',
+        sprintf('%.1f hours could not have shown: to rule out less, let it run longer.', $hours), '', (map { "- $_" } @facts), '';
 }
 
 sub row {
