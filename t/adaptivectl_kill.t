@@ -18,6 +18,14 @@ my $is_debian = -x '/usr/sbin/apache2ctl';
 # More than any switch has.
 use constant MOST_STEPS => 40;
 
+# What is killed does not tidy up after itself.
+sub tree {
+    my $t = Adaptive::Tree->new(@_);
+    mkdir "$t->{root}/tmp";
+    $t->{env}{TMPDIR} = "$t->{root}/tmp";
+    return $t;
+}
+
 # Whether httpd would start: with one MPM it does, with none or two it does not.
 sub has_one_mpm { my ($t) = @_; return $t->mpm =~ /^(?:event|adaptive)$/ }
 
@@ -39,10 +47,7 @@ sub killed_at {
 for my $layout ($is_debian ? 'debian' : (), 'dropins') {
     for my $who ($layout eq 'debian' ? qw(one both) : 'both') {
         subtest "$layout, killed: $who" => sub {
-            my $t = Adaptive::Tree->new(layout => $layout)->start;
-            # what was killed does not tidy up after itself
-            mkdir "$t->{root}/tmp";
-            $t->{env}{TMPDIR} = "$t->{root}/tmp";
+            my $t = tree(layout => $layout)->start;
             my $steps = 0;
             for my $command (qw(enable disable)) {
                 my ($from, $to) = $command eq 'enable' ? qw(event adaptive) : qw(adaptive event);
@@ -74,7 +79,7 @@ for my $layout ($is_debian ? 'debian' : (), 'dropins') {
 # While httpd is being stopped or started, adaptivectl waits for it.
 for my $when ($is_debian ? qw(stop start) : ()) {
     subtest "killed while it waits for the server to $when" => sub {
-        my $t = Adaptive::Tree->new->start;
+        my $t = tree()->start;
         mkdir "$t->{root}/bin";
         # kills who has called it, then does what it was asked to
         Adaptive::Tree::write_text("$t->{root}/bin/apache2ctl", <<"SCRIPT");
@@ -96,7 +101,7 @@ SCRIPT
 
 # What was interrupted is undone days later, perhaps: the file may be another one by then.
 subtest 'a file that was edited meanwhile' => sub {
-    my $t = Adaptive::Tree->new(layout => 'file');
+    my $t = tree(layout => 'file');
     my @wrong;
     for my $at (1 .. MOST_STEPS) {
         last if killed_at($t, 'both', $at, 'enable')->{status} == 0;
@@ -113,7 +118,7 @@ subtest 'a file that was edited meanwhile' => sub {
 };
 
 subtest 'two at once' => sub {
-    my $t = Adaptive::Tree->new(layout => 'file')->start;
+    my $t = tree(layout => 'file')->start;
     $t->ctl('check');
     open my $lock, '>>', "$t->{root}/ctl/" . ($t->config =~ s{^/}{}r =~ s{/}{-}gr) . '.lock' or die $!;
     flock $lock, Fcntl::LOCK_EX();
