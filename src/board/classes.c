@@ -65,15 +65,15 @@ static bool is_unused(const scoreboard_ext_t *board, int place, int64_t now_us)
     return true;
 }
 
-/* False: another process was faster. */
+/* False: somebody else was faster. */
 static bool take_place(ext_class_t *class, uint64_t before, uint64_t hash,
                        const ext_class_name_t *name, int64_t now_us)
 {
-    /* before the place changes hands, so that nobody finds it unused a moment later */
-    atomic_store(&class->seen_s, now_us / CLOCK_US_PER_S);
     if (!atomic_compare_exchange_strong(&class->hash, &before, hash)) {
         return before == hash;
     }
+    /* after it: who finds the place in use because of this finds out by whom (classes_add) */
+    atomic_store(&class->seen_s, now_us / CLOCK_US_PER_S);
     atomic_store(&class->refused, 0);
     scoreboard_ext_name_class(class, name);
     return true;
@@ -94,11 +94,12 @@ int classes_add(scoreboard_ext_t *board, uint64_t hash, bool is_backend, const c
 
         place = probe(hash, i);
         before = atomic_load(&board->classes[place].hash);
-        if (before == hash) {
-            return place;       /* another thread has added it meanwhile */
-        }
         if ((before == 0 || is_unused(board, place, now_us))
             && take_place(&board->classes[place], before, hash, &name, now_us)) {
+            return place;
+        }
+        /* another thread may have added it meanwhile, and is why the place is in use */
+        if (atomic_load(&board->classes[place].hash) == hash) {
             return place;
         }
     }

@@ -253,7 +253,7 @@ int main(void)
 {
     scoreboard_ext_t *ext = NULL;
 
-    tap_begin(35);
+    tap_begin(60);
     is(scoreboard_ext_create(&ext, SLOTS), 0, "shared memory");
     test_names(ext);
     test_others(ext);
