@@ -256,7 +256,8 @@ static int64_t pause_after_look_us(child_t *child, const finding_t *found)
     if (steward->still && found->computing == 0 && !found->lowered) {
         return attained_pause_at_rest_us(pace);
     }
-    pause_us = attained_pause_us(pace, found->computing > 0, steward->watching || found->lowered);
+    pause_us = attained_pause_us(pace, found->computing > 0,
+                                 ext_idle(child->ext) == 0 || found->lowered);
     return found->computing == 0 && !steward->watching && found->lowered ? CALM_PAUSE_US
                                                                          : pause_us;
 }

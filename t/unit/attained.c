@@ -75,8 +75,10 @@ static void test_pace(void)
     }
     ok(pause_us > shortest_us && pause_us <= 10000, "but some time, as long as nobody is idle");
     is(attained_pause_us(&pace, false, false), 0, "and not at all when somebody is");
-    is(attained_pause_us(&pace, false, false), shortest_us, "until something wakes the steward");
-    is(attained_pause_us(&pace, false, true), 2 * shortest_us, "nobody is idle");
+    is(attained_pause_us(&pace, false, false), pause_us, "until something wakes the steward: late");
+    is(attained_pause_us(&pace, false, false), 0, "... and once");
+    is(attained_pause_us(&pace, false, true), shortest_us, "nobody is idle: soon");
+    is(attained_pause_us(&pace, false, true), 2 * shortest_us, "... and ever later");
     is(attained_pause_at_rest_us(&pace), 0, "... and nothing goes on at all: not by itself");
     is(attained_pause_us(&pace, false, true), shortest_us, "when something does: from the start");
 }
@@ -118,7 +120,7 @@ static void test_rooms(void)
 
 int main(void)
 {
-    tap_begin(20);
+    tap_begin(22);
     test_share();
     test_rest();
     test_long_rest();
