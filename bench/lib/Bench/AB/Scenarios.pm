@@ -54,7 +54,7 @@ my @ALL = (
     },
     (map {
         +{
-            name => "sweep-$_", group => 'sweep', x => $_, x_label => 'requests a second',
+            name => "sweep-$_", group => 'A sweep of rates', x => $_, x_label => 'requests a second',
             title => "$_ requests a second before an application that needs " . SWEEP_MS . ' ms', server => $PROXY, delay_ms => SWEEP_MS,
             load => "$_ requests a second, each on a connection of its own, to a backend that answers after " . SWEEP_MS . ' ms',
             schedule => "$_:" . SWEEP_S, mode => 'new', path => '/', judge => [0.5, SWEEP_S],
@@ -152,12 +152,15 @@ my @ALL = (
 
 sub names { return map { $_->{name} } @ALL }
 
-# Those of some names or groups (all without any), ready for AB::Trial: with their backends, and with a plan.
+# sweep of sweep-250
+sub family { return $_[0]{name} =~ s/-\d+\z//r }
+
+# Those of some names or families (all without any), ready for AB::Trial: with their backends, and with a plan.
 sub scenarios {
     my (@names) = @_;
     my %wanted = map { $_ => 1 } @names;
-    my @chosen = grep { !@names || $wanted{ $_->{name} } || $wanted{ $_->{group} // '' } } @ALL;
-    my %known = map { $_ => 1 } map { ($_->{name}, $_->{group} // ()) } @ALL;
+    my @chosen = grep { !@names || $wanted{ $_->{name} } || $wanted{ family($_) } } @ALL;
+    my %known = map { $_ => 1 } map { ($_->{name}, family($_)) } @ALL;
     my @unknown = grep { !$known{$_} } @names;
     die "SCENARIOS: there is no @unknown; there are: @{[names()]}\n" if @unknown;
     return map { ready({%$_}) } @chosen;
