@@ -15,6 +15,7 @@ use AB::Machine qw(monotonic_s);
 use constant { END_S => 10, POLL_S => 0.01 };
 
 my %running;        # process => what it takes to end it: code
+my %status;         # of those that have ended
 my $owner = $$;
 
 my @ENDING = qw(INT TERM HUP QUIT);
@@ -48,6 +49,8 @@ sub start {
         my ($mask) = @_;
         my $child = fork // die "cannot start a process: $!\n";
         run_command($command, $output, $mask, %opt) if !$child;
+        # numbers of processes come again: this one has not ended
+        delete $status{$child};
         $running{$child} = $opt{ending} // 'TERM';
         return $child;
     });
@@ -70,7 +73,6 @@ sub run_command {
 }
 
 # Whether it has ended; its wait status is noted.
-my %status;
 sub has_ended {
     my ($pid) = @_;
     return 1 if exists $status{$pid};
