@@ -173,10 +173,10 @@ subtest 'the Dockerfile' => sub {
     my %copied = map { $_ => 1 } @here;
     is_deeply [ grep { !$copied{$_} } @needed ], [], '... which is all that building and installing needs';
 
-    is_deeply [ sort @staged ], [ map {"/staging/usr/local/$_"} 'apache2/modules/mod_mpm_adaptive.so', 'sbin/adaptivectl', 'share/adaptivectl' ],
-        'the second stage gets three things';
+    is_deeply [ sort @staged ], [ map {"/staging/usr/local/$_"} 'apache2/modules/mod_mpm_adaptive.so', 'libexec/adaptivectl', 'sbin/adaptivectl', 'share/adaptivectl' ],
+        'the second stage gets all that is installed';
     like $text, qr/install DESTDIR=\/staging PREFIX=\/usr\/local$/m, 'from where the first one puts them';
-    ok index($install, "\$prefix/$_") >= 0, "tools/install.sh has \$prefix/$_" for qw(sbin share/adaptivectl);
+    ok index($install, "\$prefix/$_") >= 0, "tools/install.sh has \$prefix/$_" for qw(sbin libexec/adaptivectl share/adaptivectl);
 };
 
 # --- scripts ---------------------------------------------------------------------------------------------------------

@@ -21,15 +21,12 @@ use AdaptiveCtl::CompareOutput;
 use AdaptiveCtl::Say;
 use AdaptiveCtl::Steps;
 
-# The kernel counts in hundredths of a second: with fewer than twenty of them, chance decides.
-use constant { LEAST_CPU_S => 0.2 };
-
 use constant { EVERY_S => 5, ROUNDS => 24, LEAST_ROUND_S => 20, MINUTES => 60 };
 
 my @MEASURES = qw(share_rate busy cpu_us pss_peak_mib threads_peak children_peak connections);
 
 # These follow from how much of the traffic an instance has: whoever has less of it is not better for that.
-my @NEUTRAL = qw(rate pss_peak_mib);
+my @NEUTRAL = qw(pss_peak_mib);
 
 sub read_both {
     my ($option) = @_;
@@ -136,7 +133,7 @@ sub stretch {
         share_rate => $requests / ($last->{clock_s} - $first->{clock_s}), busy => mean('busy', @good), connections => mean('connections', @good),
         threads_peak => most('threads', @good), children_peak => most('children', @good));
     my $cpu_s = defined $first->{cpu_s} && defined $last->{cpu_s} ? $last->{cpu_s} - $first->{cpu_s} : 0;
-    $values{cpu_us} = $cpu_s * 1e6 / $requests if $requests > 0 && $cpu_s >= LEAST_CPU_S;
+    $values{cpu_us} = $cpu_s * 1e6 / $requests if $requests > 0 && $cpu_s > 0;
     my $pss_kib = most('pss_kib', @good);
     $values{pss_peak_mib} = $pss_kib / 1024 if defined $pss_kib;
     return (values => { map { defined $values{$_} ? ($_ => $values{$_}) : () } keys %values });

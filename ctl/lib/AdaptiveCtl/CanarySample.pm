@@ -11,6 +11,7 @@ use warnings;
 
 use POSIX ();
 
+use AB::Tree;
 use AdaptiveCtl::JSON qw(decode_json);
 use AdaptiveCtl::Say;
 use AdaptiveCtl::Steps;
@@ -78,17 +79,19 @@ sub tree_of {
     return @found;
 }
 
-# Processor seconds of processes that run, and of those that have ended and that one of them has waited for.
+# Processor seconds of processes that run, by their clocks, and of those that have ended and that one of them has waited for. What stat has of
+# those that run is counted in ticks, of which a process that is busy for a fraction of each may get none.
 sub cpu_of {
     my ($parent, @pids) = @_;
-    my $ticks = 0;
+    my ($seconds, $ticks) = (0, 0);
     for my $pid (@pids) {
+        my $clock_s = AB::Tree::process_clock_s($pid);
+        $seconds += $clock_s if $clock_s > 0;
         my ($fields) = (AdaptiveCtl::Steps::read_file("/proc/$pid/stat") // '') =~ /\A\d+ \(.*\) (.*)/s or next;
-        my @field = split ' ', $fields;
-        # utime, stime, cutime, cstime: 14 to 17 of proc(5)
-        $ticks += $_ for @field[ 11 .. 14 ];
+        # cutime, cstime: 16 and 17 of proc(5)
+        $ticks += $_ for (split ' ', $fields)[ 13, 14 ];
     }
-    return $ticks / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+    return $seconds + $ticks / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
 # Shared pages are divided among those who share them. Undef if somebody else's may not be read.

@@ -25,7 +25,8 @@ my %COMMANDS = (
     compare => {
         # it brings more modules than the others need
         run => sub {
-            require AdaptiveCtl::Compare;
+            eval { require AdaptiveCtl::Compare; 1 }
+                or fail("compare needs more of Perl than is installed here; install the package perl: $@");
             return AdaptiveCtl::Compare::compare(@_);
         },
         options => [qw(url=s@ log=s@ log-format=s host=s against=s@ module=s output=s rounds=i seconds=i warm-up=i rate=f scale=f most-rate=f connections=i
