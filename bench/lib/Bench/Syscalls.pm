@@ -9,6 +9,7 @@ use warnings;
 use Exporter 'import';
 
 use AB::Machine qw(program slurp);
+use AB::Syscalls;
 use Adaptive::Process ();
 use Bench::Load qw(load_command run_to_end time_limit);
 
@@ -45,7 +46,7 @@ sub count_syscalls {
 
 sub have_tracepoints {
     my ($server) = @_;
-    return program('perf') && $server->tree->cgroup_name && -d '/sys/kernel/tracing/events/raw_syscalls';
+    return program('perf') && $server->tree->cgroup_name && AB::Syscalls::can_count(program('perf'));
 }
 
 sub with_perf {

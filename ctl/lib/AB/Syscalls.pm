@@ -8,14 +8,22 @@ use warnings;
 
 use Time::HiRes qw(sleep);
 
-use AB::Machine qw(program slurp);
+use AB::Machine qw(capture program slurp);
 use AB::Process;
+
+# Whether perf can count here: asked once. It mounts the file system of the tracepoints where that is missing.
+my $can;
+sub can_count {
+    my ($perf) = @_;
+    $can //= capture($perf, qw(stat -e raw_syscalls:sys_enter true)) =~ /^\s*[\d,.]+\s+raw_syscalls:sys_enter/m ? 1 : 0;
+    return $can;
+}
 
 # undef where that is not to be had.
 sub new {
     my ($class, $tree, $dir) = @_;
     my $perf = program('perf');
-    return undef if !$perf || !$tree->cgroup_name || !-d '/sys/kernel/tracing/events/raw_syscalls';    # one value in a list
+    return undef if !$perf || !$tree->cgroup_name || !can_count($perf);    # one value in a list
     my $self = bless { counts => "$dir/perf.counts", output => "$dir/perf.out" }, $class;
     unlink $self->{counts};
     my @command = ($perf, qw(stat -a -x ; -e raw_syscalls:sys_enter --for-each-cgroup), $tree->cgroup_name, '-o', $self->{counts});
