@@ -55,8 +55,8 @@ SKIP: {
         is((kept_alive($s, 20))[1], 1, 'serves without a limit');
         my ($kb) = Adaptive::Server::read_text("/proc/@{[$s->child_pids]}/status") =~ /^VmPeak:\s+(\d+) kB/m;
         ok($s->stop, 'stops');
-        $s = server(%env, rlimit => { as => ($kb + 14_000) * 1024 });
-        is((kept_alive($s, 20))[1], 1, 'serves with 14 MB more than that');
+        $s = server(%env, rlimit => { as => ($kb + 9_000) * 1024 });
+        is((kept_alive($s, 20))[1], 1, 'serves with 9 MB more than that');
         my ($pid) = $s->child_pids;
         my (@kept, $refused);
         while (@kept < 750 && !$refused) {
