@@ -97,6 +97,18 @@ subtest 'the guard' => sub {
     ok $baseline && $baseline->{relations}{static}{cpu_us}{value} > 0, 'a baseline is stored';
 };
 
+# What is committed has been written by the program, from the numbers beside it.
+subtest 'what is published' => sub {
+    my $results = AB::Results->read_file(Bench::AB::PUBLISHED);
+    my %written = (Bench::AB::DOCUMENT, AB::Markdown::document($results), Bench::AB::CHART, AB::Charts::summary_svg($results));
+    for my $path (sort keys %written) {
+        utf8::encode($written{$path}) if utf8::is_utf8($written{$path});
+        ok Adaptive::Server::read_text($path) eq $written{$path}, "$path says what its numbers say";
+    }
+    my %measured = map { $_->{name} => 1 } $results->scenarios;
+    is_deeply [ grep { !$measured{$_} } Bench::AB::Scenarios::names() ], [], 'every scenario was measured';
+};
+
 subtest 'the soak' => sub {
     my $samples = sub { my ($of) = @_; return map { { hours => $_ / 120, pss_mib => $of->($_) } } 1 .. 60 };
     is Bench::AB::Soak::trend('pss_mib', $samples->(sub { 10 + $_[0] % 5 }))->{verdict}, 'no trend', 'what goes up and down';
