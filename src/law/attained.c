@@ -66,14 +66,13 @@ int64_t attained_pause_us(attained_pace_t *pace, bool computes, bool contended)
         pace->pause_us = SHORTEST_PAUSE_US;
     }
     else if (contended) {
-        pace->pause_us = pace->pause_us > 0 ? 2 * pace->pause_us : SHORTEST_PAUSE_US;
+        pace->pause_us = pace->pause_us > 0
+                         ? ctl_sooner_us(2 * pace->pause_us, LONGEST_PAUSE_US)
+                         : SHORTEST_PAUSE_US;
     }
     else {
         /* whose event began just before this look is told from others by one more */
         pace->pause_us = pace->pause_us < LONGEST_PAUSE_US ? LONGEST_PAUSE_US : 0;
-    }
-    if (pace->pause_us > LONGEST_PAUSE_US) {
-        pace->pause_us = LONGEST_PAUSE_US;
     }
     return pace->pause_us;
 }
