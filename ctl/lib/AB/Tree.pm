@@ -24,6 +24,12 @@ sub new {
     return bless { cgroup => scalar make_cgroup($opt{below_us}), cpu_s => {}, switches => {} }, $class;
 }
 
+# The tree below a process that somebody else has started.
+sub of {
+    my ($class, $pid) = @_;
+    return bless { pid => $pid, cpu_s => {}, switches => {} }, $class;
+}
+
 sub make_cgroup {
     my ($below_us) = @_;
     my ($mount) = (slurp('/proc/mounts') // '') =~ /^\S+ (\S+) cgroup2 /m or return;

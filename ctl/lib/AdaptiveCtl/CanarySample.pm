@@ -24,9 +24,9 @@ sub sample {
         : fail('this is neither the JSON of mpm_adaptive (adaptivectl status --json) nor the text of mod_status (server-status?auto): '
             . substr($text =~ s/\s+/ /gr, 0, 100));
     my $pid = $opt{pid} // $sample->{parent_pid};
-    my @pids = defined $pid ? tree_of($pid) : ();
+    my @pids = defined $pid ? AB::Tree->of($pid)->pids : ();
     # the kernel knows more exactly than mod_status, which has it from the processes that have ended and some of the others
-    if (@pids) { $sample->{cpu_s} = cpu_of($pid, @pids); $sample->{pss_kib} = pss_of(@pids) }
+    if (@pids) { $sample->{cpu_s} = cpu_of(@pids); $sample->{pss_kib} = pss_of(@pids) }
     $sample->{at_s} = time;
     return $sample;
 }
@@ -61,28 +61,10 @@ sub of_auto {
 
 # --- the kernel -------------------------------------------------------------------------------------------------------
 
-# A process and all below it; nothing if it is not there.
-sub tree_of {
-    my ($pid) = @_;
-    my %children;
-    for my $stat (glob '/proc/[0-9]*/stat') {
-        my ($its, $parent) = (AdaptiveCtl::Steps::read_file($stat) // '') =~ /\A(\d+) \(.*\) \S (\d+)/s or next;
-        push @{ $children{$parent} }, $its;
-    }
-    return if !-d "/proc/$pid";
-    my (@found, @next) = ();
-    @next = ($pid);
-    while (defined(my $one = shift @next)) {
-        push @found, $one;
-        push @next, @{ $children{$one} // [] };
-    }
-    return @found;
-}
-
 # Processor seconds of processes that run, by their clocks, and of those that have ended and that one of them has waited for. What stat has of
 # those that run is counted in ticks, of which a process that is busy for a fraction of each may get none.
 sub cpu_of {
-    my ($parent, @pids) = @_;
+    my (@pids) = @_;
     my ($seconds, $ticks) = (0, 0);
     for my $pid (@pids) {
         my $clock_s = AB::Tree::process_clock_s($pid);

@@ -26,6 +26,7 @@ use AdaptiveCtl::CompareOutput;
 use AdaptiveCtl::Copy;
 use AdaptiveCtl::Say;
 use AdaptiveCtl::Steps;
+use AdaptiveCtl::Terminal;
 
 my @MEASURES = qw(failed_percent p50_ms p90_ms p99_ms p999_ms max_ms rate cpu_us switches pss_before_mib pss_peak_mib pss_after_mib threads_before
     threads_peak threads_after children_peak children_started children_stopped overflows crossed behind late_p99_ms generator_percent strangers);
@@ -162,9 +163,8 @@ sub connections_in_words {
 # As the terminal can show it.
 sub in_locale {
     my ($text) = @_;
-    my $locale = (grep { defined && length } @ENV{qw(LC_ALL LC_CTYPE LANG)})[0] // '';
-    if ($locale =~ /utf-?8/i) { utf8::encode($text) }
-    else                      { $text =~ s/([^\x00-\x7f])/$ASCII{$1} || '?'/ge }
+    if (AdaptiveCtl::Terminal::speaks_utf8()) { utf8::encode($text) }
+    else                                      { $text =~ s/([^\x00-\x7f])/$ASCII{$1} || '?'/ge }
     return $text;
 }
 
@@ -181,13 +181,16 @@ sub announce {
 
 sub plan {
     my ($load, $option, $server, $round) = @_;
-    my $ports = $load->ports;
     my %mode = $option->{'new-connections'} ? (mode => 'new') : (mode => 'keep', connections => $option->{connections});
-    return {
-        loads => [{
-            %mode, port => $ports->{http} // $ports->{https}, https_port => $ports->{https}, trace => $load->trace($round), scale => $option->{scale},
-            timeout => $option->{timeout}, seconds => $load->seconds }],
-        judge => [$option->{'warm-up'}, $load->seconds] };
+    my %trace = (trace => $load->trace($round), scale => $option->{scale}, seconds => $load->seconds);
+    return { loads => [{ asking($load, $option), %mode, %trace }], judge => [$option->{'warm-up'}, $load->seconds] };
+}
+
+# Where a generator asks the copy that has been written last, and for how long.
+sub asking {
+    my ($load, $option) = @_;
+    my $ports = $load->ports;
+    return (port => $ports->{http} // $ports->{https}, https_port => $ports->{https}, timeout => $option->{timeout});
 }
 
 # Each contender once, before anything is measured: what is asked has to be answered, and by all in the same way. Returns notes.
@@ -196,11 +199,10 @@ sub answers {
     my (%status, @labels);
     for my $contender (grep { $_->{key} ne $trial->control } @{ $trial->{contenders} }) {
         my $server = $contender->{server}->();
-        my $ports = $load->ports;
         my $asked = eval {
             AB::Load->new(
-                program => $program, dir => $dir, mode => 'keep', connections => 4, port => $ports->{http} // $ports->{https}, https_port => $ports->{https},
-                trace => $load->trial_trace, timeout => $option->{timeout}, seconds => 5)->result };
+                program => $program, dir => $dir, asking($load, $option), mode => 'keep', connections => 4, trace => $load->trial_trace,
+                seconds => 5)->result };
         my $error = $@;
         $server->stop;
         die $error if !$asked;

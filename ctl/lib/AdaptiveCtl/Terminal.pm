@@ -12,14 +12,19 @@ my %SGR = (red => '1;31', amber => '1;33', green => '1;32', soft => '2', bold =>
 my @BLOCKS = map {chr} 0x2581 .. 0x2588;
 my @ASCII  = split //, '_.-=+*%@';
 
+# Whether the locale has more letters than ASCII.
+sub speaks_utf8 {
+    my $locale = (grep { defined && length } @ENV{qw(LC_ALL LC_CTYPE LANG)})[0] // '';
+    return $locale =~ /utf-?8/i ? 1 : 0;
+}
+
 sub new {
     my ($class) = @_;
     my $is_terminal = -t STDOUT && ($ENV{TERM} // 'dumb') ne 'dumb';
-    my $locale = (grep { defined && length } @ENV{qw(LC_ALL LC_CTYPE LANG)})[0] // '';
     my $self = bless {
         is_terminal => $is_terminal,
         colours     => $is_terminal && !length($ENV{NO_COLOR} // ''),
-        utf8        => $locale =~ /utf-?8/i ? 1 : 0,
+        utf8        => speaks_utf8(),
     }, $class;
     # :utf8 and not an encoding, for which perl-base may have no table
     binmode STDOUT, ':utf8' if $self->{utf8};
