@@ -41,16 +41,24 @@ sub new {
 
 sub text { return slurp($_[0]{output}) // '' }
 
-sub wait_until_it_begins {
-    my ($self) = @_;
+# Waits for its "ready": (the process, the file that it writes to, the program's name).
+sub wait_until_ready {
+    my ($pid, $output, $program) = @_;
     my $deadline = monotonic_s() + READY_S;
-    until ($self->text =~ /^ready /m) {
-        my $ended = AB::Process::has_ended($self->{pid});
-        die 'the load generator did not start: ' . ($self->text || "no word from $self->{program}, "
-            . ($ended ? 'which ended with the wait status ' . AB::Process::status_of($self->{pid}) : 'which runs')) . "\n"
+    while (1) {
+        my $ended = AB::Process::has_ended($pid);
+        my $text = slurp($output) // '';
+        return if $text =~ /^ready /m;
+        die 'the load generator did not start: ' . ($text || "no word from $program, "
+            . ($ended ? 'which ended with the wait status ' . AB::Process::status_of($pid) : 'which runs')) . "\n"
             if $ended || monotonic_s() > $deadline;
         sleep POLL_S;
     }
+}
+
+sub wait_until_it_begins {
+    my ($self) = @_;
+    wait_until_ready(@$self{qw(pid output program)});
     my ($start_us) = $self->text =~ /^start_us (\d+)$/m or die "the load generator does not say when it started\n";
     $self->{start_s} = $start_us / 1e6;
     return;
@@ -88,8 +96,6 @@ package AB::Load::Held;
 # Connections that are opened and held for as long as this object is not stopped: kind is silent, partial (half a header) or idle (kept
 # alive after a request).
 
-use AB::Machine qw(monotonic_s slurp);
-
 use constant { HELD_S => 3600 };
 
 sub new {
@@ -97,12 +103,11 @@ sub new {
     my $self = bless { output => "$opt{dir}/held." . ++$serial }, $class;
     $self->{pid} = AB::Process::start(
         [$opt{program}, '-m', 'hold', '-p', $opt{port}, '-k', $opt{kind}, '-c', $opt{connections}, '-d', HELD_S], $self->{output});
-    my $deadline = monotonic_s() + AB::Load::READY_S;
-    until ((slurp($self->{output}) // '') =~ /^ready (\d+)$/m) {
-        last if AB::Process::has_ended($self->{pid}) || monotonic_s() > $deadline;
-        Time::HiRes::sleep(AB::Load::POLL_S);
-    }
-    return $self;
+    my $ready = eval { AB::Load::wait_until_ready(@$self{qw(pid output)}, $opt{program}); 1 };
+    return $self if $ready;
+    my $error = $@;
+    $self->stop;
+    die $error;
 }
 
 sub stop {

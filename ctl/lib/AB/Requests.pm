@@ -40,6 +40,22 @@ sub between {
     return grep { $_->[DUE_S] >= $from_s && $_->[DUE_S] < $to_s } @requests;
 }
 
+# Time in steps of this length: [[from s, [requests that were due in it], { what looks (AB::Watch) have seen by its end }], ...]. $start_s: when
+# the load began, by the looks' clock.
+sub steps {
+    my ($step_s, $start_s, $requests, @looks) = @_;
+    my (@steps, %seen);
+    my $next = 0;
+    for (my $from_s = 0; $next < @$requests; $from_s += $step_s) {
+        my $to_s = $from_s + $step_s;
+        my @window;
+        push @window, $requests->[$next++] while $next < @$requests && $requests->[$next][DUE_S] < $to_s;
+        %seen = (%seen, %{ shift @looks }) while @looks && $looks[0]{at_s} - $start_s < $to_s;
+        push @steps, [$from_s, \@window, {%seen}];
+    }
+    return @steps;
+}
+
 # { count, failed, p50_ms, p90_ms, p99_ms, p999_ms, max_ms } of some requests; latencies are of those that did not fail.
 sub summary {
     my (@requests) = @_;

@@ -216,16 +216,11 @@ sub timeline {
     return [] if !@$requests;
     my $step_s = $requests->[-1][AB::Requests::DUE_S] / STEPS;
     $step_s = STEP_LEAST_S if $step_s < STEP_LEAST_S;
-    my @looks = $watch->looks;
-    my (@lines, %seen);
-    my $next = 0;
-    for (my $from_s = 0; $next < @$requests; $from_s += $step_s) {
-        my $to_s = $from_s + $step_s;
-        my @window;
-        push @window, $requests->[$next++] while $next < @$requests && $requests->[$next][AB::Requests::DUE_S] < $to_s;
-        %seen = (%seen, %{ shift @looks }) while @looks && $looks[0]{at_s} - $start_s < $to_s;
-        my $summary = AB::Requests::summary(@window);
-        my @line = ($from_s, @seen{qw(threads children pss_kib)}, @window / $step_s, @$summary{qw(failed p99_ms)});
+    my @lines;
+    for my $step (AB::Requests::steps($step_s, $start_s, $requests, $watch->looks)) {
+        my ($from_s, $window, $seen) = @$step;
+        my $summary = AB::Requests::summary(@$window);
+        my @line = ($from_s, @$seen{qw(threads children pss_kib)}, @$window / $step_s, @$summary{qw(failed p99_ms)});
         push @lines, [map { defined ? 0 + sprintf '%.2f', $_ : undef } @line];
     }
     return \@lines;

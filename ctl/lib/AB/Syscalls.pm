@@ -6,8 +6,6 @@ package AB::Syscalls;
 use strict;
 use warnings;
 
-use Time::HiRes qw(sleep);
-
 use AB::Machine qw(capture program slurp);
 use AB::Process;
 

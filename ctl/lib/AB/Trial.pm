@@ -25,7 +25,7 @@ use constant { CALM_LOOK_S => 0.5, START_S => 2 };
 # (three are measured in any case).
 sub new {
     my ($class, %opt) = @_;
-    my $self = bless { calm => 0, patience_s => 10, progress => sub { }, %opt, begun_s => monotonic_s(), done => 0 }, $class;
+    my $self = bless { calm => 0, patience_s => 10, progress => sub { }, %opt, begun_s => monotonic_s() }, $class;
     my ($reference) = grep { $_->{key} eq $self->{reference} } @{ $self->{contenders} };
     die "there is no contender $self->{reference}\n" if !$reference;
     if ($self->{control}) {
