@@ -8,16 +8,9 @@ use warnings;
 
 use lib 'bench/lib', 'ctl/lib', 't/lib';
 
-use AB::Process;
 use Bench::AB;
+use Bench::AB::Program;
 
-if (@ARGV) {
-    print Bench::AB::usage();
-    exit($ARGV[0] =~ /^(?:-h|--help)$/ ? 0 : 2);
-}
-$| = 1;
-AB::Process::unwind_on_signals();
-my $done = eval { Bench::AB::compare(Bench::AB::options()); 1 };
-exit 0 if $done;
-print STDERR ref $@ ? "\ninterrupted: the rounds that were through have been written\n" : "ab: $@";
-exit(ref $@ ? 130 : 1);
+run_program(
+    name => 'ab', arguments => \@ARGV, usage => Bench::AB::usage(), on_error => 1, interrupted => 'interrupted: the rounds that were through have been written',
+    run => sub { Bench::AB::compare(Bench::AB::options()); return 1 });

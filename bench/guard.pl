@@ -8,16 +8,9 @@ use warnings;
 
 use lib 'bench/lib', 'ctl/lib', 't/lib';
 
-use AB::Process;
 use Bench::AB::Guard;
+use Bench::AB::Program;
 
-if (@ARGV) {
-    print Bench::AB::Guard::usage();
-    exit($ARGV[0] =~ /^(?:-h|--help)$/ ? 0 : 2);
-}
-$| = 1;
-AB::Process::unwind_on_signals();
-my $good = eval { Bench::AB::Guard::guard(Bench::AB::Guard::options()) };
-exit($good ? 0 : 1) if defined $good && !$@;
-print STDERR ref $@ ? "\ninterrupted\n" : "bench: $@";
-exit(ref $@ ? 130 : 2);
+run_program(
+    name => 'bench', arguments => \@ARGV, usage => Bench::AB::Guard::usage(), on_error => 2, interrupted => 'interrupted',
+    run => sub { return Bench::AB::Guard::guard(Bench::AB::Guard::options()) });

@@ -27,6 +27,7 @@ use Bench::Load;
 use Bench::Measure qw(measure warm_up);
 use Bench::Nginx;
 use Bench::Options qw(options usage);
+use Bench::Output qw(write_to);
 use Bench::Report qw(cost_verdicts goal_table idle_table load_tables raw_numbers syscall_table);
 use Bench::Scenario qw(make_certificate scenarios);
 use Bench::Spinner;
@@ -280,18 +281,10 @@ sub report {
     push @tables, goal_table(@verdicts) if @verdicts;
     my @introduction = introduction();
     print "\n", (map { "$_\n" } @introduction), "\n", map { $_->as_text } @tables;
-    write_to('report.md', "# mpm_adaptive compared\n\n", (map { "- $_\n" } @introduction), "\n", map { $_->as_markdown } @tables);
-    write_to('raw.tsv', raw_numbers(\@scenarios, \@labels, \%results)) if @scenarios;
-    write_to('change.tsv', map { "$_\n" } map { $_->raw_lines($changed{$_->name}) } @changes) if @changes;
+    write_to("$option->{REPORT_DIR}/report.md", "# mpm_adaptive compared\n\n", (map { "- $_\n" } @introduction), "\n", map { $_->as_markdown } @tables);
+    write_to("$option->{REPORT_DIR}/raw.tsv", raw_numbers(\@scenarios, \@labels, \%results)) if @scenarios;
+    write_to("$option->{REPORT_DIR}/change.tsv", map { "$_\n" } map { $_->raw_lines($changed{$_->name}) } @changes) if @changes;
     Bench::ExampleReport::write_all($option) if @examples;
     print "written: $option->{REPORT_DIR}/report.md, and the numbers beside it\n";
-    return;
-}
-
-sub write_to {
-    my ($name, @text) = @_;
-    open my $out, '>', "$option->{REPORT_DIR}/$name" or die "$option->{REPORT_DIR}/$name: $!\n";
-    print {$out} @text;
-    close $out or die "$option->{REPORT_DIR}/$name: $!\n";
     return;
 }

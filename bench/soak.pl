@@ -7,16 +7,9 @@ use warnings;
 
 use lib 'bench/lib', 'ctl/lib', 't/lib';
 
-use AB::Process;
 use Bench::AB::Soak;
+use Bench::AB::Program;
 
-if (@ARGV) {
-    print Bench::AB::Soak::usage();
-    exit($ARGV[0] =~ /^(?:-h|--help)$/ ? 0 : 2);
-}
-$| = 1;
-AB::Process::unwind_on_signals();
-my $good = eval { Bench::AB::Soak::soak(Bench::AB::Soak::options()) };
-exit($good ? 0 : 1) if defined $good && !$@;
-print STDERR ref $@ ? "\ninterrupted: the report has what was seen until then\n" : "soak: $@";
-exit(ref $@ ? 130 : 2);
+run_program(
+    name => 'soak', arguments => \@ARGV, usage => Bench::AB::Soak::usage(), on_error => 2, interrupted => 'interrupted: the report has what was seen until then',
+    run => sub { return Bench::AB::Soak::soak(Bench::AB::Soak::options()) });

@@ -11,8 +11,8 @@ use File::Path qw(make_path);
 use File::Temp qw(tempdir);
 use POSIX qw(strftime);
 
-use AB::Machine qw(cores facts monotonic_s);
 use AB::Charts;
+use AB::Machine qw(facts monotonic_s);
 use AB::Markdown;
 use AB::Phrases;
 use AB::Report;
@@ -21,6 +21,8 @@ use AB::Trial;
 use Adaptive::Paths qw(httpd);
 use Bench::AB::Contenders;
 use Bench::AB::Scenarios;
+use Bench::Options qw(from_environment listed);
+use Bench::Output qw(write_to);
 use Bench::Scenario qw(make_certificate);
 
 # Where the results of this repository are kept: the numbers, the document made from them, and the chart of the README.
@@ -42,12 +44,12 @@ my @KNOWN = (
 );
 
 sub options {
-    my %option = map { $_->[0] => length($ENV{ $_->[0] } // '') ? $ENV{ $_->[0] } : $_->[1] } @KNOWN;
+    my %option = from_environment(@KNOWN);
     for my $name (qw(ROUNDS MINUTES)) {
         die "$name must be a whole number, not '$option{$name}'\n" if $option{$name} !~ /^\d+$/;
     }
     die "ROUNDS must be 1 or more\n" if !$option{ROUNDS};
-    die "CALM must be a number of cores, not '$option{CALM}'\n" if $option{CALM} !~ /^\d+(?:\.\d+)?$/;
+    check_calm(\%option);
     die "PUBLISH must be 0, 1 or anew, not '$option{PUBLISH}'\n" if $option{PUBLISH} !~ /^(?:0|1|anew)$/;
     $option{CONTENDERS} = join ',', Bench::AB::Contenders::keys_of_all() if $option{CONTENDERS} eq 'all';
     $option{$_} = [grep { length } split /[,\s]+/, $option{$_}] for qw(SCENARIOS CONTENDERS);
@@ -58,10 +60,13 @@ sub options {
     return \%option;
 }
 
-sub usage {
-    return join '', "usage: [NAME=VALUE ...] make -f Makefile.apxs ab\n",
-        map { sprintf "  %-12s %s (%s)\n", $_->[0], $_->[2], length $_->[1] ? $_->[1] : 'empty' } @KNOWN;
+sub check_calm {
+    my ($option) = @_;
+    die "CALM must be a number of cores, not '$option->{CALM}'\n" if $option->{CALM} !~ /^\d+(?:\.\d+)?$/;
+    return;
 }
+
+sub usage { return "usage: [NAME=VALUE ...] make -f Makefile.apxs ab\n" . listed(12, @KNOWN) }
 
 # Programs and the module, where a build meanwhile does not reach them.
 sub private_build {
@@ -94,19 +99,27 @@ sub compare {
     my $bench = bench($dir, $option);
     my @contenders = Bench::AB::Contenders::contenders($bench, @{ $option->{CONTENDERS} });
     my $trial = trial($option, $dir, Bench::AB::Contenders::REFERENCE, @contenders);
+    my $results = measured($option, $trial, 'mpm_adaptive beside mpm_event', 'make -f Makefile.apxs ab');
+    publish(merged($results)) if $option->{PUBLISH};
+    return;
+}
+
+# The results of the scenarios that are asked for. The report is written after each round, so that what has been measured outlives an
+# interruption.
+sub measured {
+    my ($option, $trial, $title, $command) = @_;
     my @scenarios = Bench::AB::Scenarios::scenarios(@{ $option->{SCENARIOS} });
-    my $begun_s = monotonic_s();
-    my $data = about($trial, 'mpm_adaptive beside mpm_event', 'make -f Makefile.apxs ab', Bench::AB::Contenders::SUBJECT);
     printf STDERR "%s, about %s\n", AB::Phrases::count_of(scalar @scenarios, 'scenario'), AB::Trial::in_words($trial->estimate_s(@scenarios));
+    my $begun_s = monotonic_s();
+    my $data = about($trial, $title, $command);
     $trial->measure(\@scenarios, sub {
         my ($found) = @_;
         $data->{scenarios} = [(grep { $_->{name} ne $found->{name} } @{ $data->{scenarios} }), $found];
         $data->{seconds} = int(monotonic_s() - $begun_s);
         write_report($option, AB::Results->new($data));
     });
-    publish(merged(AB::Results->new($data))) if $option->{PUBLISH};
     print "written: $option->{REPORT_DIR}/report.html, and the numbers beside it\n";
-    return;
+    return AB::Results->new($data);
 }
 
 sub trial {
@@ -119,10 +132,10 @@ sub trial {
 
 # What is known before anything is measured.
 sub about {
-    my ($trial, $title, $command, $subject) = @_;
+    my ($trial, $title, $command) = @_;
     return {
         schema_version => AB::Results::SCHEMA, title => $title, command => $command, date => strftime('%Y-%m-%d', gmtime),
-        machine => [facts(httpd())], subject => $subject, reference => $trial->{reference}, control => $trial->control,
+        machine => [facts(httpd())], subject => Bench::AB::Contenders::SUBJECT, reference => $trial->{reference}, control => $trial->control,
         contenders => [$trial->described], scenarios => [],
         notes => [
             'Each run has a server of its own that has just been started; all have Debian\'s modules and configuration, and only the'
@@ -162,16 +175,6 @@ sub publish {
     write_to(DOCUMENT, AB::Markdown::document($results));
     write_to(CHART, AB::Charts::summary_svg($results));
     print 'written: ', join(', ', DOCUMENT, PUBLISHED, CHART), "\n";
-    return;
-}
-
-sub write_to {
-    my ($path, $text) = @_;
-    utf8::encode($text) if utf8::is_utf8($text);
-    open my $out, '>:raw', "$path.new" or die "$path.new: $!\n";
-    print {$out} $text;
-    close $out or die "$path: $!\n";
-    rename "$path.new", $path or die "$path: $!\n";
     return;
 }
 

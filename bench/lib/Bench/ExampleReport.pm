@@ -12,6 +12,7 @@ use POSIX qw(strftime);
 
 use Bench::ExampleCharts qw(charts);
 use Bench::ExampleText qw(document index_of_examples);
+use Bench::Output qw(write_to);
 
 use constant { PUBLISHED => 'docs/user/examples', INDEX => 'conf-examples/README.md' };
 
@@ -78,15 +79,6 @@ sub read_results {
         $of->{results}{$label}[$round - 1]{$key} = $value if length $value;
     }
     return \%results;
-}
-
-sub write_to {
-    my ($path, @text) = @_;
-    open my $out, '>', "$path.new" or die "$path.new: $!\n";
-    print {$out} @text;
-    close $out or die "$path: $!\n";
-    rename "$path.new", $path or die "$path: $!\n";
-    return;
 }
 
 1;

@@ -7,7 +7,7 @@ use warnings;
 
 use Exporter 'import';
 
-our @EXPORT_OK = qw(options usage);
+our @EXPORT_OK = qw(from_environment listed options usage);
 
 my @KNOWN = (
     [ROUNDS      => 5,  'rounds of every scenario; medians are over these'],
@@ -44,8 +44,17 @@ my @KNOWN = (
     [MODULE      => '.build/mod_mpm_adaptive.so', 'the module to compare'],
 );
 
+# Of [NAME, default, what it says], ...: the environment's values.
+sub from_environment { return map { $_->[0] => length($ENV{$_->[0]} // '') ? $ENV{$_->[0]} : $_->[1] } @_ }
+
+# ... and a line each.
+sub listed {
+    my ($width, @known) = @_;
+    return join '', map { sprintf "  %-*s %s (%s)\n", $width, $_->[0], $_->[2], length $_->[1] ? $_->[1] : 'empty' } @known;
+}
+
 sub options {
-    my %option = map { $_->[0] => defined $ENV{$_->[0]} && length $ENV{$_->[0]} ? $ENV{$_->[0]} : $_->[1] } @KNOWN;
+    my %option = from_environment(@KNOWN);
     # scenarios in which the load changes have contenders of their own, and examples rounds, unless told otherwise
     $option{REPEAT_SET} = length $option{REPEAT} ? 1 : 0;
     $option{ROUNDS_SET} = length($ENV{ROUNDS} // '') ? 1 : 0;
@@ -66,9 +75,7 @@ sub options {
     return \%option;
 }
 
-sub usage {
-    return join '', "usage: [NAME=VALUE ...] bench/run.pl, from the top of the source\n",
-        map { sprintf "  %-23s %s (%s)\n", $_->[0], $_->[2], length $_->[1] ? $_->[1] : 'empty' } @KNOWN;
-}
+sub usage { return "usage: [NAME=VALUE ...] bench/run.pl, from the top of the source
+" . listed(23, @KNOWN) }
 
 1;

@@ -1,20 +1,19 @@
 package Bench::AB::Guard;
 
 # Whether a change made something slower: a short profile of the comparison, either against another commit in the same run (BASE), or
-# by how this module stands to mpm_event now and how it did in the results that are published (docs/results.json). Absolute times say nothing on another
-# machine, or on the same one an hour later; relations to mpm_event in the same run do.
+# by how this module stands to mpm_event now and how it did in the results that are published (docs/results.json). Absolute times say
+# nothing on another machine, or on the same one an hour later; relations to mpm_event in the same run do.
 
 use strict;
 use warnings;
 
-use AB::Machine qw(capture monotonic_s);
+use AB::Machine qw(capture);
 use AB::Measures qw(measure);
-use AB::Phrases;
 use AB::Results;
-use AB::Trial;
 use Bench::AB;
 use Bench::AB::Contenders;
 use Bench::AB::Scenarios;
+use Bench::Options qw(from_environment listed);
 use Cwd qw(getcwd);
 use File::Path qw(make_path);
 
@@ -29,17 +28,14 @@ my @KNOWN = (
     [CALM      => 0.3, 'cores that strangers may use when a run begins; 0 does not wait'],
 );
 
-sub usage {
-    return join '', "usage: [NAME=VALUE ...] make -f Makefile.apxs bench, or bench-compare BASE=COMMIT\n",
-        map { sprintf "  %-10s %s (%s)\n", $_->[0], $_->[2], length $_->[1] ? $_->[1] : 'empty' } @KNOWN;
-}
+sub usage { return "usage: [NAME=VALUE ...] make -f Makefile.apxs bench, or bench-compare BASE=COMMIT\n" . listed(10, @KNOWN) }
 
 sub options {
-    my %option = (CONTROL => 1, MINUTES => 0, SYSCALLS => 1, SHIELD => 1, REPORT_DIR => '.build/bench-compare', MODULE => '.build/mod_mpm_adaptive.so');
-    $option{ $_->[0] } = length($ENV{ $_->[0] } // '') ? $ENV{ $_->[0] } : $_->[1] for @KNOWN;
+    my %option = (CONTROL => 1, MINUTES => 0, SYSCALLS => 1, SHIELD => 1, REPORT_DIR => '.build/bench-compare', MODULE => '.build/mod_mpm_adaptive.so',
+        from_environment(@KNOWN));
     die "ROUNDS must be a whole number from 3 on, because intervals need three rounds, not '$option{ROUNDS}'\n"
         if $option{ROUNDS} !~ /^\d+$/ || $option{ROUNDS} < 3;
-    die "CALM must be a number of cores, not '$option{CALM}'\n" if $option{CALM} !~ /^\d+(?:\.\d+)?$/;
+    Bench::AB::check_calm(\%option);
     $option{SCENARIOS} = [grep { length } split /[,\s]+/, $option{SCENARIOS}];
     return \%option;
 }
@@ -50,8 +46,6 @@ sub guard {
     my $dir = Bench::AB::private_build($option->{MODULE});
     my $bench = Bench::AB::bench($dir, $option);
     my ($results, @slower) = length $option->{BASE} ? beside_commit($option, $dir, $bench) : beside_event($option, $dir, $bench);
-    Bench::AB::write_report($option, $results);
-    print "written: $option->{REPORT_DIR}/report.html, and the numbers beside it\n";
     my @not_compared = not_compared($results);
     print map { "NOT COMPARED: $_\n" } @not_compared;
     print map { "SLOWER: $_\n" } @slower;
@@ -74,13 +68,7 @@ sub not_compared {
 sub measured {
     my ($option, $dir, $reference, $title, @contenders) = @_;
     my $trial = Bench::AB::trial($option, $dir, $reference, @contenders);
-    my @scenarios = Bench::AB::Scenarios::scenarios(@{ $option->{SCENARIOS} });
-    printf STDERR "%s, about %s\n", AB::Phrases::count_of(scalar @scenarios, 'scenario'), AB::Trial::in_words($trial->estimate_s(@scenarios));
-    my $begun_s = monotonic_s();
-    my $data = Bench::AB::about($trial, $title, 'make -f Makefile.apxs bench-compare', 'adaptive');
-    $data->{scenarios} = [$trial->measure(\@scenarios)];
-    $data->{seconds} = int(monotonic_s() - $begun_s);
-    return AB::Results->new($data);
+    return Bench::AB::measured($option, $trial, $title, 'make -f Makefile.apxs bench-compare');
 }
 
 # --- beside another commit

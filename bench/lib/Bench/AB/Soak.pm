@@ -20,6 +20,8 @@ use AB::Trial;
 use Adaptive::Paths qw(httpd);
 use Bench::AB;
 use Bench::Contender;
+use Bench::Options qw(from_environment listed);
+use Bench::Output qw(write_to);
 use Bench::SleepBackend;
 
 use constant { WINDOW_S => 30, RELOAD_EVERY => 10, DELAY_MS => 50, LEAST_HOURS => 0.1, LEFT_OUT => 0.1, DOCUMENT => 'docs/soak.md' };
@@ -38,12 +40,10 @@ my @WATCHED = (
     [children => 'children', '', '%.1f'], [p50_ms => 'latency, p50', 'ms', '%.3f'], [p99_ms => 'latency, p99', 'ms', '%.2f'],
     [cpu_us => 'processor time per request', 'us', '%.1f'], [failed => 'failed requests', '', '%.0f']);
 
-sub usage {
-    return join '', "usage: [NAME=VALUE ...] make -f Makefile.apxs soak\n", map { sprintf "  %-10s %s (%s)\n", $_->[0], $_->[2], $_->[1] } @KNOWN;
-}
+sub usage { return "usage: [NAME=VALUE ...] make -f Makefile.apxs soak\n" . listed(10, @KNOWN) }
 
 sub options {
-    my %option = map { $_->[0] => length($ENV{ $_->[0] } // '') ? $ENV{ $_->[0] } : $_->[1] } @KNOWN;
+    my %option = from_environment(@KNOWN);
     die 'HOURS must be a number from ' . LEAST_HOURS . " on, not '$option{HOURS}'\n" if $option{HOURS} !~ /^\d+(?:\.\d+)?$/ || $option{HOURS} < LEAST_HOURS;
     die "CONTENDER must be adaptive or event, not '$option{CONTENDER}'\n" if $option{CONTENDER} !~ /^(?:adaptive|event)$/;
     return \%option;
@@ -102,7 +102,7 @@ sub in_short {
 sub write_samples {
     my ($option, $samples) = @_;
     make_path($option->{REPORT_DIR});
-    Bench::AB::write_to("$option->{REPORT_DIR}/samples.json", JSON::PP->new->utf8->canonical->pretty->encode($samples));
+    write_to("$option->{REPORT_DIR}/samples.json", JSON::PP->new->utf8->canonical->pretty->encode($samples));
     return;
 }
 
@@ -130,8 +130,8 @@ sub report {
     my @judged = judged($samples);
     my %trend = map { $_->[0] => trend($_->[0], @judged) } @WATCHED;
     my $text = document($option, $samples, \%trend);
-    Bench::AB::write_to("$option->{REPORT_DIR}/soak.md", $text);
-    Bench::AB::write_to(DOCUMENT, $text) if $option->{PUBLISH};
+    write_to("$option->{REPORT_DIR}/soak.md", $text);
+    write_to(DOCUMENT, $text) if $option->{PUBLISH};
     print $text;
     return !grep { $_->{verdict} =~ /^(?:GROWS|FAILED)$/ } values %trend;
 }
