@@ -5,8 +5,10 @@ use warnings;
 
 use lib 't/lib', 'ctl/lib';
 use File::Temp qw(tempdir);
+use IO::Socket::IP;
 use POSIX ();
 use Test::More;
+use Adaptive::Files;
 use Adaptive::Load;
 use Adaptive::Process;
 use Adaptive::Server;
@@ -47,6 +49,35 @@ subtest 'two servers' => sub {
         is join(" ", grep { defined $run->{values}{$_} } qw(busy cpu_us threads_peak pss_peak_mib)), "busy cpu_us threads_peak pss_peak_mib", "... threads, processor time and memory";
     }
     like Adaptive::Server::read_text("$dir/report/report.html"), qr/adaptive beside event, with the real traffic/, 'the report has both';
+};
+
+# The signal comes while it waits for an answer, where it must not be taken for an instance that does not answer.
+subtest 'asked to end while an instance says nothing' => sub {
+    my $listener = IO::Socket::IP->new(LocalHost => '127.0.0.1', Listen => 5) or die $@;
+    my ($output, $asked) = ("$dir/interrupted", "$dir/asked");
+    my $silent = spawn(sub {
+        my $status = "BusyWorkers: 1\nIdleWorkers: 9\nTotal Accesses: 5\nUptime: 10\n";
+        for (1 .. 2) {
+            my $peer = $listener->accept;
+            sysread $peer, my $head, 65_536;
+            syswrite $peer, "HTTP/1.0 200 OK\r\n\r\n$status";
+        }
+        my $peer = $listener->accept;
+        put_file($asked, '');
+        1 while sysread $peer, my $more, 65_536;
+    });
+    my $pid = spawn(sub {
+        open STDOUT, '>', $output or die;
+        open STDERR, '>&', \*STDOUT;
+        exec $^X, 'ctl/adaptivectl', 'compare', '--canary-read', 'silent=http://127.0.0.1:' . $listener->sockport . '/server-status', '--canary-read', $places[1],
+            '--minutes', 1, '--output', "$dir/none";
+    });
+    ok_within { -e $asked } 30, 'it asks';
+    kill 'INT', $pid;
+    my $status;
+    ok_within { $status = $? if waitpid($pid, POSIX::WNOHANG()) == $pid; defined $status } 30, 'it ends';
+    like Adaptive::Server::read_text($output), qr/not one stretch of 20 s was seen/, 'at once';
+    finish($_) for $pid, $silent;
 };
 
 subtest 'an instance that goes' => sub {

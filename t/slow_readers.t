@@ -32,8 +32,9 @@ my $ABOVE       = 2_000_000;
 srand 20261127;
 my $text = join '', map { sprintf "%08x%s", rand 2**32, $_ % 8 == 7 ? "\n" : '' } 1 .. $TEXT_BYTES / 8.2;
 
-# Small buffers, so that only a small part fits into the kernel; eight threads, so that a few readers that keep one show.
-my $MPM = "StartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\nMinSpareThreads 1\nMaxSpareThreads 8\nSendBufferSize 32768\n";
+# Small buffers, so that only a small part fits into the kernel; eight threads, so that a few readers that keep one show. What
+# is compressed computes, and waits behind whatever else this machine does: no request is refused for that.
+my $MPM = "AdaptiveMaxWait off\nAdaptiveBulkheads off\nStartServers 1\nThreadsPerChild 8\nMaxRequestWorkers 8\nMinSpareThreads 1\nMaxSpareThreads 8\nSendBufferSize 32768\n";
 
 my $backend = Adaptive::Server->new(
     modules     => [qw(status)],
@@ -305,7 +306,8 @@ for my $sanitized (0, 1) {
         ok_within { $server->auto->{ConnsAsyncWriting} == 60 } 30, 'all wait';
         $_ % 2 ? $clients[$_]->reset : $clients[$_]->close for 0 .. $#clients;
         ok_within { $server->auto->{ConnsTotal} == 1 } 30, 'all are forgotten';
-        is cut_off($server), $before + 60, 'and logged as cut off';
+        is cut_off($server), $before + 60, 'and logged as cut off'
+            or diag grep { !/ X$/ } split /^/, Adaptive::Server::read_text($server->root . '/bytes.log');
         is scalar(grep {/htdocs/} open_files($pid)), 0, 'no file stays open';
         ok others_are_served($server), 'the server serves';
         ok $server->stop, 'the server stops';

@@ -98,7 +98,7 @@ sub exchange {
     my $response = '';
     my $host = defined $place->{socket} ? 'localhost' : $place->{shown};
     local $SIG{ALRM} = sub { die "late\n" };
-    eval {
+    my $done = eval {
         alarm ANSWER_SECONDS;
         print {$socket} "PROXY UNKNOWN\r\n" if $place->{proxy};
         print {$socket} 'GET ' . ($place->{path} // '/') . '?' . ($place->{query} // 'json') . " HTTP/1.0\r\nHost: $host\r\nUser-Agent: adaptivectl\r\n\r\n";
@@ -108,7 +108,11 @@ sub exchange {
         }
         alarm 0;
         1;
-    } or do { alarm 0; fail(shown($place) . ' does not answer within ' . ANSWER_SECONDS . ' s.') };
+    };
+    my $error = $@;
+    alarm 0;
+    die $error if ref $error;          # not of the socket: a signal that ends the command
+    fail(shown($place) . ' does not answer within ' . ANSWER_SECONDS . ' s.') if !$done;
     $response =~ m{\AHTTP/1\.[01] (\d{3})[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n(.*)\z}s or fail(shown($place) . ' does not answer in HTTP.');
     return ($1, $2);
 }

@@ -85,7 +85,10 @@ sub read_for {
         my %seen = map { $_->{name} => [] } @places;
         my $until_s = $begun_s + $round * $round_s;
         do {
-            for my $place (@places) { push @{ $seen{ $place->{name} } }, look($place) }
+            for my $place (@places) {
+                AB::Process::go_on();
+                push @{ $seen{ $place->{name} } }, look($place);
+            }
             sleep EVERY_S if monotonic_s() + EVERY_S < $until_s + 1;
         } while (monotonic_s() + EVERY_S < $until_s + 1);
         my $n = 0;
