@@ -11,6 +11,7 @@
 #include "child/first_byte.h"
 #include "config/config.h"
 #include "config/directives.h"
+#include "parent/backlog.h"
 #include "parent/belongings.h"
 #include "parent/handover.h"
 #include "parent/parent.h"
@@ -196,6 +197,7 @@ static int hook_open_logs(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, se
         return !OK;
     }
     drop_unusable_buckets(s);
+    backlog_widen(mpm.buckets, mpm.bucket_count);
     retained->mpm->num_buckets = mpm.bucket_count;
     retained->mpm->max_buckets = MAX(retained->mpm->max_buckets, mpm.bucket_count);
     config_require_children(mpm.bucket_count);

@@ -307,7 +307,7 @@ subtest 'clients in the middle of a request' => sub {
     my $request = Adaptive::Client::request_text('GET', '/');
     $_->send(substr $request, 0, 10) for @clients;
     ok_within { $count->() == 5 } 20, 'are counted';
-    is $s->auto->{ConnsAsyncWaitIO}, 5, 'as mod_status counts them among others';
+    ok_within { $s->auto->{ConnsAsyncWaitIO} == 5 } 20, 'as mod_status counts them among others';
     like section(), qr/5 clients are still sending a request/, 'and named';
     is desk_state(desk_socket($s))->{requests}{coming}, 5, 'and for programs';
     $_->send(substr $request, 10) for @clients[0 .. 2];

@@ -242,9 +242,11 @@ subtest 'import' => sub {
     MaxRequestWorkers 120
     MaxConnectionsPerChild 10000
     ThreadStackSize 1048576
+    ListenBacklog 1024
 </IfModule>
 <IfModule mpm_prefork_module>
     MaxClients 1000
+    ListenBacklog 8192
 </IfModule>
 CONF
     my $before = state_of($t);
@@ -254,9 +256,12 @@ CONF
     like $said, qr/^    MaxRequestWorkers 120$/m, 'less than usual: kept';
     like $said, qr/^    MaxConnectionsPerChild 10000$/m, 'against leaks: kept';
     like $said, qr/^    ThreadStackSize 1048576$/m, 'means the same: kept';
+    like $said, qr/^    #ListenBacklog 1024$/m, 'less than the default: a comment';
     unlike $said, qr/MaxClients|1000$/m, 'another MPM\'s are not asked for';
     is_deeply state_of($t), $before, 'nothing is written';
-    like ctl_ok($t, 0, '--from prefork', 'import', '--from', 'prefork', '--dry-run'), qr/^    #MaxRequestWorkers 1000$/m, 'until they are; the old name has become the new one';
+    my $prefork = ctl_ok($t, 0, '--from prefork', 'import', '--from', 'prefork', '--dry-run');
+    like $prefork, qr/^    #MaxRequestWorkers 1000$/m, 'until they are; the old name has become the new one';
+    like $prefork, qr/^    ListenBacklog 8192$/m, 'more than the default: kept';
     ctl_ok($t, 0, 'import', 'import');
     my $after = text_of($t->config);
     ctl_ok($t, 0, 'import again', 'import');

@@ -19,7 +19,7 @@ use constant { OURS => AdaptiveCtl::Site::OURS, BEGIN_MARK => '# adaptivectl imp
 
 # The most requests at a time that each has if nothing is said, and in Debian's file. Whoever wrote less wanted less.
 my %USUAL_MOST = (mpm_event => 400, mpm_worker => 400, mpm_prefork => 256);
-use constant DEBIAN_MOST => 150;
+use constant { DEBIAN_MOST => 150, HTTPD_BACKLOG => 511, BACKLOG => 4096 };
 
 my $FOLLOWS = 'children and threads follow the load';
 
@@ -41,7 +41,7 @@ my %RULES = (
     threadstacksize          => [ 1, 'a module that needs large stacks needs them here as well' ],
     maxmemfree               => [ 1, 'it means the same' ],
     gracefulshutdowntimeout  => [ 1, 'it means the same: how long a graceful stop may take' ],
-    listenbacklog            => [ 1, 'it means the same' ],
+    listenbacklog            => \&backlog,
     listencoresbucketsratio  => [ 1, 'it means the same' ],
     sendbuffersize           => [ 1, 'it means the same' ],
     receivebuffersize        => [ 1, 'it means the same' ],
@@ -63,6 +63,12 @@ sub most_requests {
     return [ 1, "$value is less than the usual $usual, so it seems to protect something behind the server (a database, say). If it does not, leave it out" ]
         if $value < $usual;
     return [ 0, "it was raised to make room; the limit is found in memory, processors and tasks. Keep it only if it protects something behind the server" ];
+}
+
+sub backlog {
+    my ($value) = @_;
+    return [ 1, 'it means the same' ] if $value !~ /^\d+$/ || $value < HTTPD_BACKLOG || $value > BACKLOG;
+    return [ 0, 'the default is ' . BACKLOG . ', so that clients that come in the same instant find room' ];
 }
 
 sub recycling {
