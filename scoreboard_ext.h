@@ -235,7 +235,7 @@ typedef struct ext_plan_t {
     int32_t draining;               /* children that finish what they have, any generation */
     int64_t waited_most_us;         /* the longest wait for a thread since the plan before */
     int32_t busy_most;              /* the most busy threads since then */
-    int32_t reserved;
+    int32_t more_follow;            /* limits.max_threads is only a part of what there may be */
     ctl_child_sample_t sample;      /* sample.now_us is when */
     ctl_child_limits_t limits;
     ctl_child_plan_t plan;

@@ -100,6 +100,12 @@ typedef struct limits_usage_t {
     int64_t thread_bytes;       /* believed of that, with a margin; 0: nothing is known yet */
 } limits_usage_t;
 
+/* Memory that was found is handed out a part at a time. Zero it before the first use. */
+typedef struct limits_handout_t {
+    int threads;                /* what there might be when ... */
+    int64_t read_us;            /* ... usage was read, the last time that made a difference */
+} limits_handout_t;
+
 /* Find the limits of this process and of children that run as user. root is "" or a
  * directory in which /proc and /sys are looked for; it has to live as long as the result.
  * The policy is left at "nothing given". Reads some files, and one for each process of the
@@ -163,6 +169,13 @@ bool limits_is_short(const limits_t *limits, const limits_usage_t *usage);
  * run at once. It is never below one per child of policy.min_children. */
 int limits_max_threads(const limits_t *limits, const limits_usage_t *usage,
                        ctl_ceiling_e *why);
+
+/* Whether `threads`, which limits_max_threads() has found, is only a part of what there may be: as
+ * long as usage was not read since these were used up, or an eighth more came of that each time.
+ * Then it is no ceiling that anybody could raise. used_up: nearly all of them are busy. After each
+ * limits_max_threads(). */
+bool limits_more_follow(limits_handout_t *handout, const limits_usage_t *usage, bool used_up,
+                        int threads, ctl_ceiling_e why);
 
 /* The same in the long run, if a thread costs what plain requests do (176 KB and its part of a
  * child, or what was learned): all of what is left, without margins. For messages, for the size of

@@ -302,6 +302,18 @@ int limits_expected_threads(const limits_t *limits, const limits_usage_t *usage,
     return most_threads(limits, usage, true, NULL, why);
 }
 
+bool limits_more_follow(limits_handout_t *handout, const limits_usage_t *usage, bool used_up,
+                        int threads, ctl_ceiling_e why)
+{
+    bool in_parts = why == CTL_CGROUP_MEMORY || why == CTL_AVAILABLE_MEMORY;
+
+    if (!used_up || !in_parts || threads > handout->threads + handout->threads / 8) {
+        handout->threads = threads;
+        handout->read_us = usage->read_us;
+    }
+    return in_parts && handout->read_us == usage->read_us;
+}
+
 ext_ceilings_t limits_ceilings(const limits_t *limits, const limits_usage_t *usage)
 {
     ext_ceilings_t all = { 0 };

@@ -27,7 +27,7 @@
 /* Raise the first number with every change of retained_t or slot_t; what changes the shared
  * memory raises EXT_VERSION. The compiler asks for it where a size changes (EXT_PINNED below). */
 #ifndef ADP_RETAINED_VERSION
-#define ADP_RETAINED_VERSION (100 * 6 + EXT_VERSION)
+#define ADP_RETAINED_VERSION (100 * 7 + EXT_VERSION)
 #endif
 
 /* A child as the parent sees it.
@@ -102,6 +102,7 @@ typedef struct retained_t {
     bool controlled;            /* it is initialised */
     board_peak_t peak;          /* of all children, since it was last written down */
     limits_usage_t usage;       /* of the memory and the tasks that there are */
+    limits_handout_t handout;   /* how much of them there may be until they are measured again */
     int64_t groups_us;          /* when it was last looked whether their limits have changed */
     report_t report;            /* what was said of plans that are followed, */
     report_t observed;          /* ... and of those that are not, and of ceilings */
@@ -118,7 +119,7 @@ typedef struct retained_t {
 
 EXT_PINNED(config_fixed_t, 12);
 EXT_PINNED(slot_t, 72);
-EXT_PINNED(retained_t, 2096);
+EXT_PINNED(retained_t, 2112);
 
 /* The block, found or begun. pre_config; s may be NULL then. */
 retained_t *retained_get(void);

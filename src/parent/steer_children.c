@@ -414,6 +414,8 @@ int64_t steer_children_round(generation_t *g, spare_rule_t *rule, int64_t now_us
     p.sample = take_sample(g, now_us);
     measure(g, &p.sample, now_us);
     p.limits = limits_of(g);
+    p.more_follow = limits_more_follow(&g->retained->handout, &g->retained->usage,
+                                       report_all_busy(&p), p.limits.max_threads, p.limits.ceiling);
     share_out(g, &p.limits, &p.sample);
     if (p.mode != EXT_MODE_OFF) {
         next_us = control(g, &p, now_us);

@@ -92,17 +92,20 @@ int64_t report_ceiling_due_us(const report_t *report, int64_t now_us)
     return calm_us < repeat_us || repeat_us <= now_us ? calm_us : repeat_us;
 }
 
+bool report_all_busy(const ext_plan_t *plan)
+{
+    return plan->sample.busy >= plan->limits.max_threads - plan->limits.max_threads / 10;
+}
+
 ctl_ceiling_e report_ceiling_of(const ext_plan_t *plan)
 {
     const ctl_child_sample_t *sample = &plan->sample;
-    int max_threads = plan->limits.max_threads;
     /* work that waits while others start, or where it is, has not reached a ceiling yet */
-    bool nearly_all_busy = sample->busy >= max_threads - max_threads / 10;
     bool suffers = sample->exhausted > 0 || sample->waited_us > plan->limits.wait_target_us
-                   || sample->busy >= max_threads;
+                   || sample->busy >= plan->limits.max_threads;
 
-    return plan->plan.reason == CTL_CEILING && nearly_all_busy && suffers
-           ? plan->plan.ceiling : CTL_NO_CEILING;
+    return plan->plan.reason == CTL_CEILING && !plan->more_follow && report_all_busy(plan)
+           && suffers ? plan->plan.ceiling : CTL_NO_CEILING;
 }
 
 /* --- numbers, in words ---------------------------------------------------------------- */

@@ -52,8 +52,12 @@ report_ceiling_e report_note_ceiling(report_t *report, ctl_ceiling_e reached, in
 /* When report_note_ceiling() has something to say at the latest; REPORT_NEVER: nothing. */
 int64_t report_ceiling_due_us(const report_t *report, int64_t now_us);
 
+/* Whether nearly all threads that there may be are busy. */
+bool report_all_busy(const ext_plan_t *plan);
+
 /* The ceiling that the last plan ran into so that requests suffer from it: it wanted more than may
- * be, nearly all threads are busy, and work waits or no thread is left. CTL_NO_CEILING: none. */
+ * be, no more follow by themselves, nearly all threads are busy, and work waits or no thread is
+ * left. CTL_NO_CEILING: none. */
 ctl_ceiling_e report_ceiling_of(const ext_plan_t *plan);
 
 /* What a plan changes: children that accept or start, threads that run or start. Before, and

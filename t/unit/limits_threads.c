@@ -376,6 +376,30 @@ static void test_shortage(void)
     ok(!limits_is_short(&l, &u), "or the last quarter of a tiny one");
 }
 
+static void test_parts(void)
+{
+    limits_handout_t handout = { 0 };
+    limits_usage_t u = idle();
+
+    is(limits_more_follow(&handout, &u, false, 6, CTL_CGROUP_MEMORY), true, "not used up: a part");
+    is(limits_more_follow(&handout, &u, true, 6, CTL_CGROUP_MEMORY), true,
+       "used up: nobody has looked since");
+    u.read_us += S_US / 10;
+    is(limits_more_follow(&handout, &u, true, 10, CTL_CGROUP_MEMORY), true, "there is more");
+    is(limits_more_follow(&handout, &u, true, 11, CTL_CGROUP_MEMORY), true, "the same look");
+    u.read_us += S_US / 10;
+    is(limits_more_follow(&handout, &u, true, 11, CTL_CGROUP_MEMORY), false,
+       "hardly any more: that is all");
+    u.read_us += S_US;
+    is(limits_more_follow(&handout, &u, true, 8, CTL_CGROUP_MEMORY), false, "less");
+    is(limits_more_follow(&handout, &u, false, 8, CTL_CGROUP_MEMORY), true, "not used up any more");
+    is(limits_more_follow(&handout, &u, true, 8, CTL_CGROUP_PIDS), false,
+       "tasks are not handed out in parts");
+    u.read_us += S_US;
+    is(limits_more_follow(&handout, &u, true, 20, CTL_AVAILABLE_MEMORY), true,
+       "the memory of a machine is");
+}
+
 int main(void)
 {
     tap_begin(60);
@@ -385,5 +409,6 @@ int main(void)
     test_courses();
     test_learning();
     test_shortage();
+    test_parts();
     return tap_done();
 }

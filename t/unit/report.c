@@ -359,6 +359,9 @@ static void test_ceiling_of(void)
     plan.sample.exhausted = 0;
     plan.sample.busy = 576;
     is(report_ceiling_of(&plan), CTL_CGROUP_PIDS, "all threads that may be are busy");
+    plan.more_follow = true;
+    is(report_ceiling_of(&plan), CTL_NO_CEILING, "but more follow");
+    plan.more_follow = false;
     plan.plan.reason = CTL_WAITING;
     is(report_ceiling_of(&plan), CTL_NO_CEILING, "the plan is not held down");
 }
