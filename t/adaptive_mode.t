@@ -31,7 +31,7 @@ sub new_server {
 # Worker threads; one thread more is the steward.
 sub threads { return map { Adaptive::Server::threads_of($_) - 1 } $_[0]->child_pids }
 
-# As many requests at once, until so many children are there, and their end: the connections stay open.
+# As many requests at once, until that number of children is there, and their end: the connections stay open.
 sub burst {
     my ($s, $count, $children) = @_;
     my @socks = hold_requests($s, $count);

@@ -92,7 +92,7 @@ subtest 'users who wait for an answer before they ask again' => sub {
         my $found = $users->(users => 20, keep => $keep);
         is $found->{failed}, 0, 'none failed';
         cmp_ok $found->{p50_ms}, '>=', 50, 'none was answered before the delay was over';
-        cmp_ok $found->{rate}, '<=', 20 / 0.05, 'so many users ask no more often than they are answered';
+        cmp_ok $found->{rate}, '<=', 20 / 0.05, 'these users ask no more often than they are answered';
         cmp_ok $found->{rate}, '>=', 20 / 0.05 / 4, '... and not much less often';
     }
     my $rate = $users->(users => 20, keep => 1, pause_ms => 150)->{rate};

@@ -18,7 +18,7 @@ my $s = Adaptive::Server->new(test_module => 1, modules => ['status'],
     mpm_conf => "ServerLimit 1\nStartServers 1\nThreadsPerChild @{[THREADS]}\nMaxRequestWorkers @{[THREADS]}\n",
     conf => "${TEST_CONF}MaxKeepAliveRequests 0\n")->start;
 
-# Clients that ask again as soon as they have the answer, until they have had so many in all. In a process of its own, which
+# Clients that ask again as soon as they have the answer, until they have had a number of them in all. In a process of its own, which
 # exits with 0 if each request was answered.
 sub clients {
     my ($path, $answers) = @_;

@@ -28,7 +28,7 @@ typedef struct pinning_t {
 /* The steward, before the first worker. */
 void pinning_init(child_t *child);
 
-/* Every so many events a worker says that the child is busy. A worker. */
+/* Now and then, counted in events, a worker says that the child is busy. A worker. */
 #define PINNING_EVENTS 256
 void pinning_busy(child_t *child);
 

@@ -13,7 +13,7 @@
  * could be read (ChrootDir). The steward; a look reads a file of /proc, which takes 7 µs. */
 int runnable_count(workers_t *workers, int serving, int looks);
 
-/* Of the machine's processors, of which so many are online, those that nobody uses at this moment;
+/* Of the machine's processors, `online` of them, those that nobody uses at this moment;
  * CTL_UNKNOWN: it does not tell. The steward; costs as much. */
 int idle_processors(int online);
 

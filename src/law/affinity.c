@@ -3,7 +3,7 @@
 
 /* Weight of the newest sample: what is so at two in a row counts. */
 #define NEWEST        0.4
-/* All processors are busy, or nearly so, in so many samples: a child takes hold. */
+/* All processors are busy, or nearly so, in this many samples: a child takes hold. */
 #define BUSY_IDLE     0.3
 #define EVEN_SAMPLES  5
 /* The child's processor has this little to spare while another one has that much: it lets go. */

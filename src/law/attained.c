@@ -7,7 +7,7 @@
 /* Between two looks, while somebody computes, and while nobody does. */
 #define SHORTEST_PAUSE_US 500
 #define LONGEST_PAUSE_US  8000
-/* Of a processor, one part in so many is not counted. */
+/* A part of a processor that is not counted: one in this many. */
 #define FREE_PART 32
 /* A worker that waits is looked at each time, at each second look, and so on to one in 2^this. */
 #define MOST_RESTS 4

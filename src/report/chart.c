@@ -10,11 +10,12 @@
 #include <time.h>
 
 #define TICK_S 60
+#define TIME_WIDTH 36       /* of a time of the clock, at most, in units of the viewBox */
 #define LEAST_WAIT_US 100.0     /* the bottom of the logarithmic scale */
-/* Its top is at least so many times the target. */
+/* Its top is at least this many times the target. */
 #define WAIT_ROOM 50.0
-/* A ceiling, or what is needed, is drawn if it is not so many times as high as what runs: nothing
- * is squashed for it. */
+/* A ceiling, or what is needed, is drawn if it is at most this many times as high as what runs:
+ * nothing is squashed for it. */
 #define ROOM_TIMES 1.6
 /* Below the threads, for what was done; and below all, for times. */
 #define MARKS_HEIGHT 14
@@ -280,15 +281,17 @@ static void put_times(const chart_t *chart)
 {
     int64_t wall_s = view_wall_us(chart->view, chart->begin_s * CHART_US_PER_S) / CHART_US_PER_S;
     int64_t step = (int64_t)TICK_S * chart->layout->ticks, t;
+    int last = chart->layout->width - TIME_WIDTH / 2;
 
     for (t = (wall_s / step + 1) * step; t < wall_s + CHART_SPAN_S; t += step) {
         int x = (chart_x(chart, chart->begin_s + (t - wall_s)) + 5) / 10;
+        int middle = x < last ? x : last;
         char text[16];
 
         clock_text(text, sizeof(text), t);
         out_format(chart->out, "<path class=\"grid\" d=\"M%d.5 %dV%d\"/>\n", x,
                    chart->layout->gap, chart->bottom);
-        put_label(chart, x, chart->bottom + 16, "time", text);
+        put_label(chart, middle, chart->bottom + 16, "time", text);
     }
 }
 

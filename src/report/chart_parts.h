@@ -41,7 +41,7 @@ void chart_put_tenths(out_t *out, int tenths);
 /* ... of a path: "H12.3". */
 void chart_put_command(out_t *out, char command, int tenths);
 
-/* chart_marks.c: at so many units from the top. */
+/* chart_marks.c: `top` units from the top. */
 void chart_put_marks(const chart_t *chart, const story_t *stories, int top);
 
 /* chart_words.c */

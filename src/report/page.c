@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-/* Who holds threads comes first if so many percent of them are busy. */
+/* Who holds threads comes first from this percentage of busy ones on. */
 #define CROWDED_PERCENT 80
 
 static const char *level_title(verdict_level_e level)

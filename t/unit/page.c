@@ -267,6 +267,43 @@ static void test_scale(void)
     free(wide);
 }
 
+/* The clock on the wall moves on, and so do the times below the chart. None is wider than this. */
+enum { TIME_WIDTH = 36 };
+
+static bool times_fit(const char *page, const char *begin, int width)
+{
+    char *picture = between(page, begin, "</svg>");
+    const char *at = picture;
+    bool fit = count(picture, "<text class=\"time\" x=\"") >= 4;
+
+    while ((at = strstr(at, "<text class=\"time\" x=\"")) != NULL) {
+        int x = atoi(at += strlen("<text class=\"time\" x=\""));
+
+        fit &= x >= TIME_WIDTH / 2 && x <= width - TIME_WIDTH / 2;
+    }
+    free(picture);
+    return fit;
+}
+
+static void test_times(void)
+{
+    bool wide = true, narrow = true;
+    int second;
+
+    for (second = 0; second < 120; second++) {
+        view_t *view = view_made();
+        char *page;
+
+        view->wall_us += second * MADE_S;
+        page = page_of(view, RENDER_PAGE);
+        wide &= times_fit(page, "<svg class=\"chart wide\"", 1000);
+        narrow &= times_fit(page, "<svg class=\"chart narrow\"", 380);
+        free(page);
+    }
+    ok(wide, "no time is cut off at an edge of the chart");
+    ok(narrow, "... nor on a phone");
+}
+
 /* History that is no number from its first second on. */
 static void test_no_numbers(void)
 {
@@ -417,6 +454,7 @@ int main(void)
     test_marks();
     test_story_names();
     test_scale();
+    test_times();
     test_no_numbers();
     test_read_out();
     test_ceilings();
