@@ -19,7 +19,7 @@ plan skip_all => 'event parks no child' if mpm() ne 'adaptive';
 use constant { EACH => 8, MOST => 2, BURST => 13 };
 
 # Parked children end after a moment, not 20 s: longer than all that happens meanwhile takes.
-local $ENV{ADAPTIVE_BUILD} = other_build(PARKED_MS => 5000, CHILD_HOLDS => 3);
+local $ENV{ADAPTIVE_BUILD} = other_build(PARKED_MS => 8000, CHILD_HOLDS => 3);
 my $s = Adaptive::Server->new(test_module => 1, modules => ['status'],
     mpm_conf => "StartServers 1\nServerLimit @{[MOST]}\nThreadsPerChild @{[EACH]}\nAdaptiveHold 1s\n",
     conf => "${TEST_CONF}LogLevel mpm_adaptive:info\nKeepAliveTimeout 300\nMaxKeepAliveRequests 0\n")->start;

@@ -13,9 +13,6 @@ use Time::HiRes qw(time);
 
 use Adaptive::HTTP;
 
-# Longer than a healthy server ever needs, even on a machine that is busy with something else.
-use constant PATIENCE => 30;
-
 # rcvbuf => bytes has to be set before connect(), or the window has been announced already.
 # tls => { options of IO::Socket::SSL }.
 sub new {
@@ -34,7 +31,7 @@ sub new {
 sub start_tls {
     my ($self, %opt) = @_;
     require IO::Socket::SSL;
-    $self->{sock} = IO::Socket::SSL->start_SSL($self->{sock}, SSL_hostname => 'localhost', Timeout => PATIENCE, %opt)
+    $self->{sock} = IO::Socket::SSL->start_SSL($self->{sock}, SSL_hostname => 'localhost', Timeout => Adaptive::HTTP::patience(), %opt)
         || croak 'TLS handshake: ' . IO::Socket::SSL::errstr();
     return;
 }
@@ -72,7 +69,7 @@ sub get { my ($self, $path, %opt) = @_; return $self->request('GET', $path, %opt
 # The next response as read_response of Adaptive::HTTP has it, interim ones too; status 0 when there is none.
 sub response {
     my ($self, %opt) = @_;
-    return read_response($self->{sock}, timeout => PATIENCE, interim => 1, %opt)
+    return read_response($self->{sock}, timeout => Adaptive::HTTP::patience(), interim => 1, %opt)
         || { status => 0, headers => {}, body => "no complete response: $!" };
 }
 
@@ -85,7 +82,7 @@ sub fill { my ($self, $deadline) = @_; return Adaptive::HTTP::fill($self->{sock}
 # True when the peer closes or resets the connection within the time; what it still sends goes to the buffer.
 sub closed {
     my ($self, $seconds) = @_;
-    my $deadline = time + ($seconds // PATIENCE);
+    my $deadline = time + ($seconds // Adaptive::HTTP::patience());
     my $bytes;
     1 while $bytes = $self->fill($deadline);
     return defined $bytes || !$!{ETIMEDOUT};

@@ -13,9 +13,14 @@ use IO::Socket::INET;
 use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time);
 
+use Adaptive::Wait qw(slowness);
+
 our @EXPORT = qw(tcp http_get http_request read_response at_eof);
 
 use constant PATIENCE_SECONDS => 30;
+
+# Longer than a healthy server ever needs for an answer, even on a machine that is busy with something else.
+sub patience { return PATIENCE_SECONDS * slowness() }
 
 sub tcp {
     my ($port, %opt) = @_;
@@ -55,7 +60,7 @@ sub fill {
 # True when the peer has ended the connection and sent nothing more.
 sub at_eof {
     my ($sock, $seconds) = @_;
-    my $bytes = fill($sock, time + ($seconds // PATIENCE_SECONDS));
+    my $bytes = fill($sock, time + ($seconds // patience()));
     return defined $bytes ? $bytes == 0 : $!{ECONNRESET};
 }
 
@@ -130,7 +135,7 @@ sub take_rest {
 # %opt: method => 'HEAD' (no body follows), timeout => seconds, interim => 1 (return the first response, even a 1xx).
 sub read_response {
     my ($sock, %opt) = @_;
-    my $deadline = time + ($opt{timeout} // PATIENCE_SECONDS);
+    my $deadline = time + ($opt{timeout} // patience());
     my $interim  = 0;
     my $response;
     while (1) {
@@ -171,7 +176,7 @@ sub http_get {
     my ($url, %opt) = @_;
     my ($port, $path) = $url =~ m{\Ahttp://[^/:]+:(\d+)(/.*)\z} or croak "not an URL this client knows: $url";
     local $SIG{PIPE} = 'IGNORE';
-    my $sock = eval { tcp($port, Timeout => $opt{timeout} // PATIENCE_SECONDS) }
+    my $sock = eval { tcp($port, Timeout => $opt{timeout} // patience()) }
         or return { status => 0, headers => {}, body => "$@" };
     print $sock http_request($path, %opt);
     my $response = read_response($sock, %opt);
