@@ -21,7 +21,7 @@ use Adaptive::HTTP;
 use Adaptive::Paths qw(build_dir httpd is_static module_file mpm);
 use Adaptive::Wait;
 
-our @EXPORT = (qw(mpm wait_for), @Adaptive::HTTP::EXPORT);
+our @EXPORT = (qw(mpm wait_for like_within), @Adaptive::HTTP::EXPORT);
 
 # Long enough for a machine that is busy with something else.
 use constant { START_SECONDS => 15, STOP_SECONDS => 20, PORTS => 3 };
