@@ -9,11 +9,17 @@
 #include "config/config.h"
 
 #include <malloc.h>
+#include <sys/mman.h>
+#include <sys/param.h>
 
-/* So many connections may take new memory between two looks: a look costs as much as one. */
+/* Connections that may take new memory between two looks: a look costs as much as one. */
 #define CONNECTIONS_A_LOOK 8
 /* While memory is short. */
 #define SHORT_LOOK_US      (100 * CLOCK_US_PER_MS)
+/* What stays free of the address space: for each thread what a request takes beyond what is there,
+ * and at least as much as several connections begin with between two looks. */
+#define ROOM_A_THREAD      (64 * 1024)
+#define LEAST_ROOM         (1024 * 1024)
 
 typedef struct guard_t {
     _Atomic int until_look;     /* connections */
@@ -27,16 +33,34 @@ typedef struct guard_t {
 /* One for the process: what it guards is of the process. */
 static guard_t guard;
 
-static void look_at_usage(int64_t now_us)
+/* Nobody tells how much of an address space is left; asking for it does. */
+static bool has_address_space(const child_t *child)
+{
+    size_t size = MAX((size_t)child->config->threads_per_child * ROOM_A_THREAD, LEAST_ROOM);
+    void *room = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (room == MAP_FAILED) {
+        return false;
+    }
+    munmap(room, size);
+    return true;
+}
+
+static bool is_short(const child_t *child)
+{
+    return limits_is_short(config_limits(), &guard.usage) || !has_address_space(child);
+}
+
+static void look_at_usage(const child_t *child, int64_t now_us)
 {
     config_look_at_groups(&guard.groups_us, now_us);
     limits_refresh_usage(config_limits(), &guard.usage, now_us);
-    if (limits_is_short(config_limits(), &guard.usage)) {
+    if (is_short(child)) {
         /* what connections have freed the C library keeps, each arena for itself */
         malloc_trim(0);
         limits_refresh_usage(config_limits(), &guard.usage, now_us);
     }
-    atomic_store(&guard.is_short, limits_is_short(config_limits(), &guard.usage));
+    atomic_store(&guard.is_short, is_short(child));
     atomic_store(&guard.looked_us, now_us);
     atomic_store(&guard.until_look, CONNECTIONS_A_LOOK);
 }
@@ -57,7 +81,7 @@ bool memory_guard_is_short(const child_t *child, bool anew)
     }
     now_us = clock_now_us();
     if (is_time(now_us) && !atomic_exchange(&guard.looking, true)) {
-        look_at_usage(now_us);
+        look_at_usage(child, now_us);
         atomic_store(&guard.looking, false);
     }
     return atomic_load(&guard.is_short)

@@ -3,7 +3,11 @@
  * child takes memory for one more it looks, now and then, what the limits leave (limits.h).
  *
  * Threads may use a share of the limit (AdaptiveMemory); connections stop half way between
- * that and the limit, so that running requests can still grow. */
+ * that and the limit, so that running requests can still grow.
+ *
+ * Where the address space is limited (ulimit -v, vm.overcommit_memory=2) the C library refuses what
+ * is too much, and httpd ends a process in which a request asked for it, with all its connections.
+ * So some of it stays free for requests. */
 #ifndef ADP_MEMORY_GUARD_H
 #define ADP_MEMORY_GUARD_H
 

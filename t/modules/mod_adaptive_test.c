@@ -300,6 +300,17 @@ static int handle_pid(request_rec *r)
     return OK;
 }
 
+/* A request that needs memory. */
+static int handle_pool(request_rec *r)
+{
+    long kb = arg_number(r, "kb", 64);
+
+    while (kb-- > 0) {
+        memset(apr_palloc(r->pool, 1024), 'x', 1024);
+    }
+    return handle_pid(r);
+}
+
 static int handle_bigbody(request_rec *r)
 {
     return send_body(r, arg_number(r, "bytes", 1024 * 1024));
@@ -522,6 +533,7 @@ static const struct {
     { "/adp/spin", handle_spin },
     { "/adp/lock", handle_spin },   /* so that short ones are not taken for long ones */
     { "/adp/pid", handle_pid },
+    { "/adp/pool", handle_pool },
     { "/adp/deafen", handle_deafen },
     { "/adp/bigbody", handle_bigbody },
     { "/adp/crash", handle_crash },
