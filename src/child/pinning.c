@@ -204,8 +204,8 @@ int64_t pinning_round(child_t *child, int64_t now_us)
         .now_us = now_us, .processors = p->processors,
         .children = atomic_load(&child->ext->serving)
     };
-    bool held = p->affinity.holds, again = true;
-    int cpu;
+    bool held = p->affinity.holds;
+    int cpu, again = 1;
 
     ON_STEWARD();
     if (!p->works) {
@@ -230,7 +230,7 @@ int64_t pinning_round(child_t *child, int64_t now_us)
         hold(child, p->affinity.holds, cpu);
     }
     p->sampled_us = now_us;
-    p->sample_us = again ? now_us + sample_pause_us(p) : CLOCK_NEVER;
-    atomic_store(&p->samples, again);
+    p->sample_us = again > 0 ? now_us + again * sample_pause_us(p) : CLOCK_NEVER;
+    atomic_store(&p->samples, again > 0);
     return p->sample_us;
 }

@@ -23,8 +23,17 @@ static int is_runnable(int tid)
     return end && end[1] == ' ' && end[2] == 'R';
 }
 
+/* The same; idle: processors are. */
+static int uses_processor(const worker_t *worker, bool idle, int64_t now_us)
+{
+    uint32_t event = atomic_load_explicit(&worker->event, memory_order_relaxed);
+
+    return idle && attained_rests(&worker->attained, event, now_us)
+           ? 0 : is_runnable(atomic_load(&worker->tid));
+}
+
 /* The next of those that serve, beginning where the last look ended. */
-static int count_sample(workers_t *workers, int looks, int *sampled)
+static int count_sample(workers_t *workers, int looks, bool idle, int64_t now_us, int *sampled)
 {
     int runnable = 0, left = workers->used;
 
@@ -33,7 +42,7 @@ static int count_sample(workers_t *workers, int looks, int *sampled)
         const worker_t *worker = &workers->list[workers->next_counted++ % workers->used];
 
         if (worker_serves(worker) && worker_is_light(worker)) {
-            int state = is_runnable(atomic_load(&worker->tid));
+            int state = uses_processor(worker, idle, now_us);
 
             *sampled += state >= 0;
             runnable += state > 0;
@@ -43,10 +52,10 @@ static int count_sample(workers_t *workers, int looks, int *sampled)
     return runnable;
 }
 
-int runnable_count(workers_t *workers, int serving, int looks)
+int runnable_count(workers_t *workers, int serving, int looks, int idle_processors, int64_t now_us)
 {
     int sampled;
-    int runnable = count_sample(workers, looks, &sampled);
+    int runnable = count_sample(workers, looks, idle_processors > 0, now_us, &sampled);
 
     return sampled ? MIN((runnable * serving + sampled / 2) / sampled, serving) : CTL_UNKNOWN;
 }

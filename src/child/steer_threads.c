@@ -110,8 +110,9 @@ static ctl_thread_sample_t take_thread_sample(child_t *child, int64_t waited_us,
     steward_count(steward, taken_since(child), &sample);
     counted = steward_threads_to_count(steward, &sample, limits);
     if (counted > 0) {
-        sample.runnable = runnable_count(workers, busy - sample.lowered, counted);
         sample.idle_processors = idle_processors(child->online_processors);
+        sample.runnable = runnable_count(workers, busy - sample.lowered, counted,
+                                         sample.idle_processors, now_us);
     }
     return sample;
 }

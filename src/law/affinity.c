@@ -12,6 +12,8 @@
 /* There is time enough for everybody: what it pays to hold is not missed. */
 #define CALM_IDLE     0.7
 #define CALM_SAMPLES  10
+/* ... and of a child that holds none, which has nothing to give up. */
+#define FREE_CALM_SAMPLES 3
 /* A child that uses so little of a processor is at rest, whoever keeps that busy. */
 #define RESTING_USE   0.05
 /* How long it waits after it had to let go, at first and at most; one that held for as long as the
@@ -59,7 +61,16 @@ static void let_go(affinity_t *a, const affinity_sample_t *s)
     a->not_before_us = s->now_us + a->penalty_us;
 }
 
-bool affinity_decide(affinity_t *a, const affinity_sample_t *s, bool *again)
+/* Samples until the next that tells something. */
+static int worth_again(const affinity_t *a)
+{
+    if (a->calm >= (a->holds ? CALM_SAMPLES : FREE_CALM_SAMPLES)) {
+        return 0;
+    }
+    return a->holds || a->even > 0 ? 1 : AFFINITY_SELDOM;
+}
+
+bool affinity_decide(affinity_t *a, const affinity_sample_t *s, int *again)
 {
     bool possible = s->processors > 1 && is_among_the_even(s);
 
@@ -75,8 +86,8 @@ bool affinity_decide(affinity_t *a, const affinity_sample_t *s, bool *again)
     else if (!a->holds && possible && a->even >= EVEN_SAMPLES && s->now_us >= a->not_before_us) {
         take_hold(a, s);
     }
-    *again = a->holds || a->calm < CALM_SAMPLES;
-    if (!*again) {
+    *again = worth_again(a);
+    if (*again == 0) {
         a->even = a->calm = 0;
     }
     return a->holds;

@@ -41,8 +41,10 @@ typedef struct affinity_sample_t {
     int processors;             /* that the server may use */
 } affinity_sample_t;
 
-/* What is so from now on: holds. *again: it is worth another sample soon; false: not until
- * something happens. */
-bool affinity_decide(affinity_t *affinity, const affinity_sample_t *sample, bool *again);
+/* What is so from now on: holds. *again: after how many pauses another sample is worth taking, 1 or
+ * AFFINITY_SELDOM (not all processors are busy, and nothing is held); 0: not until something
+ * happens. */
+#define AFFINITY_SELDOM 4
+bool affinity_decide(affinity_t *affinity, const affinity_sample_t *sample, int *again);
 
 #endif

@@ -13,6 +13,8 @@
 #define MOST_RESTS 4
 /* ... but not less often than that comes to with the longest pauses. */
 #define LONGEST_UNSEEN_US (LONGEST_PAUSE_US << MOST_RESTS)
+/* For so long a look is believed that has found a worker waiting. */
+#define BELIEVED_US (4 * LONGEST_PAUSE_US)
 /* An eighth of the threads is kept for those who are connected, one at least and not more than
  * these; but none of very few. */
 #define RESERVED_PART 8
@@ -52,6 +54,11 @@ attained_e attained_look(attained_t *seen, uint32_t event, int64_t now_us, int64
     }
     seen->rests = 0;
     return seen->used_us >= ATTAINED_US ? ATTAINED_SHARE : ATTAINED_COMPUTES;
+}
+
+bool attained_rests(const attained_t *seen, uint32_t event, int64_t now_us)
+{
+    return seen->event == event && seen->rests > 0 && now_us - seen->looked_us <= BELIEVED_US;
 }
 
 bool attained_lowered_rests(attained_t *seen, uint32_t event, int64_t now_us, int64_t cpu_us)

@@ -46,6 +46,9 @@ bool attained_wants_clock(attained_t *seen, uint32_t event, int64_t now_us);
  * life. */
 attained_e attained_look(attained_t *seen, uint32_t event, int64_t now_us, int64_t cpu_us);
 
+/* Whether the last look at this event was not long ago, and found that it waits. */
+bool attained_rests(const attained_t *seen, uint32_t event, int64_t now_us);
+
 /* The same for a worker that has been lowered: what it has had before does not count any more.
  * True: it waits for something. */
 bool attained_lowered_rests(attained_t *seen, uint32_t event, int64_t now_us, int64_t cpu_us);

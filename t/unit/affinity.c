@@ -8,13 +8,14 @@ static int64_t now_us = 1000000;
 static int place;               /* of the child */
 static double used = 0.5;       /* by it, of a processor */
 
-/* `samples` more, all the same; true: it holds after them. */
+/* `samples` more, all the same, or until no more are wanted; true: it holds after them. */
 static bool after(affinity_t *a, int samples, double own_idle, double most_idle, int children,
-                  bool *again)
+                  int *again)
 {
     bool holds = a->holds;
 
-    while (samples-- > 0) {
+    *again = 1;
+    while (samples-- > 0 && *again > 0) {
         affinity_sample_t s = { .now_us = now_us + AFFINITY_SAMPLE_US, .own_idle = own_idle,
                                 .most_idle = most_idle, .mean_idle = (own_idle + most_idle) / 2,
                                 .children = children, .place = place, .used = used,
@@ -30,7 +31,7 @@ static bool after(affinity_t *a, int samples, double own_idle, double most_idle,
 static void test_strangers(void)
 {
     affinity_t a = { 0 };
-    bool again;
+    int again;
 
     used = 0.01;
     ok(!after(&a, 20, 0.0, 0.0, 4, &again), "a child at rest does not take hold because of others");
@@ -46,10 +47,10 @@ static void test_strangers(void)
 static void test_hold(void)
 {
     affinity_t a = { 0 };
-    bool again;
+    int again;
 
     ok(!after(&a, 1, 0, 0, 2, &again), "one sample says little");
-    ok(again, "but is worth another");
+    is(again, 1, "but is worth another");
     ok(after(&a, 20, 0, 0, 2, &again), "all processors are busy: it holds");
     ok(after(&a, 1, 0, 1, 2, &again), "one odd sample changes nothing");
     ok(after(&a, 20, 0, 0.1, 2, &again), "nor does a little that is left");
@@ -61,7 +62,7 @@ static void test_hold(void)
 static void test_penalty(void)
 {
     affinity_t a = { 0 };
-    bool again;
+    int again;
     int i, first = 0, last = 0;
 
     for (i = 0; i < 12; i++) {
@@ -81,7 +82,7 @@ static void test_penalty(void)
 static void test_calm(void)
 {
     affinity_t a = { 0 };
-    bool again;
+    int again;
 
     after(&a, 20, 0, 0, 2, &again);
     ok(!after(&a, 20, 0.9, 0.9, 2, &again), "the load is over: it lets go");
@@ -89,10 +90,28 @@ static void test_calm(void)
     ok(after(&a, 10, 0, 0, 2, &again), "that was no fault: it is back at once");
 }
 
+static void test_pauses(void)
+{
+    affinity_t a = { 0 };
+    int again, samples = 0;
+
+    after(&a, 4, 0.5, 0.5, 2, &again);
+    is(again, AFFINITY_SELDOM, "half of the processors idle: samples are seldom");
+    after(&a, 3, 0, 0, 2, &again);
+    is(again, 1, "they are busy: each may be the last that is needed");
+    after(&a, 10, 0, 0, 2, &again);
+    is(again, 1, "... and while it holds");
+    a = (affinity_t) { 0 };
+    do {
+        after(&a, 1, 0.9, 0.9, 2, &again);
+    } while (++samples < 50 && again);
+    ok(samples <= 3, "nothing to do, and nothing held: few tell that");
+}
+
 static void test_numbers(void)
 {
     affinity_t a = { 0 };
-    bool again;
+    int again;
 
     ok(!after(&a, 50, 0, 0, 1, &again), "fewer children than processors");
     place = 2;
@@ -110,6 +129,7 @@ int main(void)
     test_hold();
     test_penalty();
     test_calm();
+    test_pauses();
     test_numbers();
     return tap_done();
 }

@@ -41,6 +41,22 @@ static void test_rest(void)
     is(shares, 0, "a little now and then is free");
 }
 
+/* What others may believe of the last look. */
+static void test_rests(void)
+{
+    attained_t seen = { 0 };
+
+    attained_look(&seen, 1, 1000, 100);
+    ok(!attained_rests(&seen, 1, 1000), "one look tells nothing");
+    attained_look(&seen, 1, 2000, 100);
+    ok(attained_rests(&seen, 1, 2000), "it has waited between two");
+    ok(attained_rests(&seen, 1, 20000), "... which is believed for a while");
+    ok(!attained_rests(&seen, 1, 200000), "... and not for long");
+    ok(!attained_rests(&seen, 3, 2000), "another event: not known");
+    attained_look(&seen, 1, 3000, 1100);
+    ok(!attained_rests(&seen, 1, 3000), "it computes");
+}
+
 /* A tunnel: an event that lasts for hours. */
 static void test_long_rest(void)
 {
@@ -123,6 +139,7 @@ int main(void)
     tap_begin(22);
     test_share();
     test_rest();
+    test_rests();
     test_long_rest();
     test_pace();
     test_rooms();
