@@ -212,7 +212,7 @@ subtest 'a burst as soon as it runs' => sub {
 
 # They need no thread, and nothing else keeps their number down.
 subtest 'idle connections in a small control group' => sub {
-    my $group = Adaptive::Cgroup->new(memory => 48 * MB) or plan skip_all => 'no control group can be made here';
+    my $group = Adaptive::Cgroup->new(memory => 40 * MB) or plan skip_all => 'no control group can be made here';
     my $s = server(wrapper => $group->wrapper, conf => "KeepAliveTimeout 30\n")->start;
     my @first = sort { $a <=> $b } $s->child_pids;
     my $load = Adaptive::Load->start($s->port, mode => 'hold', kind => 'idle', connections => 5000, seconds => 1, timeout => 20);
