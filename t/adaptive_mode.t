@@ -62,9 +62,9 @@ subtest 'off' => sub {
     my $s = new_server('AdaptiveMode off', @rule);
     ok((wait_for { join(' ', threads($s)) eq EACH } 15, 'all threads'), 'a child has all its threads from the start');
     my @socks = burst($s, BURST, 5);
-    like_within { $s->error_log } qr/ADP0093: growing from 1 to \d children .*MinSpareThreads is 4/, 15, 'children are added by the rule';
+    ok($s->wait_log(qr/ADP0093: growing from 1 to \d children .*MinSpareThreads is 4/, 15), 'children are added by the rule');
     ok((wait_for { spare($s) <= 30 } 20, 'children to go'), 'and go by it');
-    like_within { $s->error_log } qr/ADP0094: shrinking from \d to \d children: .*MaxSpareThreads is 30/, 15, 'which is logged';
+    ok($s->wait_log(qr/ADP0094: shrinking from \d to \d children: .*MaxSpareThreads is 30/, 15), 'which is logged');
     my $auto = $s->auto;
     is($auto->{AdaptiveMode}, 0, 'the status says so');
     is($auto->{AdaptiveChildrenParked}, 0, 'nobody is parked');
@@ -77,14 +77,14 @@ subtest 'observe' => sub {
     my $s = new_server('AdaptiveMode observe', @rule);
     ok((wait_for { join(' ', threads($s)) eq EACH } 15, 'all threads'), 'a child has all its threads from the start');
     my @socks = burst($s, BURST, 5);
-    like_within { $s->error_log } qr/ADP0093: growing from 1 to \d children .*MinSpareThreads is 4/, 15, 'children are added by the rule';
-    like_within { $s->error_log } qr/ADP0093: AdaptiveMode observe: would grow from 1 to \d children/, 15, 'what the controller would do is said';
+    ok($s->wait_log(qr/ADP0093: growing from 1 to \d children .*MinSpareThreads is 4/, 15), 'children are added by the rule');
+    ok($s->wait_log(qr/ADP0093: AdaptiveMode observe: would grow from 1 to \d children/, 15), 'what the controller would do is said');
     ok((wait_for { spare($s) <= 30 } 20, 'children to go'), 'children go by the rule');
-    like_within { $s->error_log } qr/ADP0094: shrinking from \d to \d children: .*MaxSpareThreads is 30/, 15, 'which is logged';
+    ok($s->wait_log(qr/ADP0094: shrinking from \d to \d children: .*MaxSpareThreads is 30/, 15), 'which is logged');
     $s->wait_log(qr/ADP0121: AdaptiveMode observe: child \d would shrink/, 20);
     ok((wait_for { my $a = $s->auto; $a->{AdaptiveChildrenTarget} < $a->{AdaptiveChildrenServing} } 20, 'another plan'),
         'the controller would have fewer children');
-    like_within { $s->error_log } qr/ADP0094: AdaptiveMode observe: would shrink from \d to \d children/, 15, 'and says so';
+    ok($s->wait_log(qr/ADP0094: AdaptiveMode observe: would shrink from \d to \d children/, 15), 'and says so');
     my $auto = $s->auto;
     is($auto->{AdaptiveMode}, 1, 'the status says what this is');
     like(http_get($s->url('/server-status'))->{body}, qr/AdaptiveMode observe/, 'the page for people too');
@@ -129,7 +129,7 @@ subtest 'MaxSpareThreads' => sub {
     my $s = new_server('MinSpareThreads 4', 'MaxSpareThreads 16', 'AdaptiveHold 1h');
     my @socks = burst($s, BURST, 4);
     ok((wait_for { spare($s) <= 16 } 20, 'children to be parked'), 'which do not stay, though AdaptiveHold would keep them') or diag spare($s);
-    like_within { $s->error_log } qr/ADP0094: shrinking .*MaxSpareThreads is 16/, 15, 'because of MaxSpareThreads';
+    ok($s->wait_log(qr/ADP0094: shrinking .*MaxSpareThreads is 16/, 15), 'because of MaxSpareThreads');
     ends_well($s);
 };
 

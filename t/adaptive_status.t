@@ -105,7 +105,7 @@ subtest 'growth' => sub {
     my ($row) = grep { $_->{kind} eq 'children' } decisions();
     cmp_ok $row->{children_after}, '>', $row->{children_before}, 'JSON has the decisions behind it';
     like section(), qr{threads busy in \d children.* [\d.]+ \w+ ago: grew: }, 'the first line tells of it';
-    like_within { $s->error_log } qr/mpm_adaptive:info.*ADP0093: growing from \d+ to \d+ children \(\d+ threads possible\): \w+/, 15,
+    ok $s->wait_log(qr/mpm_adaptive:info.*ADP0093: growing from \d+ to \d+ children \(\d+ threads possible\): \w+/, 15),
         'and so does the log';
     cmp_ok lines(qr{ADP0093}), '<=', 1, 'in one line';
 };

@@ -9,7 +9,6 @@ use IO::Socket::IP;
 use Socket qw(SOL_SOCKET SO_ERROR);
 use Test::More;
 use Adaptive::Server;
-use Adaptive::Wait;
 
 plan skip_all => 'other MPMs leave it at what httpd asks for' if mpm() ne 'adaptive';
 
@@ -21,16 +20,14 @@ plan skip_all => "the kernel has no longer queue: net.core.somaxconn is $somaxco
 # How many of them can connect, one after the other, while nobody accepts. The kernel takes one more than the queue's length.
 sub connected {
     my ($server) = @_;
-    my @pids = $server->tree_pids;
-    kill 'STOP', @pids;
-    wait_for { @pids == grep { Adaptive::Server::stat_of($_)->{state} eq 'T' } @pids } 15, 'the server to stand still';
+    $server->stand_still;
     my @clients;
     while (@clients < CLIENTS) {
         my $client = IO::Socket::IP->new(PeerHost => '127.0.0.1', PeerPort => $server->port, Blocking => 0) // last;
         last if !IO::Select->new($client)->can_write(MOMENT_S) || $client->getsockopt(SOL_SOCKET, SO_ERROR);
         push @clients, $client;
     }
-    kill 'CONT', @pids;
+    $server->go_on;
     return scalar @clients;
 }
 

@@ -110,7 +110,7 @@ subtest 'a backend that is known to be slow' => sub {
     like(http_get($s->url('/server-status'))->{body}, qr{backend http://127\.0\.0\.1:$port: @{[ asked() ]} threads, @{[ scalar @refused ]} refused},
         'the page names it');
     is(scalar(() = $s->error_log =~ /ADP0130:/g), 1, 'the log, too, and only once');
-    like_within { $s->error_log } qr{ADP0130: backend http://127\.0\.0\.1:$port holds \d+ of 16 threads}, 15, '... with numbers';
+    ok($s->wait_log(qr{ADP0130: backend http://127\.0\.0\.1:$port holds \d+ of 16 threads}, 15), '... with numbers');
 
     my %refused = map { $_ => 1 } @refused;
     my @held = grep { !$refused{$_} } @sent;

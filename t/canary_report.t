@@ -27,20 +27,32 @@ my @loads = map { Adaptive::Load->start($_->port, mode => 'new', rate => 50, sec
 my @places = ('event=http://127.0.0.1:' . $event->port . '/server-status,' . $event->root . '/run/httpd.pid',
     'adaptive=http://127.0.0.1:' . $ours->port . '/adaptive-status');
 
-subtest 'two servers' => sub {
-    my $output = "$dir/output";
+# Reads both in a process of its own: (its number, what it says).
+sub reading {
+    my ($name, @both) = @_;
+    my $output = "$dir/$name.output";
     my $pid = spawn(sub {
         open STDOUT, '>', $output or die;
         open STDERR, '>&', \*STDOUT;
-        exec $^X, 'ctl/adaptivectl', 'compare', (map { ('--canary-read', $_) } @places), '--minutes', 1, '--output', "$dir/report";
+        exec $^X, 'ctl/adaptivectl', 'compare', (map { ('--canary-read', $_) } @both), '--minutes', 1, '--output', "$dir/$name";
     });
-    my $text = sub { return Adaptive::Server::read_text($output) };
-    ok_within { $text->() =~ /stretch 1: event: \d[^;]*; adaptive: \d/s } 90, 'are seen' or diag $text->();
-    kill 'INT', $pid;
+    return ($pid, sub { return Adaptive::Server::read_text($output) });
+}
+
+# Its exit status, when it is interrupted.
+sub interrupted {
+    my ($pid) = @_;
     my $status;
+    kill 'INT', $pid;
     ok_within { $status = $? if waitpid($pid, POSIX::WNOHANG()) == $pid; defined $status } 30, 'it ends when it is asked to';
-    is $status >> 8, 130, '... and says so';
     finish($pid);
+    return $status >> 8;
+}
+
+subtest 'two servers' => sub {
+    my ($pid, $text) = reading('report', @places);
+    ok_within { $text->() =~ /stretch 1: event: \d[^;]*; adaptive: \d/s } 90, 'are seen' or diag $text->();
+    is interrupted($pid), 130, '... and says so';
     my $results = AB::Results->read_file("$dir/report/results.json");
     my ($scenario) = $results->scenarios;
     for my $key (qw(event adaptive)) {
@@ -54,7 +66,7 @@ subtest 'two servers' => sub {
 # The signal comes while it waits for an answer, where it must not be taken for an instance that does not answer.
 subtest 'asked to end while an instance says nothing' => sub {
     my $listener = IO::Socket::IP->new(LocalHost => '127.0.0.1', Listen => 5) or die $@;
-    my ($output, $asked) = ("$dir/interrupted", "$dir/asked");
+    my $asked = "$dir/asked";
     my $silent = spawn(sub {
         my $status = "BusyWorkers: 1\nIdleWorkers: 9\nTotal Accesses: 5\nUptime: 10\n";
         for (1 .. 2) {
@@ -66,18 +78,11 @@ subtest 'asked to end while an instance says nothing' => sub {
         put_file($asked, '');
         1 while sysread $peer, my $more, 65_536;
     });
-    my $pid = spawn(sub {
-        open STDOUT, '>', $output or die;
-        open STDERR, '>&', \*STDOUT;
-        exec $^X, 'ctl/adaptivectl', 'compare', '--canary-read', 'silent=http://127.0.0.1:' . $listener->sockport . '/server-status', '--canary-read', $places[1],
-            '--minutes', 1, '--output', "$dir/none";
-    });
+    my ($pid, $text) = reading('none', 'silent=http://127.0.0.1:' . $listener->sockport . '/server-status', $places[1]);
     ok_within { -e $asked } 30, 'it asks';
-    kill 'INT', $pid;
-    my $status;
-    ok_within { $status = $? if waitpid($pid, POSIX::WNOHANG()) == $pid; defined $status } 30, 'it ends';
-    like Adaptive::Server::read_text($output), qr/not one stretch of 20 s was seen/, 'at once';
-    finish($_) for $pid, $silent;
+    interrupted($pid);
+    like $text->(), qr/not one stretch of 20 s was seen/, 'at once';
+    finish($silent);
 };
 
 subtest 'an instance that goes' => sub {

@@ -28,7 +28,7 @@ subtest 'the poller refuses a connection' => sub {
         is($row->{fault}, undef, 'by a thread that had it');
         is(scalar(grep { $_->[0] eq 'close' } @{ $row->{events} }), 1, 'and modules hear of it once');
     }
-    like_within { $s->error_log } qr/ADP0020/, 15, 'the log says why';
+    ok($s->wait_log(qr/ADP0020/, 15), 'the log says why');
     my ($after) = every(%{ { map { $_ => [ $rows[0]{$_} ] } qw(state sense out in clog keep rc aborted) } });
     try_rows($s, 'silent', $after);
     is($after->{silent}, 'keep-alive', 'afterwards connections wait as before') if $after->{state} eq 'WRITE_COMPLETION';

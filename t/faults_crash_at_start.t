@@ -57,8 +57,8 @@ for my $cause (qw(crash exit)) {
         ok($s->alive,             'the server is alive');
         ok(kill(0, $survivor),    'a healthy child stays');
         is(http_get($s->url('/'))->{status}, 200, 'it serves');
-        like_within { $s->log_since_mark } qr/exit signal Aborted|exit signal Abort/, 15, 'the crash is logged' if $cause eq 'crash';
-        like_within { $s->log_since_mark } qr/ADP\d{4}: .*start/, 15, 'what happens is said in plain words' if mpm() eq 'adaptive';
+        ok($s->wait_log(qr/exit signal Aborted|exit signal Abort/, 15), 'the crash is logged') if $cause eq 'crash';
+        ok($s->wait_log(qr/ADP\d{4}: .*start/, 15), 'what happens is said in plain words') if mpm() eq 'adaptive';
         lift($s, $cause);
         ok((wait_for { $s->child_pids >= CHILDREN } 20, 'the children'), 'the children come when the cause is gone');
         ok($s->stop, 'stops');

@@ -51,7 +51,7 @@ subtest 'a child that is stuck' => sub {
     kill 'STOP', @old;
     ok($s->graceful, 'a reload');
     ok(gone(20, @old), 'children that cannot act on AdaptiveDrainTimeout are ended');
-    like_within { $s->error_log } qr/ADP0078: .*$old[0] was told to finish/, 15, 'which is said';
+    ok($s->wait_log(qr/ADP0078: .*$old[0] was told to finish/, 15), 'which is said');
     is(http_get($s->url('/1k.html'))->{status}, 200, 'the others serve');
     ok((wait_for { ($s->auto->{AdaptiveChildrenDraining} // 1) == 0 } 15, 'the slots'), 'and no slot is held');
     ok($s->stop, 'stops');

@@ -105,14 +105,14 @@ subtest 'explicit numbers win' => sub {
     my $s = server(mpm_conf => "ServerLimit 3\nThreadsPerChild 7\n")->start;
     my $found = found($s);
     is_deeply [@$found{qw(threads children each)}], [21, 3, 7], 'ServerLimit and ThreadsPerChild';
-    like_within { $s->error_log } qr/ADP0011: .*; ServerLimit 3 from \S+\.conf:\d+;/, 15, 'and where the limit stands';
+    ok($s->wait_log(qr/ADP0011: .*; ServerLimit 3 from \S+\.conf:\d+;/, 15), 'and where the limit stands');
     ok $s->stop, 'it stops';
     $s = server(mpm_conf => "MaxRequestWorkers 150\n")->start;
     $found = found($s);
     is $found->{threads}, 150, 'MaxRequestWorkers';
     my @lines = split /\n/, Adaptive::Server::read_text($s->conf_file);
     my ($line) = grep { $lines[$_ - 1] =~ /^MaxRequestWorkers/ } 1 .. @lines;
-    like_within { $s->error_log } qr/ADP0011: .*; MaxRequestWorkers 150 from \Q@{[$s->conf_file]}\E:$line;/, 15, 'which stands in this line of this file';
+    ok($s->wait_log(qr/ADP0011: .*; MaxRequestWorkers 150 from \Q@{[$s->conf_file]}\E:$line;/, 15), 'which stands in this line of this file');
     is $found->{children} * $found->{each}, 150, 'to the thread';
     quit($s);
 };
@@ -186,7 +186,7 @@ for my $case (@floods) {
         cmp_ok $most, '<', 400, 'but not as many as requests wait';
         cmp_ok $total->{ok}, '>', 100, 'requests are served';
         is $total->{sent} - $total->{ok}, $total->{timeout} + $total->{connect}, 'the others at most wait too long';
-        like_within { $s->log_since_mark } qr/ADP0091: .*(?:$pattern)/, 15, 'the ceiling is named';
+        ok($s->wait_log(qr/ADP0091: .*(?:$pattern)/, 15), 'the ceiling is named');
         unlike $s->log_since_mark, qr/ADP0041|Resource temporarily unavailable|Cannot allocate/, 'the system refuses nothing';
         unlike $s->log_since_mark, qr/exit signal/, 'no child dies';
         is $group->killed, 0, 'nobody was killed' if $group && $limit->{memory};
@@ -219,7 +219,7 @@ subtest 'idle connections in a small control group' => sub {
     ok((wait_for { $load->ended } 60, 'the connections to end'), 'five thousand clients come and go');
     is $group->killed, 0, 'nobody was killed';
     unlike $s->error_log, qr/exit signal/, 'no child died';
-    like_within { $s->error_log } qr/ADP0032/, 15, 'that memory is short is said';
+    ok($s->wait_log(qr/ADP0032/, 15), 'that memory is short is said');
     is http_get($s->url('/1k.html'))->{status}, 200, 'it serves';
     ok $s->stop, 'it stops';
 };

@@ -6,7 +6,7 @@ use warnings;
 use lib 't/lib', 'bench/lib', 'ctl/lib';
 
 use File::Temp qw(tempdir);
-use List::Util qw(all sum);
+use List::Util qw(sum);
 use Test::More;
 use Time::HiRes ();
 
@@ -87,17 +87,17 @@ sub played {
     return ($result, sort { $a->{index} <=> $b->{index} } @log);
 }
 
+# What the server has logged since the last time.
 my $seen = 0;
-sub visited { return (() = Adaptive::Server::read_text($server->root . '/logs/visits') =~ /\n/g) - $seen }
+sub visits_text { my @lines = Adaptive::Server::read_text($server->root . '/logs/visits') =~ /^(.*)\n/mg; return @lines[$seen .. $#lines] }
+sub visited { return scalar(() = visits_text()) }
 
-# What the server has logged since the last time, once that are as many as it should: [name of TLS, host, method, path, status, ...].
+# The same, once there are as many as there should be: [name of TLS, host, method, path, status, ...].
 # Threads log when an answer has gone out, which the next request may overtake; so the order is that in which requests came.
 sub visits {
     my ($wanted) = @_;
-    my @visits;
-    wait_for { @visits = split /\n/, Adaptive::Server::read_text($server->root . '/logs/visits'); @visits >= $seen + $wanted }
-        15, 'the access log';
-    @visits = sort { $a->[0] <=> $b->[0] } map { [split /\t/] } splice @visits, $seen;
+    wait_for { visited() >= $wanted } 15, 'the access log';
+    my @visits = sort { $a->[0] <=> $b->[0] } map { [split /\t/] } visits_text();
     $seen += @visits;
     return map { [ @$_[1 .. $#$_] ] } @visits;
 }
@@ -221,13 +221,11 @@ subtest 'a server that stands still for a second' => sub {
         my ($start_us) = $load->text =~ /^start_us (\d+)$/m;
         my $now_us = sub { Time::HiRes::clock_gettime(Time::HiRes::CLOCK_MONOTONIC()) * 1e6 - $start_us };
         wait_for { $now_us->() > 1e5 } 15, 'some requests';
-        my @pids = $server->tree_pids;
-        kill 'STOP', @pids;
-        wait_for { all { Adaptive::Server::stat_of($_)->{state} eq 'T' } @pids } 15, 'the server to stand still';
+        $server->stand_still;
         my $stopped_us = $now_us->();
         wait_for { $now_us->() > $stopped_us + 1e6 } 15, 'a second';
         my $going_us = $now_us->();
-        kill 'CONT', @pids;
+        $server->go_on;
         # one is due every 10 ms
         wait_for { visited() > ($going_us + 1e6) / 1e4 } 60, 'requests that were due a second later';
         my $result = $load->interrupt->result;

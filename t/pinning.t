@@ -90,7 +90,7 @@ subtest 'on' => sub {
         return join(q( ), sort map { place_of($_) } @children) eq join q( ), sort @two;
     };
     ok((wait_for { $apart->() } 60, 'the children to have a processor each'), 'busy ones have a processor each');
-    like_within { $s->error_log } qr/ADP0065: child \d: stays on processor/, 15, 'that is logged at debug';
+    ok($s->wait_log(qr/ADP0065: child \d: stays on processor/, 15), 'that is logged at debug');
     end_clients($clients);
     ok((wait_for { 2 == grep { place_of($_) eq $both } @children } 120, 'the children to let go'), 'when the load is over they let go');
     ok($s->stop, 'stops');

@@ -36,8 +36,7 @@ for my $signal (qw(USR1 HUP)) {
         $s->signal($signal);
         ok($s->wait_log(qr/:error\].*ADP0105: not restarted: .*httpd -t says: .*Invalid command 'NoSuchDirective'/, SECONDS), 'it is said what is wrong');
         is(conf_now($s), 1, 'the last configuration serves');
-        my %lives = map { $_ => 1 } $s->child_pids;
-        is_deeply([ grep { !$lives{$_} } @children ], [], 'by the same children');
+        is_deeply([ $s->ended_of(@children) ], [], 'by the same children');
         unlike($s->log_since_mark, qr/received, restarting/, 'a restart has not begun');
         # httpd asks whether the server stops before it starts a log's program again
         my ($reader) = grep { Adaptive::Server::read_text("/proc/$_/cmdline") =~ m{^/bin/cat(?:\0|$)} } $s->direct_children;

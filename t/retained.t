@@ -104,8 +104,8 @@ subtest 'limits that cannot change' => sub {
         $s->log_mark;
         $s->write_conf(mpm_conf => "ServerLimit 40\nThreadLimit 80\nThreadsPerChild 60\nMaxRequestWorkers 600\n");
         ok($signal eq 'USR1' ? $s->graceful : $s->restart, "SIG$signal: restarted");
-        like_within { $s->log_since_mark } qr/ADP\d{4}: .*ThreadLimit.*80/, 15, 'ThreadLimit: it is said';
-        like_within { $s->log_since_mark } qr/ADP\d{4}: .*ServerLimit.*40/, 15, 'ServerLimit: it is said';
+        ok($s->wait_log(qr/ADP\d{4}: .*ThreadLimit.*80/, 15), 'ThreadLimit: it is said');
+        ok($s->wait_log(qr/ADP\d{4}: .*ServerLimit.*40/, 15), 'ServerLimit: it is said');
         my %query = http_get($s->url('/adp/query'))->{body} =~ /^(\w+)=(\S+)$/mg;
         is($query{HARD_LIMIT_THREADS}, 8, 'ThreadLimit is the old one');
         is($query{HARD_LIMIT_DAEMONS}, $slots, 'so is ServerLimit');

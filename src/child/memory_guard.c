@@ -53,14 +53,18 @@ static bool is_short(const child_t *child)
 
 static void look_at_usage(const child_t *child, int64_t now_us)
 {
+    bool now_short;
+
     config_look_at_groups(&guard.groups_us, now_us);
     limits_refresh_usage(config_limits(), &guard.usage, now_us);
-    if (is_short(child)) {
+    now_short = is_short(child);
+    if (now_short) {
         /* what connections have freed the C library keeps, each arena for itself */
         malloc_trim(0);
         limits_refresh_usage(config_limits(), &guard.usage, now_us);
+        now_short = is_short(child);
     }
-    atomic_store(&guard.is_short, is_short(child));
+    atomic_store(&guard.is_short, now_short);
     atomic_store(&guard.looked_us, now_us);
     atomic_store(&guard.until_look, CONNECTIONS_A_LOOK);
 }

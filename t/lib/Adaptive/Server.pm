@@ -21,7 +21,7 @@ use Adaptive::HTTP;
 use Adaptive::Paths qw(build_dir httpd is_static module_file mpm);
 use Adaptive::Wait;
 
-our @EXPORT = (qw(mpm wait_for like_within), @Adaptive::HTTP::EXPORT);
+our @EXPORT = (qw(mpm wait_for), @Adaptive::HTTP::EXPORT);
 
 # Long enough for a machine that is busy with something else.
 use constant { START_SECONDS => 15, STOP_SECONDS => 20, PORTS => 3 };
@@ -449,6 +449,25 @@ sub child_pids {
     my ($self) = @_;
     return grep { threads_of($_) > 1 } $self->direct_children;
 }
+
+# Which of these children are not there any more; there may be others besides.
+sub ended_of {
+    my ($self, @children) = @_;
+    my %lives = map { $_ => 1 } $self->child_pids;
+    return grep { !$lives{$_} } @children;
+}
+
+# All its processes, until go_on().
+sub stand_still {
+    my ($self) = @_;
+    my @pids = $self->tree_pids;
+    kill 'STOP', @pids;
+    wait_for { @pids == grep { stat_of($_)->{state} eq 'T' } @pids } 15, 'the server to stand still';
+    $self->{stopped} = \@pids;
+    return;
+}
+
+sub go_on { my ($self) = @_; kill 'CONT', @{ delete $self->{stopped} }; return }
 
 # The server's other children: processes of modules.
 sub daemon_pids {

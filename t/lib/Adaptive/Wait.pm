@@ -9,7 +9,7 @@ use Exporter 'import';
 use Test::Builder;
 use Time::HiRes qw(sleep time);
 
-our @EXPORT    = qw(wait_for like_within);
+our @EXPORT    = qw(wait_for);
 our @EXPORT_OK = qw(ok_within slowness others);
 
 use constant { POLL_SECONDS => 0.02, MOST_SLOWNESS => 10 };
@@ -76,15 +76,6 @@ sub ok_within (&$$) {
     my ($condition, $seconds, $what) = @_;
     local $Test::Builder::Level = $Test::Builder::Level + 1;
     return Test::Builder->new->ok((wait_for \&$condition, $seconds), $what);
-}
-
-# like_within { text } qr/.../, $seconds, "what it is": as like(), once the text matches.
-sub like_within (&$$$) {
-    my ($text, $pattern, $seconds, $what) = @_;
-    my $last;
-    local $Test::Builder::Level = $Test::Builder::Level + 1;
-    my $test = Test::Builder->new;
-    return $test->ok((wait_for { ($last = $text->() // '') =~ $pattern } $seconds, "a match of $pattern"), $what) || $test->diag($last);
 }
 
 1;
